@@ -1,0 +1,17 @@
+/*
+ * driver_compat.h
+ *	  The only place with libbson and libmongoc version conditions (1.23 to 2.x).
+ *
+ * Every room may use libbson.  libmongoc is for the remote room alone, which defines MTF_REMOTE_ROOM
+ * before it includes this file: elsewhere a call that reaches the server does not compile.
+ */
+#ifndef MTF_DRIVER_COMPAT_H
+#define MTF_DRIVER_COMPAT_H
+
+#include <bson/bson.h>
+
+#ifdef MTF_REMOTE_ROOM
+#include <mongoc/mongoc.h>
+#endif
+
+#endif /* MTF_DRIVER_COMPAT_H */

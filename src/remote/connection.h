@@ -1,0 +1,24 @@
+/*
+ * connection.h
+ *	  The cache of clients, one per (server, user mapping) and backend; nothing else makes one.
+ *
+ * A client in use is never destroyed: invalidation marks it, idle code destroys it.
+ */
+#ifndef MTF_CONNECTION_H
+#define MTF_CONNECTION_H
+
+#include "base/compat.h"
+
+typedef struct MtfConnection MtfConnection;
+
+/*
+ * A connection to `serverid` with the credentials of `userid` (the user PostgreSQL checks,
+ * checkAsUser).  No network yet: the first command connects.  Raises 42501 when owners no longer may
+ * what the options ask for, F0000 when the configuration is unusable.
+ */
+extern MtfConnection *mtf_connection_get(Oid serverid, Oid userid);
+
+/* Callbacks for invalidation and for (sub)transaction end; from _PG_init only. */
+extern void mtf_connection_init(void);
+
+#endif /* MTF_CONNECTION_H */

@@ -1,0 +1,59 @@
+/*
+ * cursor.h
+ *	  A running aggregate of a sealed pipeline, read batch by batch.
+ *
+ * Errors of the server or the wire raise with their SQLSTATE; an error is never an end of data.
+ */
+#ifndef MTF_CURSOR_H
+#define MTF_CURSOR_H
+
+#include "base/compat.h"
+#include "pipeline/pipeline.h"
+#include "remote/connection.h"
+
+typedef struct MtfCursor MtfCursor;
+
+typedef struct MtfCursorOptions
+{
+	int batch_size;		/* documents; 0: by measured size */
+	int64 first_batch;	/* rows that are enough (LIMIT above us); 0: unknown */
+	int64 max_time_ms;	/* 0: from statement_timeout, else none */
+	const char *collation; /* "simple" or "none" */
+	const char *read_preference;
+	const char *read_concern;
+} MtfCursorOptions;
+
+/* One document of the current batch; valid until the next call on the cursor. */
+typedef struct MtfDocument
+{
+	const uint8 *data; /* a BSON document, length checked against the batch, not validated inside */
+	uint32 len;
+} MtfDocument;
+
+/*
+ * Open a cursor; it lives in the current memory context and is closed with it.  Nothing is sent
+ * before the first mtf_cursor_next().  Refuses a pipeline whose scope is not bound.
+ */
+extern MtfCursor *mtf_cursor_open(MtfConnection *connection, const MtfPipeline *pipeline,
+								  const MtfCursorOptions *options);
+
+/* The next document; false at the end of data only. */
+extern bool mtf_cursor_next(MtfCursor *cursor, MtfDocument *document);
+
+/* Kill the server's cursor if it is still open, and free everything.  Safe to call twice. */
+extern void mtf_cursor_close(MtfCursor *cursor);
+
+/* True while everything the server has for us is in the first batch and still held: a rescan with
+ * the same values can start again without a command. */
+extern bool mtf_cursor_rewind(MtfCursor *cursor);
+
+typedef struct MtfCursorStatistics
+{
+	uint64 documents;
+	uint64 bytes;
+	uint64 batches; /* = commands sent */
+} MtfCursorStatistics;
+
+extern void mtf_cursor_statistics(const MtfCursor *cursor, MtfCursorStatistics *statistics);
+
+#endif /* MTF_CURSOR_H */
