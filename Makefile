@@ -1,0 +1,55 @@
+# mongo_tenant_fdw: OBJS stand in the order in which data flows; this is the table of contents.
+MODULE_big = mongo_tenant_fdw
+EXTENSION = mongo_tenant_fdw
+DATA = mongo_tenant_fdw--0.1.sql
+PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
+
+# base: versions, guards, errors
+OBJS = src/base/guard.o src/base/error.o
+# options: what an owner may say, and how columns map to documents
+OBJS += src/options/option.o src/options/column.o
+# auth: text token to verified claims
+OBJS += src/auth/jws.o src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
+# tenant: claims and policy to scope
+OBJS += src/tenant/provider.o src/tenant/policy.o src/tenant/session.o src/tenant/scope.o \
+	src/tenant/functions.o
+# plan: what can run remotely
+OBJS += src/plan/shippable.o src/plan/classify.o src/plan/plan_private.o src/plan/cost.o \
+	src/plan/plan_scan.o
+# pipeline: what is sent
+OBJS += src/pipeline/literal.o src/pipeline/expr.o src/pipeline/pipeline.o
+# remote: the only doors to the server
+OBJS += src/remote/stream.o src/remote/connection.o src/remote/cursor.o
+# rows: documents to slots, and the conductors
+OBJS += src/rows/decode.o src/rows/jsonb.o src/rows/exec_scan.o src/rows/explain.o
+# entry
+OBJS += mongo_tenant_fdw.o
+
+PKG_CONFIG ?= pkg-config
+MONGOC_PKG := $(shell $(PKG_CONFIG) --exists mongoc2 && echo mongoc2 || echo libmongoc-1.0)
+LIBS_PKG = $(MONGOC_PKG) libjwt jansson openssl
+
+PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBS_PKG))
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG))
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Headers are few and rooms are small: any header rebuilds all.
+$(OBJS): $(wildcard $(srcdir)/src/*/*.h)
+
+FORMAT_FILES = mongo_tenant_fdw.c $(wildcard src/*/*.[ch])
+
+.PHONY: format format-check demo check
+format:
+	clang-format -i $(FORMAT_FILES)
+format-check:
+	clang-format --dry-run -Werror $(FORMAT_FILES)
+
+demo:
+	./demo/run
+check:
+	./test/run
