@@ -34,6 +34,9 @@ PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 	-Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG))
 
+# JIT inlining has nothing to gain here, and bitcode would double the build.
+override with_llvm = no
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
