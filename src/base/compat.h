@@ -9,20 +9,53 @@
 #define MTF_COMPAT_H
 
 #include "postgres.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
 
 #if PG_VERSION_NUM < 130000
 #error "mongo_tenant_fdw needs PostgreSQL 13 or newer"
 #endif
 
-/* Symbols shared between our own files only: the library is built with hidden visibility. */
-#define MTF_PATH_SEPARATOR '.'
+/* PostgreSQL 18 split commands/explain.h. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 
 /* PostgreSQL 15: MarkGUCPrefixReserved replaced EmitWarningsOnPlaceholders. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
-/* PostgreSQL 16: outer_bms of list/bitmap helpers and others are added here as they are needed. */
+/* The first range table index of a scan, in the numbering of the finished plan. */
+static inline int
+mtf_compat_first_relid(const ForeignScan *scan)
+{
+	if (scan->scan.scanrelid > 0)
+		return scan->scan.scanrelid;
+	/* PostgreSQL 16: outer joins have range table indexes of their own, in fs_relids only. */
+#if PG_VERSION_NUM >= 160000
+	return bms_next_member(scan->fs_base_relids, -1);
+#else
+	return bms_next_member(scan->fs_relids, -1);
+#endif
+}
+
+/* The user whose rights PostgreSQL checks for a scan: a view's owner, else the current user. */
+static inline Oid
+mtf_compat_check_user(const ForeignScan *scan, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	Oid user = scan->checkAsUser;
+#else
+	Oid user = exec_rt_fetch(mtf_compat_first_relid(scan), estate)->checkAsUser;
+#endif
+
+	return OidIsValid(user) ? user : GetUserId();
+}
 
 #endif /* MTF_COMPAT_H */

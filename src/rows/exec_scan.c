@@ -1,0 +1,205 @@
+/*
+ * exec_scan.c
+ *	  The conductor of a foreign scan: binding → scope → pipeline → cursor → recheck → slot.
+ *
+ * Begin binds the tenant and sends nothing.  The first Iterate evaluates the plan's values, builds
+ * the pipeline and opens the cursor; a rescan does so again when the values may have changed.
+ *
+ * What must not happen here: a document decoded before its tenant was rechecked, a cursor that
+ * outlives its pipeline, an identity taken from anywhere but the executor state's binding.
+ */
+#include "rows/exec_scan.h"
+
+#include "nodes/nodeFuncs.h"
+#include "utils/memutils.h"
+
+#include "options/option.h"
+#include "pipeline/pipeline.h"
+#include "plan/plan_private.h"
+#include "remote/connection.h"
+#include "rows/decode.h"
+#include "tenant/scope.h"
+#include "tenant/session.h"
+
+typedef struct MtfScanState
+{
+	const MtfScanPlan *plan;
+	MtfScope **scopes; /* one per base relation, plan's order; scopes[0] drives */
+	MtfConnection *connection;
+	MtfDecoder *decoder;
+	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
+	MtfCursorOptions options;
+
+	/* One run: from the first Iterate after a (re)scan to the next rescan. */
+	MemoryContext run_context; /* pipeline and cursor */
+	MtfCursor *cursor;		   /* NULL: not opened yet, or proven empty */
+	bool started;
+	MtfCursorStatistics finished; /* of the runs before this one */
+} MtfScanState;
+
+static MtfScope **
+create_scopes(MtfBinding *binding, const List *relids)
+{
+	MtfScope **scopes = palloc(sizeof(MtfScope *) * list_length(relids));
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, relids)
+		scopes[i++] = mtf_scope_create(binding, lfirst_oid(cell));
+	return scopes;
+}
+
+static void
+read_cursor_options(MtfCursorOptions *options, Oid relid)
+{
+	MtfTableOptions *table = mtf_table_options(relid);
+	MtfServerOptions *server = mtf_server_options(table->serverid);
+
+	options->batch_size = table->fetch_size;
+	options->max_time_ms = table->max_time_ms;
+	options->read_preference = table->read_preference;
+	options->read_concern = server->read_concern;
+	options->collation = server->collation;
+}
+
+void
+mtfBeginForeignScan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *scan = (ForeignScan *) node->ss.ps.plan;
+	EState *estate = node->ss.ps.state;
+	TupleDesc tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	MtfScanState *state;
+	Oid driving;
+
+	/* EXPLAIN needs neither a token nor a connection. */
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+
+	state = palloc0(sizeof(MtfScanState));
+	state->plan = mtf_scan_plan(scan);
+	driving = linitial_oid(state->plan->relids);
+
+	state->scopes = create_scopes(mtf_session_bind(estate), state->plan->relids);
+	state->connection = mtf_connection_get(mtf_scope_server(state->scopes[0]),
+										   mtf_compat_check_user(scan, estate));
+	state->decoder =
+		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
+	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
+	read_cursor_options(&state->options, driving);
+	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
+											   ALLOCSET_DEFAULT_SIZES);
+	node->fdw_state = state;
+}
+
+/* Evaluate the plan's values; they live in the expression context's per-tuple memory. */
+static MtfValue *
+evaluate_values(MtfScanState *state, ExprContext *econtext, int *nvalues)
+{
+	int n = list_length(state->value_states);
+	MtfValue *values = palloc0(sizeof(MtfValue) * Max(n, 1));
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, state->value_states)
+	{
+		ExprState *expr = lfirst(cell);
+		MtfValue *value = &values[i++];
+
+		value->typid = exprType((Node *) expr->expr);
+		value->is_known = true;
+		value->datum = ExecEvalExprSwitchContext(expr, econtext, &value->isnull);
+	}
+	*nvalues = n;
+	return values;
+}
+
+static void
+start_run(ForeignScanState *node, MtfScanState *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->run_context);
+	MtfPipeline *pipeline;
+	MtfValue *values;
+	int nvalues;
+
+	values = evaluate_values(state, node->ss.ps.ps_ExprContext, &nvalues);
+	pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
+	if (!mtf_pipeline_is_empty(pipeline))
+		state->cursor = mtf_cursor_open(state->connection, pipeline, &state->options);
+	state->started = true;
+	MemoryContextSwitchTo(old);
+}
+
+TupleTableSlot *
+mtfIterateForeignScan(ForeignScanState *node)
+{
+	MtfScanState *state = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	MtfDocument document;
+
+	ExecClearTuple(slot);
+	if (!state->started)
+		start_run(node, state);
+	if (state->cursor == NULL || !mtf_cursor_next(state->cursor, &document))
+		return slot;
+
+	mtf_scope_recheck(state->scopes[0], document.data, document.len);
+	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
+					slot->tts_isnull);
+	return ExecStoreVirtualTuple(slot);
+}
+
+static void
+end_run(MtfScanState *state)
+{
+	if (state->cursor != NULL)
+	{
+		MtfCursorStatistics run;
+
+		mtf_cursor_statistics(state->cursor, &run);
+		state->finished.documents += run.documents;
+		state->finished.bytes += run.bytes;
+		state->finished.batches += run.batches;
+		mtf_cursor_close(state->cursor);
+		state->cursor = NULL;
+	}
+	state->started = false;
+	MemoryContextReset(state->run_context);
+}
+
+void
+mtfReScanForeignScan(ForeignScanState *node)
+{
+	MtfScanState *state = node->fdw_state;
+
+	if (state == NULL || !state->started)
+		return;
+	/* With the same parameters the same documents would come: start them again when still held. */
+	if (node->ss.ps.chgParam == NULL && state->cursor != NULL && mtf_cursor_rewind(state->cursor))
+		return;
+	end_run(state);
+}
+
+void
+mtfEndForeignScan(ForeignScanState *node)
+{
+	MtfScanState *state = node->fdw_state;
+
+	if (state != NULL)
+		end_run(state);
+}
+
+void
+mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics)
+{
+	MtfScanState *state = node->fdw_state;
+	MtfCursorStatistics run = {0};
+
+	memset(statistics, 0, sizeof(*statistics));
+	if (state == NULL)
+		return;
+	if (state->cursor != NULL)
+		mtf_cursor_statistics(state->cursor, &run);
+	statistics->documents = state->finished.documents + run.documents;
+	statistics->bytes = state->finished.bytes + run.bytes;
+	statistics->batches = state->finished.batches + run.batches;
+}

@@ -1,0 +1,22 @@
+/*
+ * exec_scan.h
+ *	  The executor callbacks of a foreign scan.
+ */
+#ifndef MTF_EXEC_SCAN_H
+#define MTF_EXEC_SCAN_H
+
+#include "base/compat.h"
+
+#include "foreign/fdwapi.h"
+
+#include "remote/cursor.h"
+
+extern void mtfBeginForeignScan(ForeignScanState *node, int eflags);
+extern TupleTableSlot *mtfIterateForeignScan(ForeignScanState *node);
+extern void mtfReScanForeignScan(ForeignScanState *node);
+extern void mtfEndForeignScan(ForeignScanState *node);
+
+/* What a scan has read so far, all its commands together; zeros before the first one. */
+extern void mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics);
+
+#endif /* MTF_EXEC_SCAN_H */
