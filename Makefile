@@ -7,7 +7,7 @@ PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
 # base: versions, guards, errors
 OBJS = src/base/guard.o src/base/error.o
 # options: what an owner may say, and how columns map to documents
-OBJS += src/options/option.o src/options/column.o
+OBJS += src/options/uri.o src/options/option.o src/options/column.o
 # auth: text token to verified claims
 OBJS += src/auth/jws.o src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
 # tenant: claims and policy to scope

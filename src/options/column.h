@@ -36,18 +36,20 @@ typedef enum MtfKind
 typedef struct MtfColumn
 {
 	AttrNumber attnum;
-	const char *name; /* the column's, for messages */
-	const char *path; /* as given: "a.b"; "." is the whole document */
-	int nsegments; /* 0 for "." */
+	const char *name;      /* the column's, for messages */
+	const char *path;      /* as given: "a.b"; "." is the whole document */
+	int nsegments;         /* 0 for "." */
 	const char **segments; /* path split at dots */
 	MtfKind kind;
 	MtfKind element; /* when kind is MTF_KIND_ARRAY */
-	bool any_id; /* `_id` without bson_type: ObjectId reads as hex text, other types by the column's */
-	Oid typid; /* base type: domains are looked through */
-	Oid declared_typid; /* as declared; a domain's CHECK runs in the executor's coercion, see decode */
+	bool
+		any_id; /* `_id` without bson_type: ObjectId reads as hex text, other types by the column's */
+	Oid typid;          /* base type: domains are looked through */
+	Oid declared_typid; /* as declared; a domain's CHECK runs when a value is decoded */
 	int32 typmod;
 	Oid collation;
-	bool not_null; /* declared NOT NULL: never trusted for correctness */
+	const char *bson_type; /* as given; NULL: writes choose by the column's type */
+	bool not_null;         /* declared NOT NULL: never trusted for correctness */
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
 	bool trust_types; /* owner's promise: no array and no other type in this path */
@@ -60,13 +62,16 @@ typedef struct MtfColumnMap
 	MtfColumn **columns; /* natts; NULL for dropped columns */
 } MtfColumnMap;
 
-/* Columns of a foreign table.  Raises HV004 for a type we do not know, HV00D for a bad option. */
+/*
+ * Columns of a foreign table, which stays locked (AccessShareLock).  Raises HV004 for a type we do
+ * not know, HV00D for a bad option.
+ */
 extern MtfColumnMap *mtf_column_map(Oid relid);
 
 /* A column for a computed field of a remote aggregate or join: flat path, given type. */
 extern MtfColumn *mtf_column_computed(const char *field, Oid typid, int32 typmod, Oid collation);
 
-/* The kind of a type; false when it is none of ours. */
+/* The kind of a type (of a domain's base type); false when it is none of ours.  Never raises. */
 extern bool mtf_kind_of_type(Oid typid, MtfKind *kind, MtfKind *element);
 
 #endif /* MTF_COLUMN_H */

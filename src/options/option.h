@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 
+#include "access/attnum.h"
 #include "nodes/pg_list.h"
 
 typedef enum MtfTenantType
@@ -40,11 +41,11 @@ typedef struct MtfServerOptions
 	const char *name;
 	const char *uri; /* without credentials; NULL: not set */
 	const char *database;
-	List *providers; /* of char *; NIL denies */
+	List *providers;          /* of char *; NIL denies */
 	const char *tenant_field; /* NULL: no default policy */
 	MtfTenantType tenant_type;
 	bool tenant_array; /* tenant_match 'array' */
-	int fetch_size; /* documents; 0: by size */
+	int fetch_size;    /* documents; 0: by size */
 	bool use_remote_estimate;
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
@@ -52,6 +53,12 @@ typedef struct MtfServerOptions
 	const char *read_preference;
 	const char *read_concern;
 	int64 max_time_ms; /* 0: no limit of its own */
+	bool snapshot;
+	bool updatable;
+	bool async_capable;
+	bool parallel;
+	const char *tls_ca_file;      /* base name in key_dir; NULL: the system's certificates */
+	const char *superuser_option; /* first option set that only a superuser may set; NULL: none */
 } MtfServerOptions;
 
 /* Options of a foreign table, with the server's defaults already merged in. */
@@ -59,21 +66,22 @@ typedef struct MtfTableOptions
 {
 	Oid relid;
 	Oid serverid;
-	const char *database; /* table's, else server's; raises HV00D when neither is set */
+	const char *database;   /* table's, else server's; raises HV00D when neither is set */
 	const char *collection; /* default: the table's name */
 	int fetch_size;
 	bool use_remote_estimate;
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
 	bool trust_types;
-	int64 max_time_ms;
+	int64 max_time_ms; /* the lower of the server's and the table's; 0: none */
 	const char *read_preference;
+	bool updatable; /* both the server and the table say so */
 } MtfTableOptions;
 
 /* Options of a user mapping. */
 typedef struct MtfUserOptions
 {
-	Oid umid;	/* InvalidOid: no mapping, hence no authentication */
+	Oid umid;   /* InvalidOid: no mapping, hence no authentication */
 	Oid userid; /* the mapping's user; InvalidOid: PUBLIC */
 	const char *username;
 	const char *password;
@@ -81,16 +89,37 @@ typedef struct MtfUserOptions
 	const char *auth_source;
 	const char *auth_mechanism;
 	const char *tls_certificate_key_file;
+	const char *superuser_option; /* first option set that only a superuser may set; NULL: none */
 } MtfUserOptions;
+
+/* Options of one column, as given: defaults are column.c's business. */
+typedef struct MtfColumnOptions
+{
+	const char *path;      /* NULL: the column's name */
+	const char *bson_type; /* NULL: by the column's type */
+	bool has_on_mismatch;
+	MtfMismatch on_mismatch;
+} MtfColumnOptions;
 
 extern MtfServerOptions *mtf_server_options(Oid serverid);
 extern MtfTableOptions *mtf_table_options(Oid relid);
 extern MtfUserOptions *mtf_user_options(Oid serverid, Oid userid);
+extern MtfColumnOptions *mtf_column_options(Oid relid, AttrNumber attnum);
 
 /*
  * Connect-time half of "who may": the owner of the server and of the mapping may have changed since
  * the validator ran.  Raises 42501 naming the option (never its value).
  */
 extern void mtf_options_check_owners(const MtfServerOptions *server, const MtfUserOptions *user);
+
+/*
+ * Names that no policy can open, because MongoDB keeps its own data there: databases `admin`, `local`,
+ * `config`, collections `system.*`, anything with a `$`.  False, and *why (static) says what is wrong.
+ */
+extern bool mtf_database_name_is_valid(const char *name, const char **why);
+extern bool mtf_collection_name_is_valid(const char *name, const char **why);
+
+/* A path that documents can have: segments without `$` in front, none empty; "." stands alone. */
+extern bool mtf_path_is_valid(const char *path, const char **why);
 
 #endif /* MTF_OPTION_H */
