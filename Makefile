@@ -9,7 +9,8 @@ OBJS = src/base/guard.o src/base/error.o
 # options: what an owner may say, and how columns map to documents
 OBJS += src/options/uri.o src/options/option.o src/options/column.o
 # auth: text token to verified claims
-OBJS += src/auth/jws.o src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
+OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
+	src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
 # tenant: claims and policy to scope
 OBJS += src/tenant/provider.o src/tenant/policy.o src/tenant/session.o src/tenant/scope.o \
 	src/tenant/functions.o

@@ -25,7 +25,7 @@ typedef enum MtfCheck
 	MTF_CHECK_SIGNATURE,
 	MTF_CHECK_TYPE, /* typ, azp */
 	MTF_CHECK_AUDIENCE,
-	MTF_CHECK_TIMES, /* exp, nbf, iat, lifetime */
+	MTF_CHECK_TIMES,    /* exp, nbf, iat, lifetime */
 	MTF_CHECK_REQUIRED, /* required claims */
 	MTF_CHECK_TENANT,
 	MTF_CHECK_REVOCATION, /* made by the tenant room, listed here for its name */
@@ -43,7 +43,7 @@ typedef enum MtfCheckState
 typedef struct MtfChecklist
 {
 	MtfCheckState state[MTF_CHECK_COUNT];
-	const char *why[MTF_CHECK_COUNT]; /* static or palloc'd text; NULL when there is nothing to say */
+	const char *why[MTF_CHECK_COUNT]; /* static text; NULL when there is nothing to say */
 } MtfChecklist;
 
 /* What an administrator trusts: one provider, read from the catalog by the tenant room. */
@@ -55,23 +55,27 @@ typedef struct MtfTrust
 	int naudiences; /* 0 only with any_audience */
 	const char **audiences;
 	bool any_audience;
-	bool all_audiences; /* every audience must be in `aud`, else one is enough */
-	uint32 algorithms; /* set of 1 << MtfAlgorithm; HS* only if listed on purpose */
+	bool all_audiences;       /* every audience must be in `aud`, else one is enough */
+	uint32 algorithms;        /* set of 1 << MtfAlgorithm; HS* only if listed on purpose */
 	const char *tenant_claim; /* dotted path, `\.` escapes a dot */
 	int nrequired;
-	const char **required; /* names of claims that must be present and not null */
+	const char **required; /* top-level names (no paths) that must be present and not null */
 	int ntyp;
-	const char **typ; /* allowed header typ, ASCII case ignored; 0: any but refused ones */
+	/*
+	 * Allowed header typ, ASCII case and "application/" ignored; none: absent, "JWT" or "at+jwt".
+	 * Tokens with the marks of an ID or logout token are refused unless the list has "id_token".
+	 */
+	const char **typ;
 	int nazp;
-	const char **azp; /* allowed azp; 0: not checked */
+	const char **azp;      /* allowed azp; 0: not checked */
 	const MtfKeySet *keys; /* NULL: unusable (bad reload), denies */
 } MtfTrust;
 
 typedef struct MtfTimeRules
 {
-	int64 leeway;		/* seconds */
+	int64 leeway;       /* seconds */
 	int64 max_lifetime; /* seconds; 0: off */
-	int max_bytes;		/* of the token */
+	int max_bytes;      /* of the token */
 } MtfTimeRules;
 
 typedef enum MtfTenantKind
@@ -86,8 +90,8 @@ typedef struct MtfClaims
 	Oid trust_id;
 	const char *provider;
 	const char *issuer;
-	const char *subject; /* NULL when missing */
-	const char *jti; /* NULL when missing */
+	const char *subject; /* NULL when missing, never empty */
+	const char *jti;     /* NULL when missing, never empty */
 	MtfTenantKind tenant_kind;
 	const char *tenant; /* as text: never empty, no NUL, at most 1,024 bytes */
 	int tenant_len;
@@ -97,10 +101,14 @@ typedef struct MtfClaims
 	bool has_nbf;
 	int64 nbf;
 	int64 exp;
-	const char *payload; /* the verified JSON text, canonical by jansson (sorted keys) */
+	const char *payload; /* the verified JSON text as it was signed: no duplicate names, no NUL */
 } MtfClaims;
 
-/* Finds the trust of an issuer; NULL: none.  Must not raise for an unknown issuer. */
+/*
+ * Finds the trust of an issuer; NULL: none.  Must not raise for an unknown issuer.  Called once, with
+ * text that nobody has verified yet, in a scratch memory context that is gone when the verification
+ * ends: what is returned must live elsewhere.
+ */
 typedef const MtfTrust *(*MtfTrustLookup)(const char *issuer, void *arg);
 
 /*
@@ -112,6 +120,9 @@ typedef const MtfTrust *(*MtfTrustLookup)(const char *issuer, void *arg);
 extern bool mtf_claims_verify(const char *token, size_t len, const MtfTimeRules *rules, int64 now,
 							  MtfTrustLookup lookup, void *arg, MtfClaims *claims,
 							  MtfChecklist *checks);
+
+/* Is `path` a dotted path as MtfTrust.tenant_claim wants it?  For the functions that define providers. */
+extern bool mtf_claim_path_valid(const char *path);
 
 /* The name of a check as check_token() shows it: "structure", "issuer", … */
 extern const char *mtf_check_name(MtfCheck check);

@@ -28,7 +28,7 @@ typedef enum MtfAlgorithm
 	MTF_ALG_COUNT
 } MtfAlgorithm;
 
-#define MTF_ALG_BIT(alg) (1u << (alg))
+#define MTF_ALG_BIT(alg)   (1u << (alg))
 #define MTF_ALG_ASYMMETRIC (MTF_ALG_BIT(MTF_ALG_HS256) - 1)
 
 /* Exact, case-sensitive names of RFC 7518 and 8037; false for anything else ("none" included). */
@@ -41,9 +41,16 @@ typedef struct MtfKeySet MtfKeySet;
 extern MtfKeySet *mtf_keyset_create(MemoryContext context);
 
 /*
+ * HMAC secrets may come as JWK too ("kty": "oct"): for files of mongo_tenant.key_dir only.  Without
+ * this such a JWK refuses the set; mtf_keyset_add_secret() implies it.
+ */
+extern void mtf_keyset_allow_secrets(MtfKeySet *set);
+
+/*
  * Add all keys of a JWK Set (or one JWK), one PEM public key, or one HMAC secret.
  * False: nothing usable, and *why (static or palloc'd, no key material) says what an administrator
- * must change.  `kid` may be NULL only for the single key of a set.
+ * must change, in the current context.  `kid` may be NULL only for the single key of a set.
+ * After a refusal the whole set is refused: it counts no keys and takes no more.
  */
 extern bool mtf_keyset_add_jwks(MtfKeySet *set, const char *json, size_t len, const char **why);
 extern bool mtf_keyset_add_pem(MtfKeySet *set, const char *kid, const char *pem, size_t len,
@@ -51,6 +58,9 @@ extern bool mtf_keyset_add_pem(MtfKeySet *set, const char *kid, const char *pem,
 extern bool mtf_keyset_add_secret(MtfKeySet *set, const char *kid, const char *secret, size_t len,
 								  const char **why);
 extern int mtf_keyset_count(const MtfKeySet *set);
+
+/* The algorithms that some key of the set can verify, as a set of MTF_ALG_BIT. */
+extern uint32 mtf_keyset_algorithms(const MtfKeySet *set);
 
 /*
  * A stable fingerprint (RFC 7638 thumbprint, hex) of key `i`, to refuse one key under two issuers.

@@ -1,0 +1,234 @@
+/*
+ * jwt_verify.c
+ *	  Signatures: libjwt where it can, OpenSSL where it cannot.
+ *
+ * The only file that knows libjwt; its two generations have nothing in common but the header's name.
+ *
+ * libjwt 1.x parses a PEM text at every call (the verdict cache of the tenant room makes this the
+ * cold path), knows no EdDSA, refuses every `typ` but "JWT", and compares HMACs with strcmp before
+ * 1.17: those go to OpenSSL.  libjwt 3 keeps keys parsed; its checks of times are switched off since
+ * claims.c makes them, with the leeway of our settings.
+ */
+#include "auth/jwt_verify.h"
+
+#include <jwt.h>
+#include <openssl/bn.h>
+#include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+#include "base/guard.h"
+
+/* libjwt 3 announces itself by this macro of its new interface. */
+#ifdef jwk_set_auto_t
+#define LIBJWT_3
+#endif
+
+/* Family of an algorithm: three hash sizes each, in the order of MtfAlgorithm. */
+static bool
+is_family(MtfAlgorithm algorithm, MtfAlgorithm first)
+{
+	return algorithm >= first && algorithm < first + 3;
+}
+
+static const EVP_MD *
+algorithm_hash(MtfAlgorithm algorithm)
+{
+	switch (algorithm)
+	{
+		case MTF_ALG_RS256:
+		case MTF_ALG_PS256:
+		case MTF_ALG_ES256:
+		case MTF_ALG_HS256: return EVP_sha256();
+		case MTF_ALG_RS384:
+		case MTF_ALG_PS384:
+		case MTF_ALG_ES384:
+		case MTF_ALG_HS384: return EVP_sha384();
+		case MTF_ALG_RS512:
+		case MTF_ALG_PS512:
+		case MTF_ALG_ES512:
+		case MTF_ALG_HS512: return EVP_sha512();
+		case MTF_ALG_EDDSA:
+		case MTF_ALG_COUNT: break;
+	}
+	return NULL; /* EdDSA hashes by itself */
+}
+
+static bool
+hmac_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
+{
+	const EVP_MD *hash = algorithm_hash(algorithm);
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned int mac_len = 0;
+	bool equal;
+
+	if (HMAC(hash, key->secret, (int) key->secret_len, (const unsigned char *) jws->token,
+			 jws->signed_len, mac, &mac_len) == NULL)
+		return false;
+	equal = jws->signature_len == mac_len && CRYPTO_memcmp(mac, jws->signature, mac_len) == 0;
+	OPENSSL_cleanse(mac, sizeof(mac));
+	return equal;
+}
+
+/* The DER form of a raw r || s signature, malloc'd by OpenSSL; NULL on failure. */
+static unsigned char *
+ecdsa_der(const unsigned char *raw, int raw_len, int *der_len)
+{
+	BIGNUM *r = BN_bin2bn(raw, raw_len / 2, NULL);
+	BIGNUM *s = BN_bin2bn(raw + raw_len / 2, raw_len / 2, NULL);
+	ECDSA_SIG *sig = ECDSA_SIG_new();
+	unsigned char *der = NULL;
+
+	if (r == NULL || s == NULL || sig == NULL || ECDSA_SIG_set0(sig, r, s) != 1)
+	{
+		BN_free(r);
+		BN_free(s);
+	}
+	else
+		*der_len = i2d_ECDSA_SIG(sig, &der);
+	ECDSA_SIG_free(sig);
+	return der;
+}
+
+/* PSS as RFC 7518, 3.5 wants it: the salt as long as the hash, MGF1 with the same hash. */
+static bool
+set_pss(EVP_PKEY_CTX *ctx, const EVP_MD *hash)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+		   EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1 &&
+		   EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, hash) == 1;
+}
+
+static bool
+evp_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
+{
+	const EVP_MD *hash = algorithm_hash(algorithm);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pkey_ctx;
+	const unsigned char *signature = jws->signature;
+	int signature_len = (int) jws->signature_len;
+	unsigned char *der = NULL;
+	bool valid = false;
+
+	if (is_family(algorithm, MTF_ALG_ES256))
+		signature = der = ecdsa_der(jws->signature, signature_len, &signature_len);
+	if (ctx != NULL && signature != NULL &&
+		EVP_DigestVerifyInit(ctx, &pkey_ctx, hash, NULL, key->pkey) == 1 &&
+		(!is_family(algorithm, MTF_ALG_PS256) || set_pss(pkey_ctx, hash)))
+		valid = EVP_DigestVerify(ctx, signature, signature_len, (const unsigned char *) jws->token,
+								 jws->signed_len) == 1;
+	OPENSSL_free(der);
+	EVP_MD_CTX_free(ctx);
+	return valid;
+}
+
+#ifdef LIBJWT_3
+
+static void
+destroy_jwks(void *object)
+{
+	jwks_free((jwk_set_t *) object);
+}
+
+/* libjwt 3 binds a key to one algorithm: one item per algorithm of the key, in MtfAlgorithm order. */
+void
+mtf_signature_prepare(MtfKey *key, MemoryContext context)
+{
+	MtfGuard *guard;
+	char *json = pstrdup("");
+	jwk_set_t *native;
+
+	if (key->type == MTF_KEY_OCT || key->algorithms == 0)
+		return;
+	for (int i = 0; i < MTF_ALG_COUNT; i++)
+		if (key->algorithms & MTF_ALG_BIT(i))
+			json = psprintf("%s%s{\"alg\":\"%s\",%s", json, json[0] ? "," : "",
+							mtf_algorithm_name((MtfAlgorithm) i), key->jwk + 1);
+	json = psprintf("{\"keys\":[%s]}", json);
+	guard = mtf_guard_arm(context, destroy_jwks);
+	native = jwks_create(json);
+	ERR_clear_error();
+	if (native == NULL)
+		return; /* OpenSSL verifies then */
+	mtf_guard_hold(guard, native);
+	if (jwks_error(native) == 0)
+		key->native = native;
+}
+
+static const jwk_item_t *
+native_item(const MtfKey *key, MtfAlgorithm algorithm)
+{
+	const jwk_item_t *item = NULL;
+	size_t index = 0;
+
+	for (int i = 0; i < (int) algorithm; i++)
+		if (key->algorithms & MTF_ALG_BIT(i))
+			index++;
+	if (key->native != NULL)
+		item = jwks_item_get((const jwk_set_t *) key->native, index);
+	return item != NULL && jwks_item_error(item) == 0 ? item : NULL;
+}
+
+/* True when libjwt has judged, and *valid is its word; false when it cannot judge. */
+static bool
+libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool *valid)
+{
+	const jwk_item_t *item = native_item(key, algorithm);
+	jwt_checker_t *checker;
+
+	if (item == NULL || (checker = jwt_checker_new()) == NULL)
+		return false;
+	*valid = jwt_checker_setkey(checker, jwt_str_alg(mtf_algorithm_name(algorithm)), item) == 0 &&
+			 jwt_checker_time_leeway(checker, JWT_CLAIM_EXP, -1) == 0 &&
+			 jwt_checker_time_leeway(checker, JWT_CLAIM_NBF, -1) == 0 &&
+			 jwt_checker_verify(checker, jws->token) == 0;
+	jwt_checker_free(checker);
+	return true;
+}
+
+#else /* libjwt 1.x and 2.x */
+
+void
+mtf_signature_prepare(MtfKey *key, MemoryContext context)
+{
+}
+
+static bool
+libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool *valid)
+{
+	jwt_t *jwt = NULL;
+
+	if (!is_family(algorithm, MTF_ALG_RS256) && !is_family(algorithm, MTF_ALG_ES256))
+		return false;
+	if (jws->typ != NULL && pg_strcasecmp(jws->typ, "JWT") != 0)
+		return false;
+	*valid = jwt_decode(&jwt, jws->token, (const unsigned char *) key->pem, key->pem_len) == 0 &&
+			 jwt != NULL;
+	if (jwt != NULL)
+		jwt_free(jwt);
+	return true;
+}
+
+#endif
+
+bool
+mtf_signature_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
+{
+	bool valid = false;
+
+	/* The caller has seen to this; a key of the wrong kind must not depend on it. */
+	if (!(key->algorithms & MTF_ALG_BIT(algorithm)))
+		return false;
+	if (key->type == MTF_KEY_OCT)
+		return hmac_verify(jws, algorithm, key);
+	if (jws->signature_len != (size_t) key->signature_bytes)
+		return false;
+	if (!libjwt_verify(jws, algorithm, key, &valid))
+		valid = evp_verify(jws, algorithm, key);
+	ERR_clear_error();
+	return valid;
+}
