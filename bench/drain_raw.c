@@ -1,0 +1,161 @@
+/*
+ * drain_raw.c
+ *	  The floor of the benchmark: aggregate and getMore over a bare socket, replies thrown away.
+ *
+ * drain_raw PORT DB.COLLECTION BATCH REPEAT
+ *
+ * Prints one line of JSON per repetition: wall and CPU seconds, bytes, batches.  What the canned
+ * server costs is what this takes; it must stay small against the reference (ref_mongoc).
+ */
+#include <bson/bson.h>
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint8_t *buffer;
+static size_t room;
+static uint64_t bytes;
+
+static void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double
+wall_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static double
+cpu_now(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void
+read_all(int fd, uint8_t *at, size_t len)
+{
+	while (len > 0)
+	{
+		ssize_t done = read(fd, at, len);
+
+		if (done <= 0)
+			die("read");
+		at += done;
+		len -= (size_t) done;
+	}
+}
+
+static void
+send_command(int fd, const bson_t *command)
+{
+	static uint32_t number;
+	uint8_t header[21] = {0};
+	uint32_t fields[5] = {21 + command->len, ++number, 0, 2013, 0};
+
+	memcpy(header, fields, sizeof fields);
+	if (write(fd, header, sizeof header) != (ssize_t) sizeof header ||
+		write(fd, bson_get_data(command), command->len) != (ssize_t) command->len)
+		die("write");
+}
+
+/* Read one reply; returns the cursor's id. */
+static int64_t
+read_reply(int fd)
+{
+	uint8_t header[21];
+	int32_t len;
+	bson_t reply;
+	bson_iter_t iter;
+	bson_iter_t id;
+
+	read_all(fd, header, sizeof header);
+	memcpy(&len, header, 4);
+	len -= (int32_t) sizeof header;
+	if ((size_t) len > room)
+	{
+		free(buffer);
+		room = (size_t) len;
+		buffer = malloc(room);
+	}
+	read_all(fd, buffer, (size_t) len);
+	bytes += (uint64_t) len + sizeof header;
+	if (!bson_init_static(&reply, buffer, (size_t) len) || !bson_iter_init(&iter, &reply) ||
+		!bson_iter_find_descendant(&iter, "cursor.id", &id))
+	{
+		fprintf(stderr, "no cursor in the reply\n");
+		exit(1);
+	}
+	return bson_iter_as_int64(&id);
+}
+
+static int
+drain(int fd, const char *db, const char *collection, int batch)
+{
+	bson_t *command = BCON_NEW("aggregate", BCON_UTF8(collection), "pipeline", "[", "]", "cursor",
+							   "{", "batchSize", BCON_INT32(batch), "}", "$db", BCON_UTF8(db));
+	int batches = 1;
+	int64_t id;
+
+	send_command(fd, command);
+	bson_destroy(command);
+	while ((id = read_reply(fd)) != 0)
+	{
+		command = BCON_NEW("getMore", BCON_INT64(id), "collection", BCON_UTF8(collection),
+						   "batchSize", BCON_INT32(batch), "$db", BCON_UTF8(db));
+		send_command(fd, command);
+		bson_destroy(command);
+		batches++;
+	}
+	return batches;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	char *dot = argc == 5 ? strchr(argv[2], '.') : NULL;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int one = 1;
+
+	if (dot == NULL)
+	{
+		fprintf(stderr, "drain_raw PORT DB.COLLECTION BATCH REPEAT\n");
+		return 64;
+	}
+	*dot = 0;
+	address.sin_port = htons((uint16_t) atoi(argv[1]));
+	if (connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
+		die("connect");
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	for (int i = 0; i < atoi(argv[4]); i++)
+	{
+		double wall = wall_now();
+		double cpu = cpu_now();
+		int batches;
+
+		bytes = 0;
+		batches = drain(fd, argv[2], dot + 1, atoi(argv[3]));
+		printf("{\"wall\": %.6f, \"cpu\": %.6f, \"bytes\": %llu, \"batches\": %d}\n",
+			   wall_now() - wall, cpu_now() - cpu, (unsigned long long) bytes, batches);
+	}
+	return 0;
+}

@@ -1,0 +1,297 @@
+/*
+ * ref_mongoc.c
+ *	  The reference of the benchmark: the same pipeline, run by libmongoc from plain C.
+ *
+ * ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline JSON] [--batch N] [--repeat N]
+ *			  [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]
+ *
+ * Drains the cursor and, unless told otherwise, walks every field of every document with bson_iter
+ * and reads its value: what a C program that uses the driver as documented cannot avoid.  Prints one
+ * line of JSON per repetition.
+ *
+ * With --each, runs the pipeline N times, each time with the number 4242424242 in it replaced by a
+ * random key below MAX, and prints the distribution of the latencies in microseconds.
+ *
+ * --malloc raised: glibc keeps freed batches instead of giving them back to the kernel, which would
+ * fault them in again for the next batch (half of the time, with default thresholds).
+ */
+#include <mongoc/mongoc.h>
+
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define KEY_MARK "4242424242"
+
+typedef struct Settings
+{
+	const char *uri;
+	char *db;
+	char *collection;
+	const char *pipeline;
+	int batch;
+	int repeat;
+	bool walk;
+	int each;
+	int64_t keys;
+} Settings;
+
+static Settings settings = {.pipeline = "[]", .repeat = 1, .walk = true};
+
+static double
+wall_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static double
+cpu_now(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void
+die(const bson_error_t *error)
+{
+	fprintf(stderr, "ref_mongoc: %s\n", error->message);
+	exit(1);
+}
+
+/* Read every value, so that nothing of the walk can be left out by the compiler. */
+static uint64_t
+walk(bson_iter_t *iter)
+{
+	uint64_t sum = 0;
+
+	while (bson_iter_next(iter))
+	{
+		bson_iter_t child;
+		uint32_t len = 0;
+		double real;
+
+		switch (bson_iter_type(iter))
+		{
+			case BSON_TYPE_UTF8: sum += (uint8_t) bson_iter_utf8(iter, &len)[0] + len; break;
+			case BSON_TYPE_INT32: sum += (uint64_t) bson_iter_int32(iter); break;
+			case BSON_TYPE_INT64: sum += (uint64_t) bson_iter_int64(iter); break;
+			case BSON_TYPE_DATE_TIME: sum += (uint64_t) bson_iter_date_time(iter); break;
+			case BSON_TYPE_BOOL: sum += bson_iter_bool(iter); break;
+			case BSON_TYPE_OID: sum += bson_iter_oid(iter)->bytes[11]; break;
+			case BSON_TYPE_DOUBLE:
+				real = bson_iter_double(iter);
+				sum += (uint64_t) (int64_t) real;
+				break;
+			case BSON_TYPE_DOCUMENT:
+			case BSON_TYPE_ARRAY:
+				if (bson_iter_recurse(iter, &child))
+					sum += walk(&child);
+				break;
+			default: sum++; break;
+		}
+	}
+	return sum;
+}
+
+static bson_t *
+parse_pipeline(const char *json)
+{
+	bson_error_t error;
+	bson_t *stages;
+	bson_t *pipeline = bson_new();
+	char *text = bson_strdup_printf("{\"p\": %s}", json);
+	bson_iter_t iter;
+	const uint8_t *data;
+	uint32_t len;
+	bson_t array;
+
+	stages = bson_new_from_json((const uint8_t *) text, -1, &error);
+	if (stages == NULL)
+		die(&error);
+	if (!bson_iter_init_find(&iter, stages, "p") || !BSON_ITER_HOLDS_ARRAY(&iter))
+	{
+		fprintf(stderr, "ref_mongoc: the pipeline is not an array\n");
+		exit(64);
+	}
+	bson_iter_array(&iter, &len, &data);
+	(void) bson_init_static(&array, data, len);
+	BSON_APPEND_ARRAY(pipeline, "pipeline", &array);
+	bson_destroy(stages);
+	bson_free(text);
+	return pipeline;
+}
+
+static uint64_t
+run(mongoc_collection_t *collection, const bson_t *pipeline, uint64_t *sum)
+{
+	bson_t opts = BSON_INITIALIZER;
+	mongoc_cursor_t *cursor;
+	const bson_t *doc;
+	bson_error_t error;
+	uint64_t documents = 0;
+
+	if (settings.batch > 0)
+		BSON_APPEND_INT32(&opts, "batchSize", settings.batch);
+	cursor = mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, pipeline, &opts, NULL);
+	while (mongoc_cursor_next(cursor, &doc))
+	{
+		bson_iter_t iter;
+
+		documents++;
+		if (settings.walk && bson_iter_init(&iter, doc))
+			*sum += walk(&iter);
+	}
+	if (mongoc_cursor_error(cursor, &error))
+		die(&error);
+	mongoc_cursor_destroy(cursor);
+	bson_destroy(&opts);
+	return documents;
+}
+
+static void
+run_repeated(mongoc_collection_t *collection)
+{
+	bson_t *pipeline = parse_pipeline(settings.pipeline);
+
+	for (int i = 0; i < settings.repeat; i++)
+	{
+		uint64_t sum = 0;
+		double wall = wall_now();
+		double cpu = cpu_now();
+		uint64_t documents = run(collection, pipeline, &sum);
+
+		printf("{\"wall\": %.6f, \"cpu\": %.6f, \"documents\": %llu, \"sum\": %llu}\n",
+			   wall_now() - wall, cpu_now() - cpu, (unsigned long long) documents,
+			   (unsigned long long) sum);
+	}
+	bson_destroy(pipeline);
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *) a;
+	double y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+static char *
+with_key(int64_t key)
+{
+	const char *mark = strstr(settings.pipeline, KEY_MARK);
+
+	if (mark == NULL)
+		return bson_strdup(settings.pipeline);
+	return bson_strdup_printf("%.*s%lld%s", (int) (mark - settings.pipeline), settings.pipeline,
+							  (long long) key, mark + strlen(KEY_MARK));
+}
+
+static void
+run_each(mongoc_collection_t *collection)
+{
+	double *micros = calloc((size_t) settings.each, sizeof *micros);
+	uint64_t documents = 0;
+	uint64_t sum = 0;
+
+	srandom(20240101);
+	for (int i = -20; i < settings.each; i++)
+	{
+		char *text = with_key(random() % settings.keys);
+		bson_t *pipeline = parse_pipeline(text);
+		double wall = wall_now();
+
+		documents += run(collection, pipeline, &sum);
+		if (i >= 0) /* the first ones only warm up */
+			micros[i] = (wall_now() - wall) * 1e6;
+		bson_destroy(pipeline);
+		bson_free(text);
+	}
+	qsort(micros, (size_t) settings.each, sizeof *micros, compare_doubles);
+	printf("{\"p50\": %.1f, \"p99\": %.1f, \"n\": %d, \"documents\": %llu}\n",
+		   micros[settings.each / 2], micros[(int) (settings.each * 0.99)], settings.each,
+		   (unsigned long long) documents);
+	free(micros);
+}
+
+static void
+usage(void)
+{
+	fputs("ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline JSON] [--batch N] [--repeat N]\n"
+		  "           [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]\n",
+		  stderr);
+	exit(64);
+}
+
+static void
+set_option(const char *name, char *value)
+{
+	if (strcmp(name, "--uri") == 0)
+		settings.uri = value;
+	else if (strcmp(name, "--ns") == 0 && strchr(value, '.') != NULL)
+	{
+		settings.db = value;
+		settings.collection = strchr(value, '.') + 1;
+		settings.collection[-1] = 0;
+	}
+	else if (strcmp(name, "--pipeline") == 0)
+		settings.pipeline = value;
+	else if (strcmp(name, "--batch") == 0)
+		settings.batch = atoi(value);
+	else if (strcmp(name, "--repeat") == 0)
+		settings.repeat = atoi(value);
+	else if (strcmp(name, "--each") == 0)
+		settings.each = atoi(value);
+	else if (strcmp(name, "--keys") == 0)
+		settings.keys = atoll(value);
+	else if (strcmp(name, "--walk") == 0)
+		settings.walk = strcmp(value, "yes") == 0;
+	else if (strcmp(name, "--malloc") == 0)
+	{
+		if (strcmp(value, "raised") == 0)
+		{
+			mallopt(M_MMAP_THRESHOLD, 1 << 30);
+			mallopt(M_TRIM_THRESHOLD, 1 << 30);
+			mallopt(M_TOP_PAD, 64 << 20);
+		}
+	}
+	else
+		usage();
+}
+
+int
+main(int argc, char **argv)
+{
+	mongoc_client_t *client;
+	mongoc_collection_t *collection;
+
+	if (argc % 2 == 0)
+		usage();
+	for (int i = 1; i < argc; i += 2)
+		set_option(argv[i], argv[i + 1]);
+	if (settings.uri == NULL || settings.db == NULL || (settings.each > 0 && settings.keys <= 0))
+		usage();
+	mongoc_init();
+	client = mongoc_client_new(settings.uri);
+	if (client == NULL)
+		usage();
+	collection = mongoc_client_get_collection(client, settings.db, settings.collection);
+	if (settings.each > 0)
+		run_each(collection);
+	else
+		run_repeated(collection);
+	mongoc_collection_destroy(collection);
+	mongoc_client_destroy(client);
+	mongoc_cleanup();
+	return 0;
+}
