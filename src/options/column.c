@@ -97,12 +97,12 @@ set_path(MtfColumn *column, const char *path)
 	if (strcmp(path, ".") == 0)
 		return;
 	for (const char *c = path; *c; c++)
-		n += *c == MTF_PATH_SEPARATOR;
+		n += *c == '.';
 	column->segments = palloc(n * sizeof(char *));
 	copy = pstrdup(path);
 	while (copy != NULL)
 	{
-		char *dot = strchr(copy, MTF_PATH_SEPARATOR);
+		char *dot = strchr(copy, '.');
 
 		if (dot != NULL)
 			*dot++ = '\0';
