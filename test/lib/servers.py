@@ -215,8 +215,9 @@ def find_program(name, variable=None, also=None):
     return shutil.which(name)
 
 
-def choose_engine():
-    if os.environ.get("MONGO_TENANT_TEST_URI"):
+def choose_engine(own=False):
+    """`own`: one that we start ourselves, so that it can be stopped and configured."""
+    if os.environ.get("MONGO_TENANT_TEST_URI") and not own:
         return "uri"
     if shutil.which("mongod"):
         return "mongod"
@@ -226,11 +227,9 @@ def choose_engine():
 class Engine:
     """A document server.  `uri` carries no credentials; `user` and `password` are set with auth."""
 
-    def __init__(self, owner, kind="auto", auth=False, options=(), name="engine", storage=None):
+    def __init__(self, owner, kind="auto", auth=False, options=(), name="engine", storage=None, own=False):
         self.owner = owner
-        self.kind = choose_engine() if kind == "auto" else kind
-        if auth and self.kind in ("uri", "ferretdb"):
-            self.kind = "mongod" if shutil.which("mongod") else "secantusd-py"
+        self.kind = choose_engine(own or auth) if kind == "auto" else kind
         self.options = list(options)
         self.storage = storage or os.path.join(owner.directory, name)
         self.log = os.path.join(owner.directory, name + ".log")

@@ -114,7 +114,8 @@ class World:
     def _start(self):
         self.env = dict(os.environ)
         if self._want_engine and self._own_engine:
-            self.engine = servers.Engine(self.owner, self._engine_kind, self._auth, self._engine_options)
+            self.engine = servers.Engine(self.owner, self._engine_kind, self._auth, self._engine_options,
+                                         own="MTF_URI" in os.environ)
             self.env.update(self.engine.environment())
         if self._own_cluster:
             self.cluster = servers.Cluster(self.owner, self._settings)

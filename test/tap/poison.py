@@ -1,0 +1,83 @@
+"""Every poison document is tried by every tenant: a row belongs to its tenant, or nobody gets it."""
+from tap import World, ok, is_, diag, done
+
+import fixtures
+
+STRINGS = ["UA", "DL", "ua", "1", fixtures.NFC, fixtures.NFD, "$tenant_id", ".*", str(fixtures.AN_OBJECTID),
+           str(fixtures.A_UUID), "UA ", " UA", "nobody", '{"$ne": null}', "$$ROOT", "UA|DL", "true"]
+TABLES = {
+    "string": ("poison", STRINGS),
+    "int": ("poison_int", [1, 2, 3]),
+    "objectid": ("poison_objectid", [str(fixtures.AN_OBJECTID), "0" * 24]),
+    "uuid": ("poison_uuid", [str(fixtures.A_UUID), "00000000-0000-4000-8000-000000000000"]),
+}
+CLEAN = [row for row in fixtures.poison()]
+WEIRD = {"twice 101", "twice 102", "twice 103", "symbol"}
+
+
+def expected(kind, tenant):
+    return sorted(row["label"] for row in CLEAN if row["belongs"] == "%s:%s" % (kind, tenant))
+
+
+def queries(table):
+    """The same set of rows asked for in ways that take other roads through planner and server."""
+    return {
+        "scan": "SELECT label FROM %s" % table,
+        "filter": "SELECT label FROM %s WHERE id > 0 OR id IS NULL" % table,
+        "negated filter": "SELECT label FROM %s WHERE NOT (id < 0)" % table,
+        "order": "SELECT label FROM %s ORDER BY id" % table,
+        "distinct": "SELECT DISTINCT label FROM %s" % table,
+        "group": "SELECT label FROM %s GROUP BY label" % table,
+        "join with a shared table": "SELECT p.label FROM %s p JOIN airlines a ON a.carrier = p.airline" % table,
+        "self join": "SELECT a.label FROM %s a JOIN %s b USING (id)" % (table, table),
+        "semi join": "SELECT label FROM %s p WHERE EXISTS (SELECT FROM airlines a WHERE a.carrier = p.airline)" % table,
+        "lateral": "SELECT x.label FROM airlines a, LATERAL (SELECT * FROM %s p WHERE p.airline = a.carrier) x" % table,
+    }
+
+
+def try_tenant(world, kind, table, tenant, pushdown, seen):
+    who = "%s %r, pushdown %s" % (kind, tenant, "on" if pushdown else "off")
+    want = expected(kind, tenant)
+    with world.connect(tenant, pushdown=pushdown) as session:
+        wrong = []
+        for name, query in queries(table).items():
+            labels = world.column(session, query)
+            seen.setdefault((kind, tenant), set()).update(labels)
+            got = sorted(label for label in labels if label not in WEIRD)
+            if got != want:
+                wrong.append("%s: got %r, expected %r" % (name, got, want))
+        if not ok(not wrong, "%s: own documents only, %d of them, ten ways" % (who, len(want))):
+            diag("\n".join(wrong))
+        rows = len(world.column(session, "SELECT label FROM %s" % table))
+        is_(world.value(session, "SELECT count(*) FROM %s" % table), rows, who + ": count(*) counts those rows")
+
+
+def try_nested(world, pushdown):
+    for table, documents in (("nested", list(fixtures.nested())), ("folded", list(fixtures.folded()))):
+        for tenant in ("UA", "DL", "ua", "Ua", "dl", "\u00dcA", "nobody"):
+            want = sorted(row["label"] for row in documents if row["belongs"] == tenant)
+            with world.connect(tenant, pushdown=pushdown) as session:
+                is_(sorted(world.column(session, "SELECT label FROM %s" % table)), want,
+                    "%s as %s, pushdown %s: own documents only" % (table, tenant, pushdown))
+                is_(world.value(session, "SELECT count(*) FROM %s" % table), len(want),
+                    "%s as %s, pushdown %s: count(*)" % (table, tenant, pushdown))
+
+
+with World() as world:
+    world.load("poison", "nested", "folded", "airlines")
+    stored = world.mongo["poison"].count_documents({})
+    ok(stored >= len(CLEAN), "the server holds the poison: %d documents" % stored)
+    seen = {}
+    for kind, (table, tenants) in TABLES.items():
+        for tenant in tenants:
+            for pushdown in (True, False):
+                try_tenant(world, kind, table, tenant, pushdown, seen)
+    for label in sorted(WEIRD):
+        viewers = [who for who, labels in seen.items() if label in labels]
+        ok(len(viewers) <= 1, "%s: at most one tenant sees it" % label) or diag(viewers)
+    everybody = set().union(*seen.values())
+    nobodys = sorted(row["label"] for row in CLEAN if row["belongs"] is None)
+    is_([label for label in nobodys if label in everybody], [], "%d documents are nobody's" % len(nobodys))
+    try_nested(world, True)
+    try_nested(world, False)
+done()
