@@ -22,7 +22,7 @@ OBJS += src/pipeline/literal.o src/pipeline/expr.o src/pipeline/pipeline.o
 # remote: the only doors to the server
 OBJS += src/remote/stream.o src/remote/connection.o src/remote/cursor.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/decode.o src/rows/jsonb.o src/rows/exec_scan.o src/rows/explain.o
+OBJS += src/rows/bson_raw.o src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/exec_scan.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

@@ -9,9 +9,11 @@
 #define MTF_COMPAT_H
 
 #include "postgres.h"
+#include "catalog/namespace.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
@@ -37,7 +39,7 @@ mtf_compat_first_relid(const ForeignScan *scan)
 {
 	if (scan->scan.scanrelid > 0)
 		return scan->scan.scanrelid;
-	/* PostgreSQL 16: outer joins have range table indexes of their own, in fs_relids only. */
+		/* PostgreSQL 16: outer joins have range table indexes of their own, in fs_relids only. */
 #if PG_VERSION_NUM >= 160000
 	return bms_next_member(scan->fs_base_relids, -1);
 #else
@@ -56,6 +58,40 @@ mtf_compat_check_user(const ForeignScan *scan, EState *estate)
 #endif
 
 	return OidIsValid(user) ? user : GetUserId();
+}
+
+/* PostgreSQL 14: numeric has infinities. */
+#if PG_VERSION_NUM >= 140000
+#define MTF_NUMERIC_HAS_INFINITY
+#endif
+
+/*
+ * Valid UTF-8 in the database's encoding: `text` itself, or palloc'd and NUL-terminated.  NULL when a
+ * character does not exist there; PostgreSQL 13 has no conversion that returns, and raises 22P05.
+ */
+static inline const char *
+mtf_compat_utf8_to_server(const char *text, uint32 len)
+{
+#if PG_VERSION_NUM >= 140000
+	int encoding = GetDatabaseEncoding();
+	Size room = (Size) len * MAX_CONVERSION_GROWTH + 1;
+	Oid conversion;
+	char *result;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return text;
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion))
+		return NULL;
+	result = MemoryContextAllocHuge(CurrentMemoryContext, room);
+	if (pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+									  (unsigned char *) unconstify(char *, text), len,
+									  (unsigned char *) result, room, true) != (int) len)
+		return NULL;
+	return result;
+#else
+	return pg_any_to_server(text, len, PG_UTF8);
+#endif
 }
 
 #endif /* MTF_COMPAT_H */

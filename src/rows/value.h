@@ -1,0 +1,113 @@
+/*
+ * value.h
+ *	  One BSON value → one Datum of a column's type: the rules of what fits.
+ *
+ * Which BSON types a kind takes ("always" means: no value of that type is a mismatch; of "some", the
+ * values outside the range or the length are mismatches):
+ *
+ *	kind			always						some
+ *	bool			bool
+ *	int2 int4 int8	int (int4, int8), long (int8)	int, long, double, decimal: integral, in range
+ *	float4			double, int, long			decimal; double: not to infinity, not to zero
+ *	float8			double, int, long			decimal: not to infinity, not to zero
+ *	numeric			int, long, double, decimal (*)
+ *	numeric(p,s)								int, long, double, decimal: without rounding; no infinity
+ *	text			string (**)
+ *	varchar(n)									string: at most n characters (never cut)
+ *	char(n)										string: at most n characters; padded with blanks
+ *	date timestamp	date (***)
+ *	uuid										binData: subtype 4, 16 bytes
+ *	bytea										binData: subtype 0
+ *	objectid		objectId					as lower-case hex; with a length limit some
+ *	`_id` as text	string (**), objectId
+ *	jsonb			everything (**)
+ *	array									array: every element null or fitting, none nested
+ *
+ *	(*) on PostgreSQL 13 a numeric has no infinity
+ *	(**) but no string with a NUL or with invalid UTF-8 fits, nor one that the database's encoding
+ *	cannot hold
+ *	(***) but no date fits that is outside the range of the PostgreSQL type
+ *
+ * Doubles round to float4, and long and decimal to float8 and float4, as PostgreSQL's casts do.
+ * A double becomes the numeric of its shortest text that reads back the same.
+ * null and undefined are NULL for every kind.
+ */
+#ifndef MTF_VALUE_H
+#define MTF_VALUE_H
+
+#include "base/compat.h"
+#include "options/column.h"
+
+/* Memory of one row's values, reused for the next row; what does not fit is palloc'd. */
+typedef struct MtfArena
+{
+	char *at; /* always MAXALIGNed */
+	char *end;
+} MtfArena;
+
+typedef enum MtfFit
+{
+	MTF_FIT_VALUE,
+	MTF_FIT_NULL,
+	MTF_MISFIT_TYPE,
+	MTF_MISFIT_RANGE,    /* a number or a date outside the type */
+	MTF_MISFIT_LENGTH,   /* more characters than declared */
+	MTF_MISFIT_ENCODING, /* NUL, invalid UTF-8, or no such character in the database's encoding */
+	MTF_MISFIT_ELEMENT   /* one element of an array does not fit */
+} MtfFit;
+
+/* A wanted column, ready for decoding. */
+typedef struct MtfTarget
+{
+	int index; /* in values and isnull */
+	MtfKind kind;
+	int32 typmod;    /* of the value's type; -1: none */
+	int32 max_chars; /* -1: no limit */
+	bool takes_objectid;
+	bool pads; /* char(n) */
+	const MtfColumn *column;
+	Oid domain; /* InvalidOid: none */
+	void *domain_cache;
+	MemoryContext context;
+
+	/* Arrays only. */
+	struct MtfTarget *element;
+	Oid element_type;
+	int16 element_len;
+	bool element_by_value;
+	char element_align;
+
+	struct MtfTarget *next; /* another column of the same path */
+} MtfTarget;
+
+/* Allocated in the current memory context, which also keeps what a domain's CHECK caches. */
+extern MtfTarget *mtf_target_create(const MtfColumn *column, int index);
+
+/*
+ * Decode a value of `size` bytes, which mtf_bson_size() has measured.  *datum is set for
+ * MTF_FIT_VALUE only; it may point into the arena, into `value`, or into the current memory context.
+ * Raises XX001 for invalid BSON; a misfit is returned, not raised.
+ */
+extern MtfFit mtf_value_decode(const MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
+							   MtfArena *arena, Datum *datum);
+
+/*
+ * Decode the value into its place under the column's policy: a misfit raises 22xxx or is NULL, and a
+ * domain's CHECK runs (its errors are raised under either policy: they are the user's own code's).
+ */
+extern void mtf_value_store(MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
+							MtfArena *arena, Datum *values, bool *isnull);
+
+/* A value of `type` stands where the target's path cannot go on: a misfit of its own. */
+extern void mtf_value_store_misfit(MtfTarget *target, uint8 type, bool *isnull);
+
+/* A NULL also has to pass a domain's NOT NULL. */
+extern void mtf_value_check_null(MtfTarget *target);
+
+/*
+ * Text of a BSON string in the database's encoding; NULL when it has none.
+ * The result is `text` itself when nothing had to change, else palloc'd.
+ */
+extern const char *mtf_text_to_server(const char *text, uint32 len, uint32 *result_len);
+
+#endif /* MTF_VALUE_H */
