@@ -1,0 +1,551 @@
+#!/usr/bin/env python3
+"""Differential fuzzer: the same rows with any pushdown on or off, and as a local copy has them.
+
+    fuzz.py [--seed N] [--queries N] [--seconds N] [--engine URI] [--report DIR]
+    fuzz.py --seed N --world W [--query Q]     repeat one world or one query
+
+Servers: PGHOST, PGPORT and MTF_URI of the environment (test/lib/servers.py run -- …), else its own.
+
+Each query runs on local copies that model.py made, and through foreign tables with all pushdown, with
+none, and with one kind off, under on_mismatch 'null' (identical rows) and 'error' (those rows, or the
+named mismatch error where a column that the query uses has one).  Every row must belong to the tenant.
+Some WHERE clauses are partitioned as well: count(p) + count(not p) + count(p is null) = count(*).
+
+A failure prints seed, query, both results and the plan, and the query is shrunk while it still fails.
+"""
+
+import argparse
+import collections
+import copy
+import decimal
+import hashlib
+import os
+import random
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
+
+import servers  # noqa: E402  (starts the virtual environment's Python when need be)
+import psycopg  # noqa: E402
+import pymongo  # noqa: E402
+from psycopg import pq  # noqa: E402
+
+import tap  # noqa: E402
+import tokens  # noqa: E402
+import grammar  # noqa: E402
+import worlds  # noqa: E402
+
+OFF = "mongo_tenant.enable_%s_pushdown"
+CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, **{"no " + kind: (kind,) for kind in tap.SWITCHES}}
+# What a query may raise by itself, where SQL does not say which rows an expression sees.
+RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "2201W", "2201X"}
+MISMATCH_CLASS = "22"
+
+SETUP = """
+CREATE EXTENSION IF NOT EXISTS mongo_tenant_fdw;
+CREATE COLLATION IF NOT EXISTS mtf_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+"""
+
+
+class Failure(Exception):
+    """Two results that should agree and do not."""
+
+    def __init__(self, kind, configuration, schema, detail, expected=None, got=None):
+        super().__init__(kind)
+        self.kind, self.configuration, self.schema, self.detail = kind, configuration, schema, detail
+        self.expected, self.got = expected, got
+
+
+class Result:
+    def __init__(self, result):
+        self.rows, self.error, self.types = [], None, ()
+        status = result.status
+        if status == pq.ExecStatus.TUPLES_OK:
+            columns = range(result.nfields)
+            self.types = [result.ftype(c) for c in columns]
+            self.names = [result.fname(c) for c in columns]
+            self.rows = [tuple(result.get_value(r, c) for c in columns) for r in range(result.ntuples)]
+        elif status != pq.ExecStatus.COMMAND_OK:
+            state = result.error_field(pq.DiagnosticField.SQLSTATE)
+            message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+            detail = result.error_field(pq.DiagnosticField.MESSAGE_DETAIL) or b""
+            self.error = (state.decode() if state else "-----", message.decode(errors="replace"),
+                          detail.decode(errors="replace"))
+
+
+class Session:
+    """One connection with one configuration; reconnects when a backend died."""
+
+    def __init__(self, parameters, settings):
+        self.parameters, self.settings = parameters, settings
+        self.connection = None
+
+    def raw(self):
+        if self.connection is None or self.connection.closed:
+            self.connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self.parameters)
+            for name, value in self.settings.items():
+                self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        return self.connection.pgconn
+
+    def run(self, text):
+        return self.finish(self.raw().exec_(text.encode()))
+
+    def bound(self, text, parameters):
+        types = [TYPE_OIDS[type] for _, type in parameters]
+        values = [None if value is None else value.encode() for value, _ in parameters]
+        return self.finish(self.raw().exec_params(text.encode(), values, types))
+
+    def finish(self, result):
+        if self.connection.pgconn.status != pq.ConnStatus.OK:
+            message = self.connection.pgconn.error_message.decode(errors="replace")
+            self.connection.close()
+            self.connection = None
+            crashed = Result.__new__(Result)
+            crashed.rows, crashed.types, crashed.error = [], (), ("crash", message, "")
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                try:
+                    self.raw()
+                    break
+                except psycopg.OperationalError:
+                    time.sleep(0.2)
+            return crashed
+        return Result(result)
+
+
+TYPE_OIDS = {}
+
+
+# ---- comparing -------------------------------------------------------------------------------
+
+def normal(value, oid):
+    """A value of a group: which of several equal ones stands for it is left open."""
+    if value is None:
+        return None
+    if oid in (700, 701):
+        return b"0" if value == b"-0" else value
+    if oid == 1700 and value[-1:].isdigit():
+        number = decimal.Decimal(value.decode())
+        return b"0" if number == 0 else str(number.normalize(decimal.Context(prec=20000))).encode()
+    return value
+
+
+def normalised(result, query):
+    flags = [norm for _, _, norm in query.items]
+    if query.union is not None or query.distinct is True:
+        flags = [True] * len(flags)
+    if not any(flags):
+        return result.rows
+    pairs = list(zip(flags, result.types))
+    return [tuple(normal(value, oid) if flag else value for value, (flag, oid) in zip(row, pairs))
+            for row in result.rows]
+
+
+def same(query, one, two):
+    left, right = normalised(one, query), normalised(two, query)
+    if query.ordered:
+        return left == right
+    return collections.Counter(left) == collections.Counter(right)
+
+
+# ---- one fuzzing process ---------------------------------------------------------------------
+
+class Fuzzer:
+    def __init__(self, args, parameters, uri):
+        self.args, self.uri = args, uri
+        self.database = "mtf_fuzz_%d" % os.getpid()
+        self.client = pymongo.MongoClient(uri, serverSelectionTimeoutMS=10000)
+        self.counts = collections.Counter()
+        self.failures = []
+        self.signatures = collections.Counter()
+        self.kind_counts = collections.Counter()
+        admin = dict(parameters, dbname="postgres", user="postgres")
+        self.admin_parameters = admin
+        with psycopg.connect(autocommit=True, **admin) as connection:
+            connection.execute("DROP DATABASE IF EXISTS %s" % self.database)
+            connection.execute("CREATE DATABASE %s TEMPLATE template0" % self.database)
+        self.parameters = dict(parameters, dbname=self.database, user="postgres")
+        self.admin = psycopg.connect(autocommit=True, **self.parameters)
+        self.foreign = not args.local_only
+        self.prepare()
+
+    def prepare(self):
+        self.admin.execute(SETUP if self.foreign else SETUP.split(";", 1)[1])
+        for name, oid in self.admin.execute(
+                "SELECT t::text, t::oid FROM unnest(ARRAY['int2','int4','int8','float4','float8','numeric',"
+                "'text','bpchar','date','timestamp','timestamptz','uuid','bytea','bool','jsonb',"
+                "'jsonpath']::regtype[]) t"):
+            TYPE_OIDS[name] = oid
+        names = ("int2", "int4", "int8", "float4", "float8", "numeric", "text", "bpchar", "date", "timestamp",
+                 "timestamptz", "uuid", "bytea", "bool", "jsonb", "jsonpath")
+        for name in names:
+            for each in (name, name + "[]"):
+                TYPE_OIDS[each] = self.admin.execute(
+                    "SELECT to_regtype(%s)::oid::int", (each,)).fetchone()[0]
+        key = tokens.Key("ES256", kid="fuzz")
+        if self.foreign:
+            self.admin.execute(
+                "SELECT mongo_tenant.create_provider(name => 'fuzz', issuer => %s, audience => ARRAY[%s], "
+                "jwks => %s::jsonb)",
+                (tokens.ISSUER, tokens.AUDIENCE, tokens.json.dumps(tokens.keyset([key]))))
+            self.admin.execute(
+                "CREATE SERVER mtf_fuzz FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', "
+                "database '%s', providers 'fuzz', tenant_field 'tenant_id')" % (self.uri, self.database))
+        self.sessions = {}
+        for tenant in worlds.TENANTS:
+            for name, switches in CONFIGURATIONS.items():
+                settings = {"plan_cache_mode": "force_generic_plan", "statement_timeout": "60s"}
+                if self.foreign:
+                    settings["mongo_tenant.jwt"] = key.sign(tokens.claims(
+                        tenant=tenant, lifetime=20 * 3600))
+                    settings.update({OFF % kind: "off" for kind in switches})
+                self.sessions[tenant, name] = Session(self.parameters, settings)
+        self.local_session = Session(self.parameters, {"plan_cache_mode": "force_generic_plan",
+                                                       "statement_timeout": "60s"})
+
+    def close(self):
+        for session in list(self.sessions.values()) + [self.local_session]:
+            if session.connection is not None:
+                session.connection.close()
+        self.admin.close()
+        self.client.drop_database(self.database)
+        self.client.close()
+        with psycopg.connect(autocommit=True, **self.admin_parameters) as connection:
+            connection.execute("DROP DATABASE IF EXISTS %s WITH (FORCE)" % self.database)
+
+    # -- worlds
+
+    def make_world(self, number):
+        rng = random.Random("%s/%s" % (self.args.seed, number))
+        world = worlds.World(rng, self.database)
+        world.load_documents(self.client)
+        world.load_local(self.admin)
+        if self.foreign:
+            world.load_foreign(self.admin)
+        for session in list(self.sessions.values()) + [self.local_session]:
+            session.raw()
+            session.connection.execute("SET timezone = '%s'" % world.timezone)
+        for text, times in world.refused.items():
+            self.counts["refused by the engine: " + text] += times
+        return world
+
+    # -- one query
+
+    def run(self, query, tenant, configuration, schema, mode):
+        """Result of a query through `configuration`; None: the local copy."""
+        local = worlds.LOCAL[tenant]
+        session = self.local_session if configuration is None else self.sessions[tenant, configuration]
+        foreign = local if configuration is None else schema
+        parameters = None if mode == "inline" else []
+        text = query.sql(grammar.Out(foreign, local, parameters))
+        if mode == "inline":
+            return session.run(text)
+        if mode == "bound":
+            return session.bound(text, parameters)
+        return session.run("DEALLOCATE ALL; PREPARE q%s AS %s; EXECUTE q%s" % (
+            "(%s)" % ", ".join(type for _, type in parameters) if parameters else "", text,
+            "(%s)" % ", ".join("NULL" if value is None else worlds.literal(value)
+                               for value, _ in parameters) if parameters else ""))
+
+    def mismatched(self, query, tenant):
+        """True when a column that the query uses has a value of a wrong type in a foreign table."""
+        things = grammar.walk(query, [])
+        local = {thing.alias for thing in things
+                 if isinstance(thing, grammar.Source) and thing.always_local}
+        return any(isinstance(thing, grammar.Ref) and thing.alias not in local and
+                   thing.column.mismatches[tenant] for thing in things)
+
+    def check(self, query, tenant, mode, flags, configurations, expected=None):
+        """Raise Failure when anything disagrees; returns False when the query says nothing."""
+        if expected is None:
+            expected = self.run(query, tenant, None, None, mode)
+        if expected.error:
+            if expected.error[0] in RUNTIME:
+                self.counts["raised locally"] += 1
+            else:
+                self.counts["invalid"] += 1
+                self.kind_counts["%s %s" % expected.error[:2]] += 1
+            return False
+        self.counts["rows"] += len(expected.rows)
+        unlimited = None
+        if "subset" in flags:
+            whole = copy.copy(query)
+            whole.limit = whole.offset = None
+            unlimited = self.run(whole, tenant, None, None, mode)
+        mismatched = None
+        for configuration, schema in configurations:
+            got = self.run(query, tenant, configuration, schema, mode)
+            self.counts["executions"] += 1
+            if got.error:
+                if schema == "fe" and got.error[0].startswith(MISMATCH_CLASS):
+                    if mismatched is None:
+                        mismatched = self.mismatched(query, tenant)
+                    if mismatched:
+                        self.counts["named mismatch"] += 1
+                        continue
+                if "risky" in flags and got.error[0] in RUNTIME:
+                    self.counts["raised remotely"] += 1
+                    continue
+                raise Failure("error %s %s" % (got.error[0], got.error[1]), configuration, schema,
+                              "%s: %s %s" % got.error, expected, got)
+            self.check_owner(got, tenant, configuration, schema)
+            if "subset" in flags:
+                good = (len(got.rows) == len(expected.rows) and not
+                        collections.Counter(got.rows) - collections.Counter(unlimited.rows))
+            else:
+                good = same(query, expected, got)
+            if not good:
+                raise Failure("rows differ", configuration, schema,
+                              "%d rows expected, %d got" % (len(expected.rows), len(got.rows)), expected, got)
+        return True
+
+    def check_owner(self, got, tenant, configuration, schema):
+        allowed = (None, tenant.encode())
+        for column, name in enumerate(got.names):
+            if name.startswith(b"owner_"):
+                for row in got.rows:
+                    if row[column] not in allowed:
+                        raise Failure("ROW OF ANOTHER TENANT", configuration, schema, repr(row), got=got)
+
+    def check_partition(self, query, tenant, mode, rng):
+        """count(*) over p, NOT p and p IS NULL must add up to the whole."""
+        where = query.where[0]
+        items = [(grammar.Node("count(*)", cls="int"), "n", False)]
+        for node, name, _ in query.items[:3]:
+            items.append((grammar.Node("count({0})", node, cls="int"), "n_" + name, False))
+        sums = []
+        rest = query.where[1:]
+        for form in (None, "({0})", "(NOT {0})", "(({0}) IS NULL)"):
+            part = copy.copy(query)
+            part.items, part.order, part.limit, part.offset = items, [], None, None
+            part.ordered = False
+            part.where = rest + ([] if form is None else [grammar.Node(form, where)])
+            result = self.run(part, tenant, "all", "fn", mode)
+            if result.error:
+                return  # found by the comparison, or an overflow
+            sums.append([int(value) for value in result.rows[0]])
+        self.counts["partitions"] += 1
+        if sums[0] != [sum(column) for column in zip(*sums[1:])]:
+            raise Failure("partition", "all", "fn", "whole %s, parts %s" % (sums[0], sums[1:]))
+
+    def configurations(self, rng):
+        chosen = [("all", "fn"), ("all", "fe")]
+        if rng.random() < 0.5:
+            chosen.append(("none", "fn"))
+        if rng.random() < 0.4:
+            chosen.append(("no " + rng.choice(tap.SWITCHES), "fn"))
+        if rng.random() < 0.1:
+            chosen.append(("none", "fe"))
+        return chosen if self.foreign else []
+
+    def one(self, world, world_number, number):
+        rng = random.Random("%s/%s/%s" % (self.args.seed, world_number, number))
+        maker = grammar.Maker(rng, world)
+        query = maker.query()
+        tenant = rng.choice(worlds.TENANTS)
+        mode = rng.choices(("inline", "bound", "generic"), (5, 2, 3))[0]
+        configurations = self.configurations(rng)
+        self.counts["queries"] += 1
+        try:
+            useful = self.check(query, tenant, mode, maker.flags, configurations)
+            self.counts["compared"] += useful
+            if useful and self.foreign and query.where and not query.group and not query.distinct \
+                    and query.union is None and rng.random() < 0.2:
+                self.check_partition(query, tenant, mode, rng)
+        except Failure as failure:
+            self.report(failure, query, tenant, mode, maker.flags, world, world_number, number)
+
+    # -- failures
+
+    def shrink(self, failure, query, tenant, mode, flags):
+        """Smaller queries that fail in the same way; returns the smallest, its failure and its mode."""
+        deadline = time.monotonic() + self.args.shrink_seconds
+        pair = [(failure.configuration, failure.schema)]
+        if failure.kind == "partition":
+            return query, failure, mode
+        def fails(candidate, candidate_mode):
+            try:
+                self.check(candidate, tenant, candidate_mode, flags, pair)
+            except Failure as other:
+                if other.kind.split()[:2] == failure.kind.split()[:2]:
+                    return other
+            return None
+        if mode != "inline":
+            other = fails(query, "inline")
+            if other is not None:
+                mode, failure = "inline", other
+        progress = True
+        while progress and time.monotonic() < deadline:
+            progress = False
+            for candidate in grammar.simpler(query):
+                if time.monotonic() > deadline:
+                    break
+                other = fails(candidate, mode)
+                if other is not None:
+                    query, failure, progress = candidate, other, True
+                    break
+        return query, failure, mode
+
+    def report(self, failure, query, tenant, mode, flags, world, world_number, number):
+        self.counts["FAILURES"] += 1
+        original = query.sql(grammar.Out(failure.schema, worlds.LOCAL[tenant]))
+        saved = dict(self.counts)
+        try:
+            query, failure, mode = self.shrink(failure, query, tenant, mode, flags)
+        except Exception:
+            traceback.print_exc()
+        self.counts = collections.Counter(saved)
+        signature = signature_of(failure, query)
+        self.signatures[signature] += 1
+        if self.signatures[signature] > self.args.per_signature:
+            return
+        lines = ["=" * 100,
+                 "FAILURE %s  (pushdown %s, schema %s, %s, tenant %s)" % (
+                     failure.kind, failure.configuration, failure.schema, mode, tenant),
+                 "repeat: --seed %s --world %s --query %s" % (self.args.seed, world_number, number),
+                 failure.detail, "original: " + original]
+        parameters = None if mode == "inline" else []
+        text = query.sql(grammar.Out(failure.schema, worlds.LOCAL[tenant], parameters))
+        lines.append("shrunk:   " + text)
+        if parameters:
+            lines.append("parameters: %r" % (parameters,))
+        if failure.expected is not None and failure.got is not None and not failure.got.error:
+            left = collections.Counter(normalised(failure.expected, query))
+            right = collections.Counter(normalised(failure.got, query))
+            lines.append("only in the local copy: %s" % shown(left - right))
+            lines.append("only in the foreign table: %s" % shown(right - left))
+            if left == right:
+                lines.append("order expected: %s" % shown(failure.expected.rows))
+                lines.append("order got:      %s" % shown(failure.got.rows))
+        session = self.sessions.get((tenant, failure.configuration), self.local_session)
+        explained = query.sql(grammar.Out(failure.schema, worlds.LOCAL[tenant]))
+        plan = session.run("EXPLAIN (VERBOSE, COSTS OFF) " + explained)
+        lines += ["plan:"] + ["    " + row[0].decode() for row in plan.rows]
+        if plan.error:
+            lines.append("    %s" % (plan.error,))
+        for table in {thing.table for thing in grammar.walk(query, [])
+                      if isinstance(thing, grammar.Ref)}:
+            lines.append("%s (%s): %s" % (table.name, "trusted" if table.trusted else "not trusted",
+                                          "; ".join("%s %s" % (c.declaration(), c.options or "")
+                                                    for c in table.columns)))
+        report = "\n".join(lines)
+        self.failures.append(report)
+        print(report, flush=True)
+        if self.args.report:
+            os.makedirs(self.args.report, exist_ok=True)
+            name = hashlib.sha1(signature.encode()).hexdigest()[:8]
+            with open(os.path.join(self.args.report, "%s-%d.txt" % (name, self.signatures[signature])),
+                      "w") as file:
+                file.write(report + "\n")
+
+    def finished(self, start):
+        args = self.args
+        if args.query is not None or args.world is not None:
+            return False
+        if args.seconds and time.monotonic() - start > args.seconds:
+            return True
+        if args.queries and self.counts["queries"] >= args.queries:
+            return True
+        return len(self.signatures) >= args.max_failures
+
+    def loop(self):
+        args, start = self.args, time.monotonic()
+        world_number = args.world if args.world is not None else args.first_world
+        while not self.finished(start):
+            world = self.make_world(world_number)
+            numbers = [args.query] if args.query is not None else range(args.per_world)
+            for number in numbers:
+                self.one(world, world_number, number)
+                if self.finished(start):
+                    break
+            self.counts["worlds"] += 1
+            if args.world is not None:
+                break
+            world_number += 1
+            if args.progress and self.counts["worlds"] % 10 == 0:
+                print("# %d queries, %d failures, %.0f s" % (
+                    self.counts["queries"], self.counts["FAILURES"], time.monotonic() - start), flush=True)
+        self.seconds = time.monotonic() - start
+
+
+def signature_of(failure, query):
+    """Failures of one cause look alike: by kind, and by the shape of the shrunk query."""
+    text = query.sql(grammar.Out("s", "s"))
+    shape = "".join("?" if part % 2 else piece for part, piece in enumerate(text.split("'")))
+    for digit in "0123456789":
+        shape = shape.replace(digit, "")
+    return failure.kind[:60] + " " + shape
+
+
+def shown(rows):
+    items = list(rows.items()) if isinstance(rows, collections.Counter) else [(row, 1) for row in rows]
+    text = "; ".join("%s%s" % (tuple(None if value is None else value.decode(errors="replace")
+                                     for value in row), " x%d" % times if times > 1 else "")
+                     for row, times in items[:12])
+    return text + (" … (%d)" % len(items) if len(items) > 12 else "") if items else "nothing"
+
+
+def arguments(words=None):
+    parser = argparse.ArgumentParser(description="Differential fuzzer of mongo_tenant_fdw")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--queries", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--engine", help="connection string of a document server")
+    parser.add_argument("--world", type=int, help="only this world of the seed")
+    parser.add_argument("--query", type=int, help="only this query of that world")
+    parser.add_argument("--first-world", type=int, default=0)
+    parser.add_argument("--per-world", type=int, default=200)
+    parser.add_argument("--max-failures", type=int, default=30, help="stop after so many different ones")
+    parser.add_argument("--per-signature", type=int, default=1, help="print so many of one shape")
+    parser.add_argument("--shrink-seconds", type=float, default=20)
+    parser.add_argument("--report", help="directory for a file per failure")
+    parser.add_argument("--local-only", action="store_true", help="no foreign tables: tests the generator")
+    parser.add_argument("--progress", action="store_true")
+    args = parser.parse_args(words)
+    if args.seed is None:
+        args.seed = random.SystemRandom().randrange(10**9)
+    if not args.queries and not args.seconds:
+        args.queries = 1000
+    return args
+
+
+def fuzz(args, parameters, uri):
+    """Run; returns the Fuzzer with its counts and failures."""
+    print("# seed %d" % args.seed, flush=True)
+    fuzzer = Fuzzer(args, parameters, uri)
+    try:
+        fuzzer.loop()
+    finally:
+        fuzzer.close()
+    print("# seed %d: %s" % (args.seed, ", ".join(
+        "%d %s" % (number, name) for name, number in fuzzer.counts.items())), flush=True)
+    print("# %.0f s, %.0f queries a minute" % (
+        fuzzer.seconds, 60 * fuzzer.counts["queries"] / max(fuzzer.seconds, 0.001)))
+    for text, times in fuzzer.kind_counts.most_common(20):
+        print("#   invalid: %d x %s" % (times, text))
+    for text, times in fuzzer.signatures.most_common():
+        print("#   failed: %d x %s" % (times, text))
+    return fuzzer
+
+
+def main():
+    args = arguments()
+    servers.exit_on_signals()
+    with servers.Owner() as owner:
+        environment = dict(os.environ)
+        if args.engine:
+            environment["MTF_URI"] = args.engine
+        if "MTF_URI" not in environment:
+            environment.update(servers.Engine(owner).environment())
+        if "PGHOST" not in environment:
+            environment.update(servers.Cluster(owner).environment())
+        parameters = {"host": environment["PGHOST"], "port": environment["PGPORT"]}
+        fuzzer = fuzz(args, parameters, environment["MTF_URI"])
+    return 1 if fuzzer.counts["FAILURES"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,987 @@
+"""Random queries over a world's tables, as trees that can be printed and shrunk.
+
+A query prints with a schema in the place of {s} (the tables under test) and with {l} where a table is
+always the local copy.  Everything is meant to be deterministic: what SQL leaves open (sums of floats in
+another order, rows under LIMIT without a total order) is not generated, or is marked.
+"""
+
+import copy
+import re
+
+import values as v
+
+NUMBERS = ("int", "float", "numeric")
+ORDERED = NUMBERS + ("text", "bpchar", "date", "timestamp", "timestamptz", "uuid", "bool")
+COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=")
+
+
+class Node:
+    """An expression: `form` with {0}, {1}… for its kids."""
+
+    __slots__ = ("form", "kids", "cls")
+
+    def __init__(self, form, *kids, cls="bool"):
+        self.form, self.kids, self.cls = form, list(kids), cls
+
+    def sql(self, out):
+        return self.form.format(*(kid.sql(out) for kid in self.kids))
+
+
+class Literal(Node):
+    """A constant: text of a type, printed inline or as a parameter."""
+
+    __slots__ = ("text", "type")
+
+    def __init__(self, text, type, cls):
+        super().__init__("", cls=cls)
+        self.text, self.type = text, type
+
+    def sql(self, out):
+        if out.parameters is not None:
+            out.parameters.append((self.text, self.type))
+            return "$%d" % len(out.parameters)
+        if self.text is None:
+            return "NULL::" + self.type
+        return "'%s'::%s" % (self.text.replace("'", "''"), self.type)
+
+
+class Ref(Node):
+    """A column of a table in scope."""
+
+    __slots__ = ("alias", "column", "table")
+
+    def __init__(self, alias, table, column):
+        super().__init__("", cls=column.cls)
+        self.alias, self.table, self.column = alias, table, column
+
+    def sql(self, out):
+        return '%s."%s"' % (self.alias, self.column.name)
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class Raw(Node):
+    """A subquery inside an expression."""
+
+    __slots__ = ("query",)
+
+    def __init__(self, form, query, *kids, cls="bool"):
+        super().__init__(form, *kids, cls=cls)
+        self.query = query
+
+    def sql(self, out):
+        return self.form.format(*(kid.sql(out) for kid in self.kids), q=self.query.sql(out))
+
+
+class Out:
+    """Where a query prints to: schemas, and parameters if there are any."""
+
+    def __init__(self, foreign, local, parameters=None):
+        self.foreign, self.local, self.parameters = foreign, local, parameters
+
+
+class Source:
+    """One entry of FROM: a table or a subquery, and how it is joined to what stands before."""
+
+    def __init__(self, alias, table=None, query=None, join=None, on=None, always_local=False,
+                 lateral=False):
+        self.alias, self.table, self.query = alias, table, query
+        self.join, self.on, self.always_local, self.lateral = join, on, always_local, lateral
+
+    def sql(self, out):
+        if self.query is not None:
+            body = "%s(%s)" % ("LATERAL " if self.lateral else "", self.query.sql(out))
+        else:
+            body = "%s.%s" % (out.local if self.always_local else out.foreign, self.table.name)
+        text = "%s %s" % (body, self.alias)
+        if self.join is None:
+            return text
+        text = " %s %s" % (self.join, text)
+        return text if self.on is None else text + " ON " + self.on.sql(out)
+
+
+class Query:
+    def __init__(self):
+        self.items = []  # (Node, name, is normalised in comparisons)
+        self.sources = []
+        self.where = []
+        self.group = []
+        self.having = None
+        self.distinct = None  # None, True, or a list of nodes for DISTINCT ON
+        self.order = []  # (Node or text, direction)
+        self.limit = self.offset = None
+        self.union = None  # another Query, UNION ALL
+        self.setop = "UNION ALL"
+        self.total_order = False
+        self.ordered = False
+
+    def sql(self, out):
+        text = "SELECT "
+        if self.distinct is True:
+            text += "DISTINCT "
+        elif self.distinct:
+            text += "DISTINCT ON (%s) " % ", ".join(node.sql(out) for node in self.distinct)
+        text += ", ".join("%s AS %s" % (node.sql(out), name) for node, name, _ in self.items)
+        if self.sources:
+            text += " FROM " + "".join(source.sql(out) for source in self.sources)
+        if self.where:
+            text += " WHERE " + " AND ".join(node.sql(out) for node in self.where)
+        if self.group:
+            text += " GROUP BY " + ", ".join(node.sql(out) for node in self.group)
+        if self.having:
+            text += " HAVING " + self.having.sql(out)
+        if self.union is not None:
+            text += " %s %s" % (self.setop, self.union.sql(out))
+        if self.order:
+            text += " ORDER BY " + ", ".join(
+                (node if isinstance(node, str) else node.sql(out)) + way for node, way in self.order)
+        if self.limit is not None:
+            text += " LIMIT " + self.limit.sql(out)
+        if self.offset is not None:
+            text += " OFFSET " + self.offset.sql(out)
+        return text
+
+
+def walk(thing, found):
+    """All Refs and Sources under a query or node."""
+    if isinstance(thing, Query):
+        for source in thing.sources:
+            found.append(source)
+            if source.query is not None:
+                walk(source.query, found)
+            if source.on is not None:
+                walk(source.on, found)
+        for node, _, _ in thing.items:
+            walk(node, found)
+        for node in thing.where + thing.group + ([thing.having] if thing.having else []):
+            walk(node, found)
+        if isinstance(thing.distinct, list):
+            for node in thing.distinct:
+                walk(node, found)
+        for node, _ in thing.order:
+            if not isinstance(node, str):
+                walk(node, found)
+        if thing.union is not None:
+            walk(thing.union, found)
+    elif isinstance(thing, Node):
+        if isinstance(thing, Ref):
+            found.append(thing)
+        if isinstance(thing, Raw):
+            walk(thing.query, found)
+        for kid in thing.kids:
+            walk(kid, found)
+    return found
+
+
+# ---- literals --------------------------------------------------------------------------------
+
+EXTRA = {
+    "int": ["0", "1", "5", "-1", "3", "7", "4", "6", "32767", "2147483647", "9223372036854775807",
+            "-9223372036854775808", "9007199254740992", "9007199254740993", "100"],
+    "float": ["0", "-0", "5", "5.5", "0.1", "NaN", "Infinity", "-Infinity", "9007199254740992", "1e300",
+              "0.30000000000000004", "7", "0.3", "1e-320"],
+    "numeric": ["0", "5", "5.00", "0.1", "5.5", "NaN", "Infinity", "-Infinity", "9007199254740993",
+                "9007199254740992.5", "0.30000000000000004", "1e40", "-1.25", "7.75"],
+    "text": v.STRINGS[:-1], "bpchar": ["a", "a ", "A", "abc", "", "$name", "b"],
+    "oid": ["507f1f77bcf86cd799439011", "507F1F77BCF86CD799439011", "zz", "", "0" * 24, "507f1f77"],
+    "date": ["2020-01-01", "1969-12-31", "1970-01-01", "infinity", "-infinity", "0001-01-01",
+             "0001-01-01 BC", "2024-02-29", "9999-12-31", "5000000-01-01"],
+    "timestamp": ["2020-01-01", "2020-01-01 00:00:00.000001", "2020-01-01 00:00:00.001",
+                  "1969-12-31 23:59:59.999", "1969-12-31 23:59:59.9995", "1970-01-01", "infinity",
+                  "-infinity", "2020-01-01 12:34:56.789", "2020-01-01 12:34:56.789001", "0044-03-15 BC",
+                  "294276-12-31 23:59:59.999999"],
+    "uuid": ["12345678-1234-4234-8234-1234567890ab", "00000000-0000-0000-0000-000000000000",
+             "ffffffff-ffff-ffff-ffff-ffffffffffff", "00000000-0000-4000-8000-000000000002"],
+    "bytea": ["\\x", "\\x00", "\\x616263", "\\x12345678123442348234123456789 0ab".replace(" ", "")],
+    "bool": ["t", "f"],
+    "jsonb": ["{}", "[]", '{"a": 5}', '{"a": {"b": 5}}', '{"a": null}', "5", '"x"', "null",
+              '{"a": [1, 2]}', '{"b": "x"}', '{"a": [1]}', "[3, 7]", "[7]", '{"a": "5"}']}
+EXTRA["timestamptz"] = [text if "inf" in text else (text[:-3] + "+00 BC" if text.endswith("BC") else
+                        text + ("+00" if ":" in text else " 00:00+00")) for text in EXTRA["timestamp"]]
+
+TYPES = {"int": ("int4", "int8", "int2", "int4"), "float": ("float8", "float8", "float4"),
+         "numeric": ("numeric",), "text": ("text",), "bpchar": ("bpchar",), "oid": ("text",),
+         "date": ("date",), "timestamp": ("timestamp",), "timestamptz": ("timestamptz",),
+         "uuid": ("uuid",), "bytea": ("bytea",), "bool": ("bool",), "jsonb": ("jsonb",)}
+
+INT_LIMITS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
+
+SPECIAL = re.compile(r"([\\.^$|?*+()\[\]{}])")
+
+
+class Maker:
+    """Makes one query; `rng` decides everything."""
+
+    def __init__(self, rng, world):
+        self.rng, self.world = rng, world
+        self.aliases = 0
+        self.flags = set()  # 'risky': may raise; 'fuzzy': float results depend on order
+
+    # -- small helpers
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+    def pick(self, sequence):
+        return self.rng.choice(sequence)
+
+    def alias(self):
+        self.aliases += 1
+        return "a%d" % self.aliases
+
+    def refs(self, scope, classes=None, test=None):
+        """All columns in scope of these classes."""
+        found = []
+        for source in scope:
+            if source.table is None:
+                continue
+            for column in source.table.columns:
+                if (classes is None or column.cls in classes) and (test is None or test(column)):
+                    found.append(Ref(source.alias, source.table, column))
+        return found
+
+    def literal(self, cls, ref=None, nulls=0.03):
+        rng = self.rng
+        kind = self.pick(TYPES[cls])
+        if self.chance(nulls):
+            return Literal(None, kind, cls)
+        texts = ref.column.texts if ref is not None and ref.column.cls == cls else None
+        text = self.pick(texts) if texts and self.chance(0.7) else self.pick(EXTRA[cls])
+        if cls == "int":
+            number = int(text) + (rng.choice((-1, 0, 0, 1)) if len(text) < 9 else 0)
+            text = str(number)
+            if not -INT_LIMITS[kind] <= number < INT_LIMITS[kind]:
+                kind = "int8"
+        elif cls == "float" and kind == "float4":
+            try:
+                value = float(text)
+            except ValueError:
+                value = 0.0
+            if abs(value) != float("inf") and (abs(value) > 3e38 or 0 < abs(value) < 1e-37):
+                kind = "float8"
+        return Literal(text, kind, cls)
+
+    # -- scalar expressions
+
+    def comparable(self, scope, ref):
+        """Something to compare a column with: (node, needs nothing else)."""
+        cls = ref.cls
+        rng = self.rng
+        roll = rng.random()
+        if roll < 0.62:
+            return self.literal(cls, ref)
+        if roll < 0.85 or cls not in ("int", "float", "numeric", "date", "timestamp", "timestamptz"):
+            others = self.refs(scope, (cls,), lambda c: c.collation == ref.column.collation and (
+                c is not ref.column or self.chance(0.2)))
+            return self.pick(others) if others else self.literal(cls, ref)
+        # another type of the same family
+        if cls in NUMBERS:
+            other = self.pick(NUMBERS)
+        else:
+            other = self.pick(("date", "timestamp", "timestamptz"))
+        others = self.refs(scope, (other,))
+        if others and self.chance(0.4):
+            return self.pick(others)
+        return self.literal(other, None)
+
+    def scalar(self, scope, cls, depth=1):
+        """An expression of a class (exact class, not family)."""
+        refs = self.refs(scope, (cls,))
+        if not refs:
+            return self.literal(cls)
+        ref = self.pick(refs)
+        if depth <= 0 or self.chance(0.6):
+            return ref
+        options = [
+            lambda: Node("COALESCE({0}, {1})", ref, self.literal(cls, ref, 0), cls=cls),
+            lambda: Node("CASE WHEN {0} THEN {1} ELSE {2} END", self.predicate(scope, 0), ref,
+                         self.pick((self.literal(cls, ref, 0), self.pick(refs))), cls=cls),
+            lambda: Node("NULLIF({0}, {1})", ref, self.literal(cls, ref, 0), cls=cls),
+        ]
+        if cls in ("bool",):
+            options += [lambda: Node("({0} IS NULL)", ref, cls=cls), lambda: Node("(NOT {0})", ref, cls=cls)]
+        if cls in ORDERED and cls not in ("bool", "uuid"):
+            options.append(lambda: Node("%s({0}, {1})" % self.pick(("GREATEST", "LEAST")), ref,
+                                        self.literal(cls, ref, 0), cls=cls))
+        if cls == "int":
+            options += [
+                lambda: Node("({0}::int8 %s {1})" % self.pick("+-"),
+                             self.small_int(scope), self.literal_int(100), cls=cls),
+                lambda: Node("({0} %s {1})" % self.pick(("/", "%")), ref, self.literal_int(7, True), cls=cls),
+                lambda: Node("({0}::int8 * {1})", self.small_int(scope), self.literal_int(9), cls=cls),
+                lambda: self.risky(Node("({0} %s {1})" % self.pick("+-*"), ref, self.literal_int(9), cls=cls)),
+                lambda: self.extract(scope),
+                lambda: self.length(scope),
+            ]
+        if cls == "numeric":
+            options += [lambda: Node("({0} %s {1})" % self.pick("+-"), ref, self.literal(cls, ref, 0),
+                                     cls=cls),
+                        lambda: Node("round({0}, 1)", ref, cls=cls), lambda: Node("abs({0})", ref, cls=cls)]
+        if cls == "float":
+            options += [lambda: self.risky(Node("({0} %s {1})" % self.pick("+-*"), ref,
+                                                self.literal(cls, ref, 0), cls=cls)),
+                        lambda: Node("(- {0})", ref, cls=cls), lambda: Node("abs({0})", ref, cls=cls)]
+        if cls == "text" and ref.column.collation != "mtf_ci":
+            options += [lambda: Node("%s({0})" % self.pick(("lower", "upper", "btrim", "reverse")), ref, cls=cls),
+                        lambda: Node("({0} || {1})", ref, self.literal(cls, ref), cls=cls),
+                        lambda: Node("substr({0}, 1, {1})", ref, self.literal_int(4, True), cls=cls)]
+        if cls in ("timestamp", "timestamptz"):
+            options += [lambda: self.risky(Node("date_trunc('%s', {0})" % self.pick(
+                ("year", "quarter", "month", "week", "day", "hour", "minute", "second")), ref, cls=cls)),
+                        lambda: self.risky(Node("({0} + interval '%s')" % self.pick(
+                            ("1 day", "1 month", "90 minutes", "-1 year")), ref, cls=cls))]
+        if cls == "date":
+            options += [lambda: self.risky(Node("({0} %s {1})" % self.pick("+-"), ref,
+                                                Literal(str(self.rng.randint(0, 40)), "int4", "int"), cls=cls))]
+        return self.pick(options)()
+
+    def risky(self, node):
+        self.flags.add("risky")
+        return node
+
+    def literal_int(self, limit, positive=False):
+        low = 1 if positive else -limit
+        return Literal(str(self.rng.randint(low, limit)), "int4", "int")
+
+    def small_int(self, scope):
+        """An int column that cannot overflow an int8 sum."""
+        refs = self.refs(scope, ("int",), lambda c: c.kind in ("int2", "int4"))
+        return self.pick(refs)
+
+    def extract(self, scope):
+        refs = self.refs(scope, ("date", "timestamp", "timestamptz"))
+        if not refs:
+            return self.small_int(scope)
+        field = self.pick(("year", "month", "day", "dow", "isodow", "doy", "quarter", "week", "isoyear",
+                           "century", "decade", "epoch"))
+        ref = self.pick(refs)
+        if ref.cls != "date" and self.chance(0.4):
+            field = self.pick(("hour", "minute", "second", "milliseconds"))
+        form = self.pick(("extract(%s from {0})", "date_part('%s', {0})")) % field
+        self.flags.add("risky")  # the infinite ones
+        return Node("(%s)::int8" % form, ref, cls="int")
+
+    def length(self, scope):
+        refs = self.refs(scope, ("text",))
+        if not refs:
+            return self.small_int(scope)
+        return Node("%s({0})" % self.pick(("length", "octet_length", "char_length")), self.pick(refs), cls="int")
+
+    # -- predicates
+
+    def predicate(self, scope, depth=2, outer=()):
+        rng = self.rng
+        if depth > 0:
+            roll = rng.random()
+            if roll < 0.16:
+                return Node("({0} AND {1})", self.predicate(scope, depth - 1, outer),
+                            self.predicate(scope, depth - 1, outer))
+            if roll < 0.36:
+                return Node("({0} OR {1})", self.predicate(scope, depth - 1, outer),
+                            self.predicate(scope, depth - 1, outer))
+            if roll < 0.50:
+                return Node("(NOT {0})", self.predicate(scope, depth - 1, outer))
+            if roll < 0.54:
+                return Node("(({0}) IS %s)" % self.pick(
+                    ("TRUE", "FALSE", "UNKNOWN", "NOT TRUE", "NOT FALSE", "NOT UNKNOWN")),
+                    self.predicate(scope, depth - 1, outer))
+            if roll < 0.57:
+                return Node("(({0}) %s ({1}))" % self.pick(("=", "<>", "<", "<=", "IS DISTINCT FROM")),
+                            self.predicate(scope, depth - 1, outer),
+                            self.pick((self.predicate(scope, 0, outer), self.literal("bool"))))
+            if roll < 0.60:
+                return Node("(CASE WHEN {0} THEN {1} ELSE {2} END)", self.predicate(scope, 0, outer),
+                            self.predicate(scope, depth - 1, outer), self.predicate(scope, 0, outer))
+            if roll < 0.67 and self.aliases < 6:
+                return self.subquery_predicate(scope, outer)
+        return self.leaf(scope)
+
+    def leaf(self, scope):
+        refs = [ref for ref in self.refs(scope) if ref.column.name not in ("owner",)]
+        ref = self.pick(refs)
+        if self.chance(0.12):
+            return Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), ref)
+        if ref.cls == "bool" and self.chance(0.7):
+            return self.pick((lambda: ref, lambda: Node("(NOT {0})", ref), lambda: Node(
+                "({0} IS %s)" % self.pick(("TRUE", "FALSE", "UNKNOWN", "NOT TRUE", "NOT FALSE",
+                                           "NOT UNKNOWN")), ref)))()
+        if ref.cls == "jsonb":
+            return self.json_leaf(ref)
+        if ref.cls == "array":
+            return self.array_leaf(ref)
+        if ref.cls in ("text", "oid") and self.chance(0.35):
+            return self.pattern_leaf(ref)
+        return self.comparison_leaf(scope, ref)
+
+    def comparison_leaf(self, scope, ref):
+        rng, cls = self.rng, ref.cls
+        roll = rng.random()
+        if roll < 0.45:
+            other = self.comparable(scope, ref)
+            left, right = (ref, other) if self.chance(0.85) else (other, ref)
+            return Node("({0} %s {1})" % self.pick(COMPARISONS), left, right)
+        if roll < 0.52:
+            return Node("({0} IS %sDISTINCT FROM {1})" % self.pick(("", "NOT ")), ref,
+                        self.comparable(scope, ref))
+        if roll < 0.66:
+            items = [self.literal(cls, ref, 0.05) for _ in range(rng.choice((1, 2, 3, 8)))]
+            if self.chance(0.15):
+                items.append(Literal(None, items[0].type, cls))
+            if cls == "int":
+                # one type, so that IN becomes one array comparison
+                kind = self.pick(("int4", "int8"))
+                for item in items:
+                    if item.text is None or abs(int(item.text)) < INT_LIMITS[kind]:
+                        item.type = kind
+            form = "({0} %s (%s))" % (self.pick(("IN", "IN", "NOT IN")),
+                                      ", ".join("{%d}" % (i + 1) for i in range(len(items))))
+            return Node(form, ref, *items)
+        if roll < 0.72:
+            return self.any_array(ref)
+        if roll < 0.84:
+            return Node("({0} %sBETWEEN %s{1} AND {2})" % (self.pick(("", "", "NOT ")),
+                                                           self.pick(("", "", "SYMMETRIC "))),
+                        ref, self.literal(cls, ref), self.literal(cls, ref))
+        if roll < 0.90:
+            return self.row_leaf(scope, ref)
+        if cls in ("timestamp", "timestamptz") and self.chance(0.3):
+            return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date"))
+        left = self.scalar(scope, cls, 1)
+        return Node("({0} %s {1})" % self.pick(COMPARISONS), left, self.literal(cls, ref))
+
+    def any_array(self, ref):
+        items = [self.literal(ref.cls, ref, 0.05) for _ in range(self.rng.choice((0, 1, 2, 4)))]
+        kind = self.pick(TYPES[ref.cls])
+        if ref.cls == "int":
+            kind = "int8"
+        elif ref.cls == "float":
+            kind = "float8"
+        text = "{" + ",".join("NULL" if item.text is None else '"%s"' % item.text.replace(
+            "\\", "\\\\").replace('"', '\\"') for item in items) + "}"
+        array = Literal(text if self.chance(0.95) else None, kind + "[]", "any")
+        form, op = self.pick((("({0} %s ANY ({1}))", "="), ("({0} %s ANY ({1}))", "="),
+                              ("({0} %s ALL ({1}))", "<>"), ("({0} %s ANY ({1}))", self.pick(COMPARISONS)),
+                              ("({0} %s ALL ({1}))", self.pick(COMPARISONS))))
+        return Node(form % op, ref, array)
+
+    def row_leaf(self, scope, ref):
+        other = self.pick(self.refs(scope, (ref.cls,)) or [ref])
+        if self.chance(0.5):
+            return Node("(({0}, {1}) %s ({2}, {3}))" % self.pick(("=", "<>", "<", ">=")), ref, other,
+                        self.literal(ref.cls, ref), self.literal(ref.cls, other))
+        return Node("(({0}, {1}) IN (({2}, {3}), ({4}, {5})))", ref, other, self.literal(ref.cls, ref),
+                    self.literal(ref.cls, other), self.literal(ref.cls, ref), self.literal(ref.cls, other))
+
+    def pattern_leaf(self, ref):
+        rng = self.rng
+        if ref.column.collation == "mtf_ci":  # no patterns for nondeterministic collations
+            return Node("({0} = {1})", ref, self.literal(ref.cls, ref))
+        text = self.pick(ref.column.texts) if ref.column.texts and self.chance(0.7) else self.pick(v.STRINGS)
+        text = text[:12]
+        roll = rng.random()
+        if roll < 0.6:
+            pattern = "".join("\\" + c if c in "\\%_" and self.chance(0.8) else
+                              ("_" if self.chance(0.1) else c) for c in text)
+            if pattern.endswith("\\") and (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+                pattern += "\\"
+            cut = rng.randint(0, len(pattern))
+            if "\\" in pattern:
+                cut = 0
+            pattern = self.pick((pattern, pattern + "%", "%" + pattern, "%" + pattern + "%",
+                                 pattern[:cut] + "%" + pattern[cut:], pattern[:cut] + "%", "%", "_%", ""))
+            op = self.pick(("LIKE", "LIKE", "LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"))
+            return Node("({0} %s {1})" % op, ref, Literal(pattern, "text", "text"))
+        if roll < 0.9:
+            literal = SPECIAL.sub(r"\\\1", text)
+            pattern = self.pick((literal, "^" + literal, literal + "$", "^" + literal + "$", "^.*$", "a|b",
+                                 "^(a|b)", "[a-c]+", "^a.c", "\\d", "x{2,}", "^$", "(?i)abc", "a\\Z",
+                                 "^" + literal[:1].replace("\\", "") + ".*"))
+            op = self.pick(("~", "~", "!~", "~*", "!~*"))
+            return self.risky(Node("({0} %s {1})" % op, ref, Literal(pattern, "text", "text")))
+        return Node(self.pick(("starts_with({0}, {1})", "({0} ^@ {1})", "(strpos({0}, {1}) > 0)")), ref,
+                    Literal(text[:3], "text", "text"))
+
+    def json_leaf(self, ref):
+        key = self.pick(("a", "b", "a", "b", "c", "a.b", "$x", "k0", "", "zz", "_id", "tenant_id", "c1", "sub"))
+        key = Literal(key, "text", "text")
+        path = Literal(self.pick(("{a,b}", "{a}", "{a,0}", "{b,c}", "{a,b,0}", "{}", "{a.b}", "{sub,c1}")),
+                       "text[]", "any")
+        value = Literal(self.pick(("5", "x", "v", "true", "1", "5.0", "5.5", "", "$name", "null", "y", "7",
+                                   "507f1f77bcf86cd799439011", "2020-01-01T00:00:00Z",
+                                   "2020-01-01T00:00:00.000Z", "[1, 2]", '{"b": 5}')), "text", "text")
+        document = self.literal("jsonb", ref)
+        def extracted():
+            return self.pick((lambda: Node("({0} ->> {1})", ref, key, cls="text"),
+                              lambda: Node("({0} #>> {1})", ref, path, cls="text"),
+                              lambda: Node("({0} -> {1} ->> {2})", ref, key, Literal(
+                                  self.pick(("a", "b", "c")), "text", "text"), cls="text"),
+                              lambda: Node("({0} -> {1} ->> {2})", ref, key, Literal(
+                                  self.pick("01"), "int4", "int"), cls="text")))()
+        return self.pick((
+            lambda: Node("({0} %s {1})" % self.pick(("=", "=", "=", "<>", "LIKE")), extracted(), value),
+            lambda: Node("({0} IN ({1}, {2}))", extracted(), value, Literal("x", "text", "text")),
+            lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), extracted()),
+            lambda: Node("({0} @> {1})", ref, document), lambda: Node("({0} <@ {1})", ref, document),
+            lambda: Node("({0} ? {1})", ref, key),
+            lambda: Node("({0} %s {1})" % self.pick(("?|", "?&")), ref, Literal(
+                self.pick(("{a,b}", "{a}", "{}", "{zz,b}")), "text[]", "any")),
+            lambda: Node("({0} %s {1})" % self.pick(("@?", "@@")), ref, Literal(
+                self.pick(("$.a", "$.a.b", "$.a == 5", "$.a ? (@ == 5)", "$.a.b == 5", "$.a[*] ? (@ > 1)",
+                           '$.b == "x"')), "jsonpath", "any")),
+            lambda: Node("({0} -> {1} = {2})", ref, key, document),
+            lambda: Node("({0} %s {1})" % self.pick(("=", "<>")), ref, document),
+            lambda: Node("(jsonb_typeof({0}) = {1})", ref, Literal(
+                self.pick(("object", "array", "null", "number")), "text", "text")),
+        ))()
+
+    def array_leaf(self, ref):
+        element = ref.column.element
+        cls = {"int4": "int", "text": "text", "float8": "float"}[element]
+        def item():
+            literal = self.literal(cls, None)
+            if literal.type != element:
+                literal = Literal(self.pick({"int": ("5", "3", "7", "0"), "float": ("5", "0.1", "NaN", "5.5"),
+                                             "text": ("a", "b", "$name", "NULL")}[cls]), element, cls)
+            return literal
+        def whole():
+            return Literal(self.pick({"int4": ("{}", "{5}", "{3,7}", "{NULL}", "{5,3}", "{1,NULL,3}"),
+                                      "text": ("{}", "{a}", "{a,b}", "{NULL}", "{$name}", '{"NULL",""}'),
+                                      "float8": ("{}", "{5}", "{0.1}", "{NaN}", "{5.5,NULL}")}[element]),
+                           element + "[]", "any")
+        return self.pick((
+            lambda: Node("({1} = ANY ({0}))", ref, item()), lambda: Node("({1} <> ALL ({0}))", ref, item()),
+            lambda: Node("({1} %s ANY ({0}))" % self.pick(COMPARISONS), ref, item()),
+            lambda: Node("({0} %s {1})" % self.pick(("@>", "<@", "&&", "=", "<>")), ref, whole()),
+            lambda: Node("({0}[%d] %s {1})" % (self.pick((1, 1, 2, 0)), self.pick(COMPARISONS)), ref, item()),
+            lambda: Node("({0}[%d] IS %sNULL)" % (self.pick((1, 2, 0)), self.pick(("", "NOT "))), ref),
+            lambda: Node("(%s = {1})" % self.pick(("cardinality({0})", "array_length({0}, 1)")), ref,
+                         Literal(self.pick("0123"), "int4", "int")),
+        ))()
+
+    # -- subqueries
+
+    def source(self, **more):
+        table = self.pick(self.world.tables)
+        return Source(self.alias(), table, always_local=self.chance(0.08), **more)
+
+    def join_condition(self, left_scope, right):
+        """col = col between what stands before and a new source; None when no types meet."""
+        pairs = []
+        for ref in self.refs([right]):
+            for other in self.refs(left_scope, (ref.cls,)):
+                if ref.cls in ("jsonb", "array") or other.column.collation != ref.column.collation:
+                    continue
+                names = (ref.column.name, other.column.name)
+                pairs += [(ref, other)] * (4 if "id" in names else 1 if "owner" in names else 8)
+        if not pairs:
+            return None
+        left, right_ref = self.pick(pairs)
+        return Node("({0} = {1})", left, right_ref) if self.chance(0.5) else Node(
+            "({0} = {1})", right_ref, left)
+
+    def subquery_predicate(self, scope, outer):
+        source = self.source()
+        query = Query()
+        query.sources = [source]
+        both = list(scope) + [source]
+        correlation = self.join_condition(scope, source) if self.chance(0.75) else None
+        if correlation is not None:
+            query.where.append(correlation)
+        if self.chance(0.6):
+            query.where.append(self.predicate(both if self.chance(0.3) else [source], 1))
+        roll = self.rng.random()
+        if roll < 0.5:
+            query.items = [(Literal("1", "int4", "int"), "one", False)]
+            if self.chance(0.1):
+                query.limit = Literal("1", "int8", "int")
+            return Raw("(%sEXISTS ({q}))" % self.pick(("", "NOT ")), query)
+        cls = self.pick([c for c in ("int", "text", "numeric", "date") if self.refs([source], (c,))
+                         and self.refs(scope, (c,))] or ["int"])
+        inner = self.pick(self.refs([source], (cls,)))
+        matching = self.refs(scope, (cls,), lambda c: c.collation == inner.column.collation)
+        if not matching:
+            inner = self.pick(self.refs([source], ("int",)))
+            matching = self.refs(scope, ("int",))
+        ref = self.pick(matching)
+        if roll < 0.85:
+            query.items = [(inner, "v", False)]
+            return Raw("({0} %s ({q}))" % self.pick(("IN", "IN", "NOT IN", "= ANY")), query, ref)
+        query.items = [(Node("%s({0})" % self.pick(("min", "max")), inner, cls=cls), "v", False)]
+        if inner.column.collation == "mtf_ci":
+            query.items = [(Node("count({0})", inner, cls="int"), "v", False)]
+            ref = self.pick(self.refs(scope, ("int",)))
+        return Raw("({0} %s ({q}))" % self.pick(COMPARISONS), query, ref)
+
+    # -- whole queries
+
+    def sources(self):
+        """FROM: one to three tables, mostly joined by equality."""
+        rng = self.rng
+        sources = [self.source()]
+        for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
+            roll = rng.random()
+            if roll < 0.08:
+                lateral = self.lateral(sources)
+                sources.append(lateral)
+                continue
+            new = self.source()
+            visible = list(sources)
+            join = self.pick(("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
+            condition = self.join_condition(visible, new)
+            if condition is None:
+                continue
+            if join != "FULL JOIN" and self.chance(0.35):
+                extra = self.predicate([new] if self.chance(0.6) else visible + [new], 1)
+                condition = Node("({0} AND {1})", condition, extra)
+            elif join != "FULL JOIN" and self.chance(0.2):
+                second = self.join_condition(visible, new)
+                condition = Node("({0} AND {1})", condition, second)
+            new.join, new.on = join, condition
+            sources.append(new)
+        return sources
+
+    def lateral(self, sources):
+        """LATERAL (SELECT … ORDER BY id LIMIT n), seen outside as a table of `id` and `n`."""
+        inner = self.source()
+        query = Query()
+        query.sources = [inner]
+        condition = self.join_condition(sources, inner)
+        query.where = [condition] if condition is not None else []
+        if self.chance(0.5):
+            query.where.append(self.predicate([inner], 1))
+        identity = Ref(inner.alias, inner.table, inner.table.columns[0])
+        if self.chance(0.6):
+            other = self.pick(self.refs([inner]))
+            query.items = [(identity, "id", False), (other, "n", False)]
+            query.order = [(identity, self.pick(("", " DESC")))]
+            query.limit = Literal(str(self.rng.randint(1, 3)), "int8", "int")
+        else:
+            other = self.pick(self.refs([inner], ("int",)))
+            query.items = [(Node("count({0})", other, cls="int"), "id", False),
+                           (Node("max({0})", other, cls="int"), "n", False)]
+        return Source(self.alias(), None, query, self.pick(("LEFT JOIN", "JOIN")),
+                      Node("true"), lateral=True)
+
+    def identities(self, scope):
+        """The ids of everything in FROM: they make any order total."""
+        result = []
+        for source in scope:
+            if source.table is not None:
+                result.append(Ref(source.alias, source.table, source.table.columns[0]))
+            else:
+                result.append(Node("%s.id" % source.alias, cls="int"))
+        return result
+
+    def direction(self):
+        return self.pick(("", " ASC", " DESC", " DESC", " NULLS FIRST", " DESC NULLS LAST", " ASC NULLS LAST",
+                          " DESC NULLS FIRST"))
+
+    def query(self):
+        roll = self.rng.random()
+        if roll < 0.52:
+            return self.row_query()
+        if roll < 0.80:
+            return self.group_query()
+        if roll < 0.88:
+            return self.distinct_query()
+        if roll < 0.93:
+            return self.distinct_on_query()
+        if roll < 0.97:
+            return self.derived_query()
+        return self.union_query()
+
+    def body(self):
+        query = Query()
+        query.sources = self.sources()
+        if self.chance(0.85):
+            query.where = [self.predicate(query.sources, self.rng.choice((0, 0, 1, 2)))
+                           for _ in range(self.rng.choice((1, 1, 1, 2)))]
+        return query
+
+    def row_query(self):
+        query = self.body()
+        scope = query.sources
+        for source in scope:
+            if source.table is not None:
+                owner = Ref(source.alias, source.table, source.table.columns[1])
+                query.items.append((owner, "owner_%s" % source.alias, False))
+            if source.table is None:
+                query.items.append((Node("%s.n" % source.alias, cls="any"), "n_%s" % source.alias, False))
+        for number in range(self.rng.randint(1, 4)):
+            if self.chance(0.75):
+                node = self.pick(self.refs(scope))
+            else:
+                cls = self.pick([ref.cls for ref in self.refs(scope) if ref.cls in TYPES and
+                                 ref.cls not in ("jsonb", "bytea", "oid", "bpchar")])
+                node = self.scalar(scope, cls, 1)
+            query.items.append((node, "x%d" % number, False))
+        if self.chance(0.5):
+            candidates = self.refs(scope, ORDERED + ("oid",))
+            for _ in range(self.rng.choice((0, 1, 1, 2))):
+                ref = self.pick(candidates)
+                query.order.append((ref, self.direction()))
+            query.order += [(node, self.direction()) for node in self.identities(scope)]
+            query.total_order = query.ordered = True
+            self.add_limit(query, 0.6)
+        elif self.chance(0.15):
+            # No total order: any rows will do, but the right number of right ones.
+            self.add_limit(query, 1)
+            self.flags.add("subset")
+        return query
+
+    def add_limit(self, query, probability):
+        if self.chance(probability):
+            query.limit = Literal(self.pick(("1", "2", "5", "5", "10", "0", "4294967297", "9223372036854775807",
+                                             None)), "int8", "int")
+        if self.chance(probability / 3):
+            query.offset = Literal(self.pick(("1", "3", "0", "4294967296", "2")), "int8", "int")
+
+    def groupable(self, scope):
+        return [ref for ref in self.refs(scope, ORDERED + ("oid", "bytea"))
+                if ref.column.collation != "mtf_ci"]
+
+    def group_query(self):
+        query = self.body()
+        scope = query.sources
+        keys = []
+        for _ in range(self.rng.choice((0, 0, 1, 1, 1, 2, 3))):
+            if self.chance(0.75):
+                keys.append(self.pick(self.groupable(scope)))
+            else:
+                cls = self.pick(("int", "text", "timestamp", "date", "bool"))
+                node = self.scalar(scope, cls, 1)
+                if self.refs(scope, (cls,)) and not self.uses_ci(node):
+                    keys.append(node)
+        for number, key in enumerate(keys):
+            query.items.append((key, "g%d" % number, True))
+        query.group = self.positions(keys)
+        for number in range(self.rng.choice((0, 1, 1, 2, 3)) if keys else self.rng.randint(1, 3)):
+            query.items.append((self.aggregate(scope), "x%d" % number, True))
+        if not query.items:
+            query.items.append((Node("count(*)", cls="int"), "x", False))
+        if self.chance(0.25):
+            query.having = self.having(scope)
+        if keys and self.chance(0.5):
+            query.order = [(str(i + 1), self.direction()) for i in range(len(keys))]
+            query.total_order = query.ordered = True
+            self.add_limit(query, 0.4)
+            if self.chance(0.2):
+                query.order.insert(0, (Node("count(*)", cls="int"), self.direction()))
+        return query
+
+    def uses_ci(self, node):
+        return any(isinstance(x, Ref) and x.column.collation == "mtf_ci" for x in walk(node, []))
+
+    def positions(self, keys):
+        return [Node(str(i + 1), cls="any") for i in range(len(keys))]
+
+    def having(self, scope):
+        return self.pick((
+            lambda: Node("(count(*) %s {0})" % self.pick(COMPARISONS), self.literal_int(3, True)),
+            lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), self.aggregate(scope)),
+            lambda: Node("(max({0}) %s {1})" % self.pick(COMPARISONS), self.pick(self.refs(scope, ("int",))),
+                         self.literal("int")),
+            lambda: Node("((count({0}) > 1) AND (count({0}) < {1}))", self.pick(self.refs(scope)),
+                         self.literal_int(9, True)),
+        ))()
+
+    def aggregate(self, scope):
+        node = self.plain_aggregate(scope)
+        if self.chance(0.25):
+            return Node("{0} FILTER (WHERE {1})", node, self.predicate(scope, 1), cls=node.cls)
+        return node
+
+    def plain_aggregate(self, scope):
+        rng = self.rng
+        roll = rng.random()
+        if roll < 0.15:
+            return Node("count(*)", cls="int")
+        if roll < 0.28:
+            return Node("count({0})", self.pick(self.refs(scope)), cls="int")
+        if roll < 0.38:
+            return Node("count(DISTINCT {0})", self.pick(self.refs(scope, ORDERED + ("oid",))), cls="int")
+        if roll < 0.55:
+            refs = [ref for ref in self.refs(scope, ORDERED + ("oid",))
+                    if ref.cls not in ("bool", "uuid") and ref.column.collation != "mtf_ci"]
+            return Node("%s({0})" % self.pick(("min", "max")), self.pick(refs), cls="any")
+        if roll < 0.75:
+            refs = self.refs(scope, ("int", "numeric")) + self.refs(scope, ("float",), lambda c: c.tame)
+            form = "%s(%s{0})" % (self.pick(("sum", "sum", "avg")), "DISTINCT " if self.chance(0.12) else "")
+            return self.risky(Node(form, self.pick(refs), cls="numeric"))
+        if roll < 0.82:
+            name = self.pick(("var_pop", "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
+            return self.risky(Node("%s({0})" % name, self.pick(self.refs(scope, ("int", "numeric"))),
+                                   cls="numeric"))
+        if roll < 0.92:
+            refs = self.refs(scope, ("bool",))
+            argument = self.pick(refs) if refs and self.chance(0.7) else self.predicate(scope, 0)
+            return Node("%s({0})" % self.pick(("bool_and", "bool_or", "every")), argument, cls="bool")
+        if roll < 0.96:
+            ref = self.pick(self.refs(scope, ("int", "text", "date")))
+            order = ", ".join("{%d}" % (i + 1) for i in range(len(scope)))
+            return Node("array_agg({0} ORDER BY %s)" % order, ref, *self.identities(scope), cls="any")
+        return Node("sum({0})", self.scalar(scope, "int", 1), cls="numeric")
+
+    def distinct_query(self):
+        query = self.body()
+        query.distinct = True
+        candidates = self.groupable(query.sources)
+        for number in range(self.rng.choice((1, 1, 2, 3))):
+            query.items.append((self.pick(candidates), "x%d" % number, True))
+        if self.chance(0.5):
+            query.order = [(str(i + 1), self.direction()) for i in range(len(query.items))]
+            self.rng.shuffle(query.order)
+            query.total_order = query.ordered = True
+            self.add_limit(query, 0.4)
+        return query
+
+    def distinct_on_query(self):
+        query = self.body()
+        key = self.pick(self.groupable(query.sources))
+        query.distinct = [key]
+        query.items = [(key, "k", False)] + [(self.pick(self.refs(query.sources)), "x", False)]
+        query.order = [(key, self.direction())]
+        query.order += [(node, self.direction()) for node in self.identities(query.sources)]
+        query.total_order = query.ordered = True
+        self.add_limit(query, 0.2)
+        return query
+
+    def derived_query(self):
+        """An aggregate, or a join, over a subquery in FROM."""
+        inner = self.pick((self.row_query, self.distinct_query, self.group_query))()
+        if "subset" in self.flags:
+            inner.limit = inner.offset = None
+            self.flags.discard("subset")
+        query = Query()
+        alias = self.alias()
+        query.sources = [Source(alias, None, inner)]
+        names = [name for _, name, _ in inner.items]
+        query.items = [(Node("count(*)", cls="int"), "n", False)]
+        query.items += [(Node("count(%s.%s)" % (alias, name), cls="int"), "n%d" % i, False)
+                        for i, name in enumerate(names[:3])]
+        return query
+
+    def union_query(self):
+        first = self.body()
+        second = self.body()
+        for query in (first, second):
+            ref = self.pick(self.refs(query.sources, ("int",)))
+            identity = self.identities(query.sources)[0]
+            query.items = [(identity, "id", False), (ref, "v", True)]
+        first.union = second
+        first.setop = self.pick(("UNION ALL", "UNION ALL", "UNION", "EXCEPT", "INTERSECT ALL"))
+        return first
+
+
+# ---- shrinking -------------------------------------------------------------------------------
+
+def nodes_of(query):
+    """(container, key) of every expression, for replacement."""
+    places = []
+    for i, (node, name, norm) in enumerate(query.items):
+        places.append((query.items, i, lambda new, name=name, norm=norm: (new, name, norm), node))
+    for i, node in enumerate(query.where):
+        places.append((query.where, i, lambda new: new, node))
+    if query.having:
+        places.append((query.__dict__, "having", lambda new: new, query.having))
+    for source in query.sources:
+        if source.on is not None:
+            places.append((source.__dict__, "on", lambda new: new, source.on))
+    result = list(places)
+    def descend(node):
+        for i, kid in enumerate(node.kids):
+            result.append((node.kids, i, lambda new: new, kid))
+            descend(kid)
+    for *_, node in places:
+        descend(node)
+    return result
+
+
+def boolean_descendants(node):
+    found = []
+    for kid in node.kids:
+        if kid.cls == "bool" and not isinstance(kid, Literal):
+            found.append(kid)
+        found += boolean_descendants(kid)
+    return found
+
+
+def subqueries(query):
+    found = [source.query for source in query.sources if source.query is not None]
+    for thing in [place[3] for place in nodes_of(query)]:
+        if isinstance(thing, Raw):
+            found.append(thing.query)
+    if query.union is not None:
+        found.append(query.union)
+    return found
+
+
+def simpler(query):
+    """Copies of a query with one thing less, the boldest first."""
+    def edit(change):
+        new = copy.deepcopy(query)
+        change(new)
+        return new
+
+    def each(get, change):
+        for index in range(len(get(query))):
+            yield edit(lambda new: change(new, index))
+
+    def variants(path):
+        """Edits of the query at `path` (indexes into subqueries())."""
+        def at(root):
+            for index in path:
+                root = subqueries(root)[index]
+            return root
+        here = at(query)
+        if here.union is not None:
+            yield edit(lambda new: setattr(at(new), "union", None))
+        for name in ("limit", "offset", "having"):
+            if getattr(here, name) is not None:
+                yield edit(lambda new: setattr(at(new), name, None))
+        for index in range(len(here.sources) - 1, 0, -1):
+            yield edit(lambda new: at(new).sources.pop(index))
+        for index in range(len(here.where)):
+            yield edit(lambda new: at(new).where.pop(index))
+        if here.order:
+            def no_order(new):
+                at(new).order = []
+                at(new).ordered = at(new).total_order = False
+            yield edit(no_order)
+        for index in range(len(here.order)):
+            yield edit(lambda new: at(new).order.pop(index))
+        if here.distinct:
+            yield edit(lambda new: setattr(at(new), "distinct", None))
+        for index in range(len(here.items) if len(here.items) > 1 else 0):
+            def drop_item(new):
+                target = at(new)
+                target.items.pop(index)
+                if index < len(target.group):
+                    target.group = [Node(str(i + 1), cls="any") for i in range(len(target.group) - 1)]
+            yield edit(drop_item)
+        for index, (container, key, wrap, node) in enumerate(nodes_of(here)):
+            if node.cls != "bool" or isinstance(node, (Literal, Ref)):
+                continue
+            for number in range(len(boolean_descendants(node))):
+                def replace(new):
+                    container, key, wrap, node = nodes_of(at(new))[index]
+                    container[key] = wrap(boolean_descendants(node)[number])
+                yield edit(replace)
+        for index, (container, key, wrap, node) in enumerate(nodes_of(here)):
+            if isinstance(node, Ref) or isinstance(node, Literal):
+                continue
+            for number, kid in enumerate(node.kids):
+                if kid.cls == node.cls and kid.cls != "bool":
+                    def lift(new):
+                        container, key, wrap, node = nodes_of(at(new))[index]
+                        container[key] = wrap(node.kids[number])
+                    yield edit(lift)
+        for source in range(len(here.sources)):
+            if here.sources[source].join not in (None, "JOIN"):
+                yield edit(lambda new: setattr(at(new).sources[source], "join", "JOIN"))
+        if len(path) < 3:
+            for index in range(len(subqueries(here))):
+                yield from variants(path + [index])
+
+    yield from variants([])

@@ -1,0 +1,347 @@
+"""A world: random typed tables over hostile collections, foreign and as local copies.
+
+Every world has these schemas:
+    fn, fe         foreign tables, on_mismatch 'null' and 'error'
+    l_ua, l_dl     what model.py says a tenant must see, as local tables
+Both tenants' documents stand in the same collections, with identical ids, and between them poison:
+documents whose tenant field is missing, null, an array, of another type or nearly right.
+"""
+
+import collections
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+
+import model
+import values as v
+
+TENANTS = ("UA", "DL")
+LOCAL = {"UA": "l_ua", "DL": "l_dl"}
+
+POISON_TENANTS = (v.MISSING, None, v.UNDEFINED, ["UA"], ["DL"], ["UA", "DL"], [None], "ua", "UA ", " UA",
+                  "", "U", "UA\0", 1, 1.0, {"a": "UA"}, {"$eq": "UA"}, "$tenant_id", bson.ObjectId(v.OID),
+                  bson.Binary(b"UA", 0), True, [["UA"]])
+
+DECODED = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+
+# Which type class a kind belongs to; the grammar works on classes.
+CLASSES = {
+    "bool": "bool", "int2": "int", "int4": "int", "int8": "int", "float4": "float", "float8": "float",
+    "numeric": "numeric", "text": "text", "varchar": "text", "bpchar": "bpchar", "objectid": "oid",
+    "anyid": "text", "date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz",
+    "uuid": "uuid", "bytea": "bytea", "jsonb": "jsonb"}
+
+# Values of the right type, and PostgreSQL literals that meet them.
+PROPER = {
+    "bool": v.BOOLS,
+    "int2": v.INTS, "int4": v.INTS + [2**31 - 1, -2**31, 70000, v.long(5), 5.0, v.dec("5")],
+    "int8": v.INTS + v.WIDE_INTS + [5.0, v.dec("5.00"), 2.0**53],
+    "float4": v.TAME_FLOATS + [0.1, 5, v.long(3), float("nan"), float("inf"), -0.0, v.dec("5.5")],
+    "float8": v.FLOATS + v.INTS[:8] + [v.long(2**53 + 1), v.dec("0.1"), v.dec("5.5")],
+    "numeric": v.DECIMALS + v.INTS[:8] + v.TAME_FLOATS + [0.1, 0.30000000000000004, v.long(2**53 + 1)],
+    "text": v.STRINGS, "varchar": [s for s in v.STRINGS if len(s) <= 5],
+    "bpchar": ["", "a", "A", "b", "abc", "a b", "$name", "abcde", "5", "\u00e9"],
+    "objectid": v.OIDS, "anyid": v.OIDS + v.STRINGS[:8],
+    "date": v.DATES, "timestamp": v.DATES, "timestamptz": v.DATES,
+    "uuid": v.UUIDS, "bytea": v.BYTES, "jsonb": v.JSONS}
+ARRAY_PROPER = {"int4": v.INT_ARRAYS, "text": v.TEXT_ARRAYS, "float8": v.FLOAT_ARRAYS}
+# Sums of these are exact, whatever the order in which they are added.
+TAME = {"float4": v.TAME_FLOATS + [1, 5, v.long(3)],
+        "float8": v.TAME_FLOATS + [1, 5, v.long(3), v.dec("5.5"), v.dec("0.25")]}
+
+COLLATIONS = ((None, 4), ("C", 4), ("en-x-icu", 2), ("mtf_ci", 1))
+
+
+class Column:
+    def __init__(self, name, kind, path=None, element=None, length=None, collation=None, options=None):
+        self.name, self.kind, self.path = name, kind, path or name
+        self.element, self.length, self.collation = element, length, collation
+        self.options = dict(options or {})
+        if self.path != name:
+            self.options["path"] = self.path
+        if kind == "objectid":
+            self.options["bson_type"] = "objectid"
+        self.cls = "array" if element else CLASSES[kind]
+        self.hostility = 0.0
+        self.tame = False
+        self.texts = []  # decoded values, for literals that hit
+        self.mismatches = {}  # tenant: number of documents
+
+    @property
+    def type(self):
+        if self.element:
+            return self.element + "[]"
+        if self.kind in ("objectid", "anyid"):
+            return "text"
+        return self.kind + ("(%d)" % self.length if self.length else "")
+
+    def declaration(self):
+        return '"%s" %s%s' % (self.name, self.type,
+                              ' COLLATE "%s"' % self.collation if self.collation else "")
+
+    def proper(self):
+        if self.element:
+            return ARRAY_PROPER[self.element]
+        if self.tame:
+            return TAME[self.kind]
+        return PROPER[self.kind]
+
+    def value(self, rng):
+        roll = rng.random()
+        if roll < self.hostility:
+            return rng.choice(v.HOSTILE)
+        if roll < self.hostility + 0.15:
+            return rng.choice(v.NOTHING)
+        return rng.choice(self.pool)
+
+
+class Table:
+    def __init__(self, name):
+        self.name = name
+        self.columns = []
+        self.trusted = False
+        self.indexes = []
+        self.rows = {}  # tenant: number
+
+
+def weighted(rng, pairs):
+    return rng.choices([item for item, _ in pairs], [weight for _, weight in pairs])[0]
+
+
+KIND_WEIGHTS = (("bool", 4), ("int2", 3), ("int4", 8), ("int8", 6), ("float4", 2), ("float8", 7),
+                ("numeric", 6), ("text", 10), ("varchar", 2), ("bpchar", 1), ("objectid", 2),
+                ("date", 4), ("timestamp", 4), ("timestamptz", 3), ("uuid", 2), ("bytea", 2), ("jsonb", 4),
+                ("array", 5))
+
+
+def make_column(rng, number, hostile):
+    kind = weighted(rng, KIND_WEIGHTS)
+    name = "c%d" % number
+    roll = rng.random()
+    path = name
+    if roll < 0.15:
+        path = "sub." + name
+    elif roll < 0.18:
+        path = "sub.deep." + name
+    elif roll < 0.21:
+        path = "list_%s.1" % name
+    if kind == "array":
+        column = Column(name, "array", path, element=rng.choice(("int4", "int4", "text", "text", "float8")))
+    else:
+        column = Column(name, kind, path, length={"varchar": 5, "bpchar": 5}.get(kind))
+        if column.cls in ("text", "bpchar"):
+            column.collation = weighted(rng, COLLATIONS)
+            if column.cls == "bpchar" and column.collation == "mtf_ci":
+                column.collation = None
+        column.tame = kind in TAME and rng.random() < 0.4
+    if hostile and not column.tame and rng.random() < 0.6:
+        column.hostility = rng.choice((0.1, 0.3, 0.6))
+    # A small pool of values: equality, joins and groups hit.
+    proper = column.proper()
+    column.pool = rng.sample(proper, min(len(proper), rng.choice((2, 5, 12, 400))))
+    return column
+
+
+def make_table(rng, name):
+    table = Table(name)
+    hostile = rng.random() < 0.7
+    table.columns = [Column("id", "int4"), Column("owner", "text", "tenant_id")]
+    table.columns += [make_column(rng, number, hostile) for number in range(rng.randint(3, 8))]
+    if rng.random() < 0.3:
+        table.columns.append(Column("_id", "anyid"))
+    if not hostile and rng.random() < 0.4:
+        table.columns.append(Column("doc", "jsonb", "."))
+    table.trusted = not hostile and rng.random() < 0.5
+    table.count = rng.choice((0, 1, 8, 20, 30, 30, 45, 45))
+    table.hostile_parents = hostile
+    for column in table.columns[2:]:
+        if rng.random() < 0.3 and column.path != ".":
+            table.indexes.append([("tenant_id", 1), (column.path, rng.choice((1, -1)))])
+    return table
+
+
+# ---- documents -------------------------------------------------------------------------------
+
+HOSTILE_PARENTS = (None, 5, "x", [], {}, [{}], v.MISSING, [[1, 2]], [{"c2": 5}, {"c2": 7}, {"c3": 3}])
+
+
+def build(tree, rng, spoil):
+    """BSON of a tree of fields; `spoil`: now and then a parent is no document."""
+    fields = []
+    for name, value in tree.items():
+        if isinstance(value, Branch):
+            if spoil and rng.random() < 0.04:
+                fields.append(v.field(name, rng.choice(HOSTILE_PARENTS)))
+            else:
+                fields.append(b"\x03" + name.encode() + b"\0" + build(value, rng, spoil))
+        else:
+            fields.append(v.field(name, value))
+    return v.frame(fields)
+
+
+class Branch(dict):
+    pass
+
+
+def make_document(rng, table, tenant, number, unique):
+    tree = Branch()
+    tree["_id"] = unique
+    fields = [("tenant_id", tenant)]
+    for column in table.columns:
+        if column.name == "id":
+            fields.append(("id", number))
+        elif column.name in ("owner", "_id", "doc"):
+            continue
+        else:
+            fields.append((column.path, column.value(rng)))
+    if rng.random() < 0.3:
+        rng.shuffle(fields)
+    for path, value in fields:
+        segments = path.split(".")
+        if segments[0].startswith("list_"):
+            if value is v.UNDEFINED:
+                value = None
+            tree[segments[0]] = [0] if value is v.MISSING else [0, value, 9]
+            continue
+        branch = tree
+        for segment in segments[:-1]:
+            branch = branch.setdefault(segment, Branch())
+        branch[segments[-1]] = value
+    return build(tree, rng, table.hostile_parents)
+
+
+def make_documents(rng, table):
+    documents = []
+    def add(tenant, number):
+        unique = bson.ObjectId(len(documents).to_bytes(12, "big"))
+        documents.append(make_document(rng, table, tenant, number, unique))
+    for number in range(table.count):
+        for tenant in TENANTS:
+            add(tenant, number)
+    if table.count:
+        for tenant in POISON_TENANTS:
+            add(tenant, rng.randrange(table.count))
+    rng.shuffle(documents)
+    return documents
+
+
+# ---- loading ---------------------------------------------------------------------------------
+
+def literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def option_list(options):
+    if not options:
+        return ""
+    return " OPTIONS (" + ", ".join("%s %s" % (name, literal(text)) for name, text in options.items()) + ")"
+
+
+def copy_text(value):
+    if value is None:
+        return "\\N"
+    return (value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r"))
+
+
+class World:
+    """Tables of one seed, loaded into a database of the document server and into PostgreSQL."""
+
+    def __init__(self, rng, database):
+        self.rng, self.database = rng, database
+        self.tables = [make_table(rng, "t%d" % number) for number in range(1, rng.randint(3, 4) + 1)]
+        self.timezone = rng.choice(("UTC", "UTC", "America/New_York", "Asia/Kolkata"))
+        self.refused = collections.Counter()
+
+    def load_documents(self, client):
+        client.drop_database(self.database)
+        database = client[self.database]
+        self.stored = {}
+        for table in self.tables:
+            collection = database[table.name]
+            documents = make_documents(self.rng, table)
+            # Always at least one document, so that the collection is there, of nobody.
+            documents.append(v.frame([v.field("_id", "nobody")]))
+            self.insert(collection, [RawBSONDocument(document) for document in documents])
+            for keys in table.indexes:
+                try:
+                    collection.create_index(keys)
+                except Exception as error:  # an engine may refuse parallel arrays and more
+                    self.refused["index: " + str(error)[:60]] += 1
+            # What the server stored is the truth, not what was sent.
+            raw = collection.with_options(CodecOptions(document_class=RawBSONDocument))
+            self.stored[table.name] = [bson.decode(document.raw, DECODED)
+                                       for document in raw.find({}, batch_size=100000)]
+
+    def insert(self, collection, documents):
+        try:
+            collection.insert_many(documents, ordered=False)
+        except Exception:
+            for document in documents:
+                try:
+                    collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+                except Exception as error:
+                    self.refused["document: " + str(error)[:60]] += 1
+
+    def tenant_documents(self, table, tenant):
+        return [document for document in self.stored[table.name]
+                if type(document.get("tenant_id")) is str and document["tenant_id"] == tenant]
+
+    def local_rows(self, table, tenant):
+        rows = []
+        for column in table.columns:
+            column.mismatches[tenant] = 0
+        for document in self.tenant_documents(table, tenant):
+            row = []
+            for column in table.columns:
+                text, mismatch = model.decode(column, document)
+                column.mismatches[tenant] += mismatch
+                if text is not None and len(column.texts) < 60:
+                    column.texts.append(text)
+                row.append(text)
+            rows.append(row)
+        table.rows[tenant] = len(rows)
+        return rows
+
+    def load_local(self, connection):
+        """The local copies; `connection` is psycopg's, in autocommit."""
+        with connection.transaction():
+            cursor = connection.cursor()
+            for tenant in TENANTS:
+                schema = LOCAL[tenant]
+                cursor.execute("DROP SCHEMA IF EXISTS %s CASCADE" % schema)
+                cursor.execute("CREATE SCHEMA %s" % schema)
+                for table in self.tables:
+                    cursor.execute("CREATE TABLE %s.%s (%s)" % (
+                        schema, table.name, ", ".join(c.declaration() for c in table.columns)))
+                    rows = self.local_rows(table, tenant)
+                    with cursor.copy("COPY %s.%s FROM STDIN" % (schema, table.name)) as copy:
+                        for row in rows:
+                            copy.write("\t".join(copy_text(value) for value in row) + "\n")
+
+    @staticmethod
+    def keeps_promise(table):
+        """trust_types says: no array and no other type at any column's path."""
+        return not any(sum(c.mismatches.values()) or c.path.startswith("list_") for c in table.columns)
+
+    def foreign_ddl(self):
+        statements = []
+        for schema, policy in (("fn", "null"), ("fe", "error")):
+            statements += ["DROP SCHEMA IF EXISTS %s CASCADE" % schema, "CREATE SCHEMA %s" % schema]
+            for table in self.tables:
+                options = {"database": self.database, "on_mismatch": policy}
+                if table.trusted and self.keeps_promise(table):
+                    options["trust_types"] = "true"
+                columns = ", ".join(
+                    '"%s" %s%s%s' % (c.name, c.type, option_list(c.options),
+                                     ' COLLATE "%s"' % c.collation if c.collation else "")
+                    for c in table.columns)
+                statements.append("CREATE FOREIGN TABLE %s.%s (%s) SERVER mtf_fuzz%s" % (
+                    schema, table.name, columns, option_list(options)))
+        return statements
+
+    def load_foreign(self, connection):
+        with connection.transaction():
+            cursor = connection.cursor()
+            for statement in self.foreign_ddl():
+                cursor.execute(statement)
