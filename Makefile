@@ -15,10 +15,10 @@ OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
 OBJS += src/tenant/provider.o src/tenant/policy.o src/tenant/session.o src/tenant/scope.o \
 	src/tenant/functions.o
 # plan: what can run remotely
-OBJS += src/plan/shippable.o src/plan/classify.o src/plan/plan_private.o src/plan/cost.o \
+OBJS += src/plan/shippable.o src/plan/collation.o src/plan/classify.o src/plan/plan_private.o src/plan/cost.o \
 	src/plan/plan_scan.o
 # pipeline: what is sent
-OBJS += src/pipeline/literal.o src/pipeline/expr.o src/pipeline/pipeline.o
+OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/expr.o src/pipeline/pipeline.o
 # remote: the only doors to the server
 OBJS += src/remote/stream.o src/remote/connection.o src/remote/cursor.o
 # rows: documents to slots, and the conductors

@@ -2,11 +2,12 @@
  * plan_private.h
  *	  What a plan says about its remote part: the only codec of ForeignScan.fdw_private.
  *
- * An extensible node with named fields, so that plans can be copied, compared and read back without
+ * Extensible nodes with named fields, so that plans can be copied, compared and read back without
  * anybody counting list positions.  A plan holds no tenant and no token (architecture.md, rule 2).
  *
  * Clauses are lowered while planning into MtfTerm, a small tree that the pipeline room can turn into
- * BSON without ever failing: what can be sent is decided once, here.
+ * BSON without ever failing: what can be sent is decided once, in this room, by types; how a value
+ * is said is decided in the pipeline room, by values (a NaN, a NULL or an infinity changes the form).
  */
 #ifndef MTF_PLAN_PRIVATE_H
 #define MTF_PLAN_PRIVATE_H
@@ -20,7 +21,7 @@
 /* How the remote and the local meaning of a clause relate (architecture.md, rule 4). */
 typedef enum MtfShip
 {
-	MTF_SHIP_EXACT,	   /* remote only */
+	MTF_SHIP_EXACT,    /* remote only, or remote and rechecked: the same rows */
 	MTF_SHIP_SUPERSET, /* remote filter, and rechecked locally */
 	MTF_SHIP_LOCAL
 } MtfShip;
@@ -34,19 +35,96 @@ typedef struct MtfDecision
 	char *why; /* e.g. "collation en_US is not byte order"; NULL when exact */
 } MtfDecision;
 
+/* The kinds of MtfTerm.  The first group are conditions, the second values. */
+typedef enum MtfTermKind
+{
+	MTF_TERM_TRUE,
+	MTF_TERM_FALSE,
+	MTF_TERM_AND,
+	MTF_TERM_OR,
+	MTF_TERM_COMPARE,  /* field op value */
+	MTF_TERM_ANY,      /* field op ANY (value, an array) */
+	MTF_TERM_ALL,      /* field op ALL (value, an array) */
+	MTF_TERM_NULL,     /* field IS NULL */
+	MTF_TERM_NOT_NULL, /* field IS NOT NULL */
+	MTF_TERM_TRUTH,    /* boolean field: op says which of IS [NOT] TRUE, IS [NOT] FALSE */
+	MTF_TERM_LIKE,     /* field [NOT] LIKE value: op is EQ or NE */
+	MTF_TERM_ILIKE,
+	MTF_TERM_HAS,     /* array field holds value: value = ANY (field) */
+	MTF_TERM_HAS_ALL, /* array field @> value */
+	MTF_TERM_HAS_ANY, /* array field && value */
+
+	MTF_TERM_FIELD = 100,
+	MTF_TERM_VALUE
+} MtfTermKind;
+
+/* Comparisons: the order of PostgreSQL's type, NaN highest. */
+typedef enum MtfOp
+{
+	MTF_OP_EQ,
+	MTF_OP_NE,
+	MTF_OP_LT,
+	MTF_OP_LE,
+	MTF_OP_GT,
+	MTF_OP_GE,
+	MTF_OP_DISTINCT,     /* IS DISTINCT FROM */
+	MTF_OP_NOT_DISTINCT, /* IS NOT DISTINCT FROM */
+	MTF_OP_IS_TRUE,      /* the four tests of MTF_TERM_TRUTH */
+	MTF_OP_IS_FALSE,
+	MTF_OP_IS_NOT_TRUE,
+	MTF_OP_IS_NOT_FALSE
+} MtfOp;
+
+/*
+ * A column as a term sees it: everything that decides its remote form, copied out of the catalog.
+ * (Changing a column's or a server's options invalidates the plan.)
+ */
+typedef struct MtfField
+{
+	ExtensibleNode node;
+	int rel;     /* index into MtfScanPlan.relids */
+	int attnum;  /* 0 for a part of a jsonb column and for computed fields */
+	char *path;  /* never ".", no segment empty or starting with "$" */
+	int kind;    /* MtfKind */
+	int element; /* MtfKind of an array's elements */
+	int typmod;  /* of the column: varchar(n), numeric(p,s) and timestamp(p) narrow what decodes */
+	bool any_id; /* text `_id` that may hold ObjectIds */
+	bool null_mismatch; /* on_mismatch 'null': what does not decode is NULL */
+	bool trust;         /* the owner's promise: no arrays, and the column's own types only */
+} MtfField;
+
+/* A lowered clause or value. */
+typedef struct MtfTerm
+{
+	ExtensibleNode node;
+	int kind;        /* MtfTermKind */
+	int op;          /* MtfOp */
+	MtfField *field; /* what is tested; NULL for AND, OR and constants */
+	int value;       /* index into ForeignScan.fdw_exprs; -1 when there is none */
+	List *args;      /* of MtfTerm */
+} MtfTerm;
+
 /* The remote part of a ForeignScan. */
 typedef struct MtfScanPlan
 {
 	ExtensibleNode node;
-	List *relids;	 /* OIDs of the base foreign tables, driving table first */
-	List *rtis;		 /* their range table indexes, same order */
-	List *wanted;	 /* attribute numbers to decode, of the single base relation */
-	List *terms;	 /* of MtfTerm, ANDed: the remote filter */
+	List *relids;    /* OIDs of the base foreign tables, driving table first */
+	List *rtis;      /* their range table indexes, same order */
+	List *wanted;    /* attribute numbers to decode, of the single base relation */
+	List *paths;     /* of String: what a projection must keep; meaningful only with `projects` */
+	bool projects;   /* false: whole documents travel */
+	List *terms;     /* of MtfTerm, ANDed: the remote filter */
 	List *decisions; /* of MtfDecision */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
 extern void mtf_plan_private_init(void);
+
+/* Empty nodes, in the current memory context. */
+extern MtfScanPlan *mtf_scan_plan_create(void);
+extern MtfField *mtf_field_create(void);
+extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
+extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args);
 
 /* The remote part of a plan node of ours. */
 extern const MtfScanPlan *mtf_scan_plan(const ForeignScan *scan);

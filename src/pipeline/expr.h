@@ -1,0 +1,33 @@
+/*
+ * expr.h
+ *	  Lowered terms → match language.
+ */
+#ifndef MTF_EXPR_H
+#define MTF_EXPR_H
+
+#include "base/compat.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/writer.h"
+
+/* What a condition came to, now that its values are known. */
+typedef enum MtfVerdict
+{
+	MTF_NEVER,  /* nothing was written: no document can satisfy it */
+	MTF_ALWAYS, /* nothing was written: it filters nothing out */
+	MTF_SOME    /* one condition was written */
+} MtfVerdict;
+
+typedef struct MtfExprContext
+{
+	const MtfValue *values;
+	int nvalues;
+} MtfExprContext;
+
+/*
+ * Write the superset form of a condition as a document under `key`.  Total: it raises out-of-memory
+ * only.  A form that a value does not allow widens, at worst to MTF_ALWAYS.
+ */
+extern MtfVerdict mtf_match_write(const MtfExprContext *context, const MtfTerm *term,
+								  StringInfo out, const char *key);
+
+#endif /* MTF_EXPR_H */

@@ -1,0 +1,223 @@
+/*
+ * literal.c
+ *	  Datum → BSON value: the one door by which user values enter what is sent.
+ *
+ * A value stays a value here: text that starts with "$" or looks like an operator is a BSON string,
+ * and nothing is ever printed and parsed again.
+ *
+ * What must not happen here: an ERROR for a legal value of a type, a rounded integer.
+ */
+#include "pipeline/literal.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define BSON_UUID_SUBTYPE 4
+
+MtfLiteral
+mtf_literal_int64(int64 value)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_INT64, .value.integer = value};
+}
+
+MtfLiteral
+mtf_literal_double(double value)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_DOUBLE, .value.number = value};
+}
+
+MtfLiteral
+mtf_literal_bool(bool value)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_BOOL, .value.boolean = value};
+}
+
+MtfLiteral
+mtf_literal_null(void)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_NULL};
+}
+
+MtfLiteral
+mtf_literal_date(int64 milliseconds)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_DATE, .value.integer = milliseconds};
+}
+
+MtfLiteral
+mtf_literal_decimal_nan(void)
+{
+	MtfLiteral literal = {.type = MTF_LITERAL_DECIMAL};
+
+	literal.value.decimal.high = UINT64CONST(0x7c00000000000000);
+	return literal;
+}
+
+/* --- text ------------------------------------------------------------------------------------ */
+
+/* Text as UTF-8; false when its bytes are not text in UTF-8 (an SQL_ASCII database holds any). */
+static bool
+literal_of_text(Datum datum, MtfLiteral *literal)
+{
+	text *value = DatumGetTextPP(datum);
+	const char *data = VARDATA_ANY(value);
+	int len = VARSIZE_ANY_EXHDR(value);
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		char *converted;
+
+		if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		{
+			if (!pg_verify_mbstr(PG_UTF8, data, len, true))
+				return false;
+		}
+		else if ((converted = pg_server_to_any(data, len, PG_UTF8)) != data)
+		{
+			data = converted;
+			len = strlen(converted);
+		}
+	}
+	*literal = (MtfLiteral){.type = MTF_LITERAL_STRING, .data = data, .len = len};
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+mtf_literal_objectid(const char *text, int len, MtfLiteral *literal)
+{
+	if (len != 24)
+		return false;
+	*literal = (MtfLiteral){.type = MTF_LITERAL_OBJECTID};
+	for (int i = 0; i < 12; i++)
+	{
+		int high = hex_digit(text[2 * i]);
+		int low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		literal->value.oid[i] = (uint8) (high << 4 | low);
+	}
+	return true;
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+bool
+mtf_value_is_integer(const MtfValue *value)
+{
+	return value->typid == INT2OID || value->typid == INT4OID || value->typid == INT8OID;
+}
+
+int64
+mtf_value_as_int64(const MtfValue *value)
+{
+	switch (value->typid)
+	{
+		case INT2OID: return DatumGetInt16(value->datum);
+		case INT4OID: return DatumGetInt32(value->datum);
+		default: return DatumGetInt64(value->datum);
+	}
+}
+
+double
+mtf_value_as_double(const MtfValue *value)
+{
+	switch (value->typid)
+	{
+		case FLOAT4OID: return DatumGetFloat4(value->datum);
+		case FLOAT8OID: return DatumGetFloat8(value->datum);
+		/* strtod rounds to nearest, to infinity above and to zero below the range: no error. */
+		case NUMERICOID:
+			return strtod(DatumGetCString(DirectFunctionCall1(numeric_out, value->datum)), NULL);
+		default: return (double) mtf_value_as_int64(value);
+	}
+}
+
+/* --- dates ----------------------------------------------------------------------------------- */
+
+#define MILLISECONDS_PER_DAY INT64CONST(86400000)
+#define EPOCH_DAYS           (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+
+static MtfInstant
+instant_of_date(DateADT date)
+{
+	if (DATE_IS_NOBEGIN(date))
+		return (MtfInstant){MTF_INSTANT_BEFORE_ALL};
+	if (DATE_IS_NOEND(date))
+		return (MtfInstant){MTF_INSTANT_AFTER_ALL};
+	return (MtfInstant){MTF_INSTANT_FINITE, ((int64) date + EPOCH_DAYS) * MILLISECONDS_PER_DAY};
+}
+
+static MtfInstant
+instant_of_timestamp(Timestamp timestamp)
+{
+	int64 milliseconds = timestamp / 1000;
+	int64 rest = timestamp % 1000;
+
+	if (TIMESTAMP_IS_NOBEGIN(timestamp))
+		return (MtfInstant){MTF_INSTANT_BEFORE_ALL};
+	if (TIMESTAMP_IS_NOEND(timestamp))
+		return (MtfInstant){MTF_INSTANT_AFTER_ALL};
+	if (rest < 0)
+		milliseconds--;
+	return (MtfInstant){MTF_INSTANT_FINITE, milliseconds + EPOCH_DAYS * MILLISECONDS_PER_DAY,
+						rest != 0};
+}
+
+MtfInstant
+mtf_value_as_instant(const MtfValue *value)
+{
+	if (value->typid == DATEOID)
+		return instant_of_date(DatumGetDateADT(value->datum));
+	return instant_of_timestamp(DatumGetTimestamp(value->datum));
+}
+
+/* --- any value --------------------------------------------------------------------------------- */
+
+bool
+mtf_literal_of(const MtfValue *value, MtfLiteral *literal)
+{
+	switch (value->typid)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID: *literal = mtf_literal_int64(mtf_value_as_int64(value)); return true;
+		case FLOAT4OID:
+		case FLOAT8OID: *literal = mtf_literal_double(mtf_value_as_double(value)); return true;
+		case BOOLOID: *literal = mtf_literal_bool(DatumGetBool(value->datum)); return true;
+		case TEXTOID:
+		case VARCHAROID: return literal_of_text(value->datum, literal);
+		case UUIDOID:
+			*literal = (MtfLiteral){.type = MTF_LITERAL_BINARY,
+									.data = (char *) DatumGetUUIDP(value->datum)->data,
+									.len = UUID_LEN,
+									.subtype = BSON_UUID_SUBTYPE};
+			return true;
+		case BYTEAOID:
+		{
+			bytea *bytes = DatumGetByteaPP(value->datum);
+
+			*literal = (MtfLiteral){.type = MTF_LITERAL_BINARY,
+									.data = VARDATA_ANY(bytes),
+									.len = VARSIZE_ANY_EXHDR(bytes)};
+			return true;
+		}
+		default: return false;
+	}
+}

@@ -1,0 +1,52 @@
+/*
+ * literal.h
+ *	  Datum → BSON value: the one door by which user values enter what is sent.
+ */
+#ifndef MTF_LITERAL_H
+#define MTF_LITERAL_H
+
+#include "base/compat.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/writer.h"
+
+/*
+ * The literal of a value that is known and not NULL, for an expression or a comparison by value:
+ * integers as int64, floats as double, text in UTF-8, bool, uuid, bytea.  False: the value has no
+ * BSON form that means the same (then no document can be equal to it).
+ */
+extern bool mtf_literal_of(const MtfValue *value, MtfLiteral *literal);
+
+extern MtfLiteral mtf_literal_int64(int64 value);
+extern MtfLiteral mtf_literal_double(double value);
+extern MtfLiteral mtf_literal_bool(bool value);
+extern MtfLiteral mtf_literal_null(void);
+extern MtfLiteral mtf_literal_date(int64 milliseconds);
+extern MtfLiteral mtf_literal_decimal_nan(void);
+
+/* An ObjectId from text: only as PostgreSQL would show it, 24 lower-case hexadecimal digits. */
+extern bool mtf_literal_objectid(const char *text, int len, MtfLiteral *literal);
+
+/* A number of any PostgreSQL type as a double, rounded to nearest; never raises. */
+extern double mtf_value_as_double(const MtfValue *value);
+extern bool mtf_value_is_integer(const MtfValue *value);
+extern int64 mtf_value_as_int64(const MtfValue *value);
+
+/* The instant, in milliseconds since 1970 UTC, of a date, timestamp or timestamptz. */
+typedef enum MtfInstantKind
+{
+	MTF_INSTANT_FINITE,
+	MTF_INSTANT_BEFORE_ALL, /* -infinity */
+	MTF_INSTANT_AFTER_ALL   /* infinity */
+} MtfInstantKind;
+
+/* milliseconds = floor; `rest` tells that microseconds were cut off. */
+typedef struct MtfInstant
+{
+	MtfInstantKind kind;
+	int64 milliseconds;
+	bool rest;
+} MtfInstant;
+
+extern MtfInstant mtf_value_as_instant(const MtfValue *value);
+
+#endif /* MTF_LITERAL_H */

@@ -1,0 +1,553 @@
+/*
+ * classify.c
+ *	  Clause → exact, superset or local; the lowered term that is sent.
+ *
+ * NOT is pushed down to the leaves first: negating a remote condition would turn SQL's unknown into
+ * true.  In AND a leaf that cannot be sent is dropped (the clause becomes a superset, rechecked
+ * locally); in OR it keeps the whole OR local.
+ *
+ * Decisions here are made by types.  What a value does to the form (NULL, NaN, infinity, a
+ * microsecond) is decided in the pipeline room when the value is known.
+ */
+#include "plan/classify.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "plan/collation.h"
+#include "plan/shippable.h"
+
+static MtfTerm *lower_clause(MtfLowering *lowering, Node *node, bool negate);
+
+MtfLowering *
+mtf_lowering_create(PlannerInfo *root, int nrels, MtfLowerRel *rels)
+{
+	MtfLowering *lowering = palloc0(sizeof(MtfLowering));
+
+	lowering->root = root;
+	lowering->nrels = nrels;
+	lowering->rels = rels;
+	for (int i = 0; i < nrels; i++)
+		lowering->relids = bms_add_member(lowering->relids, rels[i].rti);
+	return lowering;
+}
+
+/* Stay local, and remember why. */
+static MtfTerm *
+local(MtfLowering *lowering, const char *why)
+{
+	lowering->why = why;
+	return NULL;
+}
+
+bool
+mtf_column_is_addressable(const MtfColumn *column)
+{
+	if (column == NULL || column->nsegments == 0)
+		return false;
+	for (int i = 0; i < column->nsegments; i++)
+		if (column->segments[i][0] == '\0' || column->segments[i][0] == '$')
+			return false;
+	return true;
+}
+
+/* --- columns and values -------------------------------------------------------------------- */
+
+static MtfField *
+field_of_column(const MtfColumn *column, int rel)
+{
+	MtfField *field = mtf_field_create();
+
+	field->rel = rel;
+	field->attnum = column->attnum;
+	field->path = pstrdup(column->path);
+	field->kind = column->kind;
+	field->element = column->element;
+	field->typmod = column->typmod;
+	field->any_id = column->any_id;
+	field->null_mismatch = column->on_mismatch == MTF_MISMATCH_NULL;
+	field->trust = column->trust_types;
+	return field;
+}
+
+/* Casts that keep every value (RelabelType, and the WIDEN rows of the table) are looked through. */
+static Node *
+strip_casts(Node *node)
+{
+	for (;;)
+	{
+		const MtfShippable *row;
+
+		if (IsA(node, RelabelType))
+			node = (Node *) ((RelabelType *) node)->arg;
+		else if (IsA(node, FuncExpr) && list_length(((FuncExpr *) node)->args) == 1 &&
+				 (row = mtf_shippable_find(((FuncExpr *) node)->funcid)) != NULL &&
+				 row->form == MTF_FORM_WIDEN)
+			node = linitial(((FuncExpr *) node)->args);
+		else
+			return node;
+	}
+}
+
+/* The field of a column reference of ours; NULL when `node` is something else. */
+static MtfField *
+find_field(MtfLowering *lowering, Node *node)
+{
+	Var *var = (Var *) strip_casts(node);
+
+	if (!IsA(var, Var) || var->varlevelsup != 0)
+		return NULL;
+	for (int i = 0; i < lowering->nrels; i++)
+	{
+		const MtfColumnMap *map = lowering->rels[i].map;
+		const MtfColumn *column;
+
+		if (var->varno != lowering->rels[i].rti)
+			continue;
+		if (var->varattno < 1 || var->varattno > map->natts)
+			return NULL;
+		column = map->columns[var->varattno - 1];
+		if (!mtf_column_is_addressable(column))
+			return NULL;
+		return field_of_column(column, i);
+	}
+	return NULL;
+}
+
+/* Can the executor evaluate `node` before any row of ours is known? */
+static bool
+is_value(MtfLowering *lowering, Node *node)
+{
+	return !bms_overlap(mtf_compat_pull_varnos(lowering->root, node), lowering->relids) &&
+		   !contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+/* The index of a value in the plan's list; equal expressions share one. */
+static int
+value_index(MtfLowering *lowering, Node *node)
+{
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, lowering->values)
+	{
+		if (equal(lfirst(cell), node))
+			return i;
+		i++;
+	}
+	lowering->values = lappend(lowering->values, copyObject(node));
+	return i;
+}
+
+/* --- which values compare with which columns ------------------------------------------------ */
+
+static bool
+is_number_type(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID ||
+		   type == FLOAT8OID || type == NUMERICOID;
+}
+
+/*
+ * Make a value fit its column: NULL when the pair has no remote meaning.  A date or timestamp meets
+ * a timestamptz column in the session's time zone, as PostgreSQL's own operators do it.
+ */
+static Node *
+fit_value(const MtfField *field, Node *value, bool is_list)
+{
+	Oid type = exprType(value);
+	Oid cast;
+
+	if (is_list && (type = get_element_type(type)) == InvalidOid)
+		return NULL;
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8:
+		case MTF_KIND_FLOAT4:
+		case MTF_KIND_FLOAT8:
+		case MTF_KIND_NUMERIC: return is_number_type(type) ? value : NULL;
+		case MTF_KIND_TEXT:
+		case MTF_KIND_OBJECTID: return type == TEXTOID || type == VARCHAROID ? value : NULL;
+		case MTF_KIND_BOOL: return type == BOOLOID ? value : NULL;
+		case MTF_KIND_DATE:
+		case MTF_KIND_TIMESTAMP: return type == DATEOID || type == TIMESTAMPOID ? value : NULL;
+		case MTF_KIND_TIMESTAMPTZ:
+			if (type == TIMESTAMPTZOID)
+				return value;
+			if (is_list || (type != TIMESTAMPOID && type != DATEOID))
+				return NULL;
+			cast = type == DATEOID ? F_TIMESTAMPTZ_DATE : F_TIMESTAMPTZ_TIMESTAMP;
+			return (Node *) makeFuncExpr(cast, TIMESTAMPTZOID, list_make1(value), InvalidOid,
+										 InvalidOid, COERCE_EXPLICIT_CAST);
+		case MTF_KIND_UUID: return type == UUIDOID ? value : NULL;
+		case MTF_KIND_BYTEA: return type == BYTEAOID ? value : NULL;
+		case MTF_KIND_BPCHAR:
+		case MTF_KIND_JSONB:
+		case MTF_KIND_ARRAY: break;
+	}
+	return NULL;
+}
+
+static bool
+is_order(MtfOp op)
+{
+	return op == MTF_OP_LT || op == MTF_OP_LE || op == MTF_OP_GT || op == MTF_OP_GE;
+}
+
+/* Text: does the collation let bytes decide?  False, with the reason remembered, when not. */
+static bool
+collation_allows(MtfLowering *lowering, const MtfField *field, MtfOp op, Oid collation)
+{
+	if (field->kind != MTF_KIND_TEXT && field->kind != MTF_KIND_OBJECTID)
+		return true;
+	if (!is_order(op))
+	{
+		if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
+			return true;
+		local(lowering,
+			  psprintf("collation %s is not deterministic", get_collation_name(collation)));
+		return false;
+	}
+	if (!mtf_collation_is_byte_order(collation))
+	{
+		char *name = OidIsValid(collation) ? get_collation_name(collation) : "unknown";
+
+		local(lowering, psprintf("collation %s is not byte order", name));
+		return false;
+	}
+	/* UTF-8 keeps the order of code points; another encoding's bytes may not. */
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		local(lowering, "the database's encoding is not UTF8");
+		return false;
+	}
+	return true;
+}
+
+static MtfOp
+negated(MtfOp op)
+{
+	switch (op)
+	{
+		case MTF_OP_EQ: return MTF_OP_NE;
+		case MTF_OP_NE: return MTF_OP_EQ;
+		case MTF_OP_LT: return MTF_OP_GE;
+		case MTF_OP_LE: return MTF_OP_GT;
+		case MTF_OP_GT: return MTF_OP_LE;
+		case MTF_OP_GE: return MTF_OP_LT;
+		case MTF_OP_DISTINCT: return MTF_OP_NOT_DISTINCT;
+		case MTF_OP_NOT_DISTINCT: return MTF_OP_DISTINCT;
+		case MTF_OP_IS_TRUE: return MTF_OP_IS_NOT_TRUE;
+		case MTF_OP_IS_FALSE: return MTF_OP_IS_NOT_FALSE;
+		case MTF_OP_IS_NOT_TRUE: return MTF_OP_IS_TRUE;
+		case MTF_OP_IS_NOT_FALSE: return MTF_OP_IS_FALSE;
+	}
+	return op;
+}
+
+/* value op field → field op value */
+static MtfOp
+commuted(MtfOp op)
+{
+	switch (op)
+	{
+		case MTF_OP_LT: return MTF_OP_GT;
+		case MTF_OP_LE: return MTF_OP_GE;
+		case MTF_OP_GT: return MTF_OP_LT;
+		case MTF_OP_GE: return MTF_OP_LE;
+		default: return op;
+	}
+}
+
+/* --- the leaves ------------------------------------------------------------------------------ */
+
+static const char *
+function_label(Oid function)
+{
+	char *name = get_func_name(function);
+
+	return psprintf("%s has no remote form", name != NULL ? name : "the function");
+}
+
+/* Why two operands of a known operator could not be lowered. */
+static const char *
+operand_reason(MtfLowering *lowering, Node *left, Node *right)
+{
+	Node *sides[2] = {left, right};
+
+	for (int i = 0; i < 2; i++)
+	{
+		Node *node = sides[i];
+
+		if (contain_subplans(node))
+			return "a subquery is computed locally";
+		if (contain_volatile_functions(node))
+			return "a volatile function is computed for each row";
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		Node *node = strip_casts(sides[i]);
+
+		if (IsA(node, FuncExpr) && !is_value(lowering, node))
+			return function_label(((FuncExpr *) node)->funcid);
+		if (IsA(node, Var) && find_field(lowering, node) == NULL && !is_value(lowering, node))
+			return "the column is no field of its own";
+	}
+	return "not a column and a value";
+}
+
+/* Split `left op right` into field and fitted value; false, with the reason, when it is not one. */
+static bool
+split_operands(MtfLowering *lowering, Node *left, Node *right, MtfOp *op, MtfField **field,
+			   Node **value)
+{
+	if ((*field = find_field(lowering, left)) != NULL && is_value(lowering, right))
+		*value = right;
+	else if ((*field = find_field(lowering, right)) != NULL && is_value(lowering, left))
+	{
+		*value = left;
+		*op = commuted(*op);
+	}
+	else
+	{
+		local(lowering, operand_reason(lowering, left, right));
+		return false;
+	}
+	*value = fit_value(*field, *value, false);
+	if (*value == NULL)
+	{
+		local(lowering, "the types compare by rules that have no remote form");
+		return false;
+	}
+	return true;
+}
+
+static MtfTerm *
+lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate)
+{
+	const MtfShippable *row = mtf_shippable_find(expr->opfuncid);
+	MtfField *field;
+	Node *value;
+	MtfOp op;
+
+	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
+		return local(lowering, function_label(expr->opfuncid));
+	op = distinct ? MTF_OP_DISTINCT : row->op;
+	if (!split_operands(lowering, linitial(expr->args), lsecond(expr->args), &op, &field, &value))
+		return NULL;
+	if (negate)
+		op = negated(op);
+	if (!collation_allows(lowering, field, op, expr->inputcollid))
+		return NULL;
+	if (row->why != NULL)
+		lowering->why = row->why;
+	return mtf_term_create(MTF_TERM_COMPARE, op, field, value_index(lowering, value), NIL);
+}
+
+static MtfTerm *
+lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
+{
+	const MtfShippable *row = mtf_shippable_find(expr->opfuncid);
+	MtfField *field = find_field(lowering, linitial(expr->args));
+	Node *list = lsecond(expr->args);
+	bool any = expr->useOr != negate;
+	MtfOp op;
+
+	if (row == NULL || row->form != MTF_FORM_COMPARE)
+		return local(lowering, function_label(expr->opfuncid));
+	if (field == NULL || !is_value(lowering, list))
+		return local(lowering, operand_reason(lowering, linitial(expr->args), list));
+	if ((list = fit_value(field, list, true)) == NULL)
+		return local(lowering, "the types compare by rules that have no remote form");
+	op = negate ? negated(row->op) : row->op;
+	if (!collation_allows(lowering, field, op, expr->inputcollid))
+		return NULL;
+	lowering->why = row->why;
+	return mtf_term_create(any ? MTF_TERM_ANY : MTF_TERM_ALL, op, field,
+						   value_index(lowering, list), NIL);
+}
+
+static MtfTerm *
+lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
+{
+	bool is_null = (test->nulltesttype == IS_NULL) != negate;
+	MtfField *field = find_field(lowering, (Node *) test->arg);
+
+	if (test->argisrow)
+		return local(lowering, "a test of a whole row");
+	if (field == NULL)
+		return local(lowering, operand_reason(lowering, (Node *) test->arg, (Node *) test->arg));
+	lowering->why = "documents whose field does not decode are told apart here";
+	return mtf_term_create(is_null ? MTF_TERM_NULL : MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
+}
+
+/* A boolean column alone, under NOT (then `IS FALSE`: unknown is not true), or under IS [NOT] TRUE. */
+static MtfTerm *
+lower_truth(MtfLowering *lowering, Node *node, MtfOp op)
+{
+	MtfField *field = find_field(lowering, node);
+
+	if (field == NULL || field->kind != MTF_KIND_BOOL)
+		return local(lowering, "not a boolean column");
+	lowering->why = NULL;
+	return mtf_term_create(MTF_TERM_TRUTH, op, field, -1, NIL);
+}
+
+static MtfTerm *
+lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
+{
+	Node *arg = (Node *) test->arg;
+	MtfField *field = find_field(lowering, arg);
+	MtfOp op = MTF_OP_IS_TRUE;
+	bool unknown = false;
+
+	if (field == NULL)
+		return local(lowering, "a truth test of an expression");
+	switch (test->booltesttype)
+	{
+		case IS_TRUE: op = MTF_OP_IS_TRUE; break;
+		case IS_NOT_TRUE: op = MTF_OP_IS_NOT_TRUE; break;
+		case IS_FALSE: op = MTF_OP_IS_FALSE; break;
+		case IS_NOT_FALSE: op = MTF_OP_IS_NOT_FALSE; break;
+		default: unknown = true; break;
+	}
+	if (!unknown)
+		return lower_truth(lowering, arg, negate ? negated(op) : op);
+	lowering->why = NULL;
+	if ((test->booltesttype == IS_UNKNOWN) != negate)
+		return mtf_term_create(MTF_TERM_NULL, MTF_OP_EQ, field, -1, NIL);
+	return mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
+}
+
+/* A condition without columns, such as `$1 IS NULL`: decided when the values are known. */
+static MtfTerm *
+lower_value_condition(MtfLowering *lowering, Node *node, bool negate)
+{
+	int value = value_index(lowering, node);
+
+	lowering->why = NULL;
+	return mtf_term_create(MTF_TERM_TRUTH, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE, NULL, value,
+						   NIL);
+}
+
+/* --- the tree -------------------------------------------------------------------------------- */
+
+/* Under AND what cannot be sent is left to the recheck; nothing sent at all: local. */
+static MtfTerm *
+lower_and(MtfLowering *lowering, List *args, bool negate)
+{
+	List *terms = NIL;
+	const char *dropped = NULL;
+	ListCell *cell;
+
+	foreach (cell, args)
+	{
+		MtfTerm *term = lower_clause(lowering, lfirst(cell), negate);
+
+		if (term != NULL)
+			terms = lappend(terms, term);
+		else
+			dropped = lowering->why;
+	}
+	if (terms == NIL)
+		return local(lowering, dropped);
+	if (dropped != NULL)
+		lowering->why = psprintf("in part: %s", dropped);
+	return mtf_term_create(MTF_TERM_AND, MTF_OP_EQ, NULL, -1, terms);
+}
+
+static MtfTerm *
+lower_or(MtfLowering *lowering, List *args, bool negate)
+{
+	int nvalues = list_length(lowering->values);
+	List *terms = NIL;
+	ListCell *cell;
+
+	foreach (cell, args)
+	{
+		MtfTerm *term = lower_clause(lowering, lfirst(cell), negate);
+
+		/* Values of a dropped part must not be evaluated. */
+		if (term == NULL)
+			lowering->values = list_truncate(lowering->values, nvalues);
+		if (term == NULL)
+			return local(lowering, psprintf("one side of OR stays: %s", lowering->why));
+		terms = lappend(terms, term);
+	}
+	return mtf_term_create(MTF_TERM_OR, MTF_OP_EQ, NULL, -1, terms);
+}
+
+static MtfTerm *
+lower_boolean(MtfLowering *lowering, BoolExpr *expr, bool negate)
+{
+	switch (expr->boolop)
+	{
+		case NOT_EXPR: return lower_clause(lowering, linitial(expr->args), !negate);
+		case AND_EXPR:
+			return negate ? lower_or(lowering, expr->args, true)
+						  : lower_and(lowering, expr->args, false);
+		case OR_EXPR:
+			return negate ? lower_and(lowering, expr->args, true)
+						  : lower_or(lowering, expr->args, false);
+	}
+	return local(lowering, "an unknown boolean operator");
+}
+
+static MtfTerm *
+lower_constant(MtfLowering *lowering, Const *constant, bool negate)
+{
+	bool holds = !constant->constisnull && DatumGetBool(constant->constvalue) != negate;
+
+	lowering->why = NULL;
+	return mtf_term_create(holds ? MTF_TERM_TRUE : MTF_TERM_FALSE, MTF_OP_EQ, NULL, -1, NIL);
+}
+
+static MtfTerm *
+lower_clause(MtfLowering *lowering, Node *node, bool negate)
+{
+	check_stack_depth();
+	switch (nodeTag(node))
+	{
+		case T_RestrictInfo:
+			return lower_clause(lowering, (Node *) ((RestrictInfo *) node)->clause, negate);
+		case T_BoolExpr: return lower_boolean(lowering, (BoolExpr *) node, negate);
+		case T_Const: return lower_constant(lowering, (Const *) node, negate);
+		default: break;
+	}
+	if (is_value(lowering, node))
+		return lower_value_condition(lowering, node, negate);
+	switch (nodeTag(node))
+	{
+		case T_OpExpr: return lower_comparison(lowering, (OpExpr *) node, false, negate);
+		case T_DistinctExpr: return lower_comparison(lowering, (OpExpr *) node, true, negate);
+		case T_ScalarArrayOpExpr: return lower_list(lowering, (ScalarArrayOpExpr *) node, negate);
+		case T_NullTest: return lower_null_test(lowering, (NullTest *) node, negate);
+		case T_BooleanTest: return lower_boolean_test(lowering, (BooleanTest *) node, negate);
+		case T_Var: return lower_truth(lowering, node, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE);
+		case T_SubPlan:
+		case T_AlternativeSubPlan: return local(lowering, "a subquery is computed locally");
+		case T_FuncExpr: return local(lowering, function_label(((FuncExpr *) node)->funcid));
+		default: return local(lowering, "an expression without remote form");
+	}
+}
+
+MtfTerm *
+mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **why)
+{
+	MtfTerm *term;
+
+	lowering->why = NULL;
+	term = lower_clause(lowering, clause, false);
+	*why = lowering->why;
+	*ship = term == NULL ? MTF_SHIP_LOCAL : MTF_SHIP_SUPERSET;
+	return term;
+}

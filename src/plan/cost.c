@@ -1,0 +1,32 @@
+/*
+ * cost.c
+ *	  What a remote scan is believed to cost.
+ *
+ * One command costs a round trip; the server looks at documents (with the tenant first in an index,
+ * at those of the tenant only); each document that comes back is carried, checked and decoded.
+ *
+ * What must not happen here: network, tokens, figures about other tenants.
+ */
+#include "plan/cost.h"
+
+#include "optimizer/cost.h"
+
+/* A command and its answer on a local network, in units of a sequential page read. */
+#define ROUND_TRIP_COST 25.0
+/* The server's work for a document that it looks at. */
+#define REMOTE_DOCUMENT_COST 0.0025
+/* Carrying one document; and each byte of it. */
+#define CARRY_DOCUMENT_COST 0.005
+#define CARRY_BYTE_COST     0.00005
+
+MtfCost
+mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals)
+{
+	MtfCost cost;
+
+	cost.startup = ROUND_TRIP_COST + quals->startup;
+	cost.total = cost.startup + documents * REMOTE_DOCUMENT_COST +
+				 retrieved * (CARRY_DOCUMENT_COST + width * CARRY_BYTE_COST + cpu_tuple_cost +
+							  quals->per_tuple);
+	return cost;
+}

@@ -1,0 +1,27 @@
+/*
+ * cost.h
+ *	  What a remote scan is believed to cost; no network.
+ */
+#ifndef MTF_COST_H
+#define MTF_COST_H
+
+#include "base/compat.h"
+
+#include "nodes/pathnodes.h"
+
+/* Documents in a collection about which nothing is known. */
+#define MTF_DEFAULT_DOCUMENTS 10000
+
+typedef struct MtfCost
+{
+	Cost startup;
+	Cost total;
+} MtfCost;
+
+/*
+ * The cost of reading `retrieved` of `documents` documents, `width` bytes each, on which the local
+ * quals are tested.
+ */
+extern MtfCost mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals);
+
+#endif /* MTF_COST_H */

@@ -1,0 +1,275 @@
+/*
+ * plan_private.c
+ *	  Codec of the plan's nodes: copy, compare, write and read by a table of named fields.
+ *
+ * PostgreSQL copies plans into its cache and may write and read them (parallel workers, debugging).
+ * One table per node lists its fields; the four methods walk it.  A field that is missing in the
+ * table is lost in a cached plan: add it there first.
+ */
+#include "plan/plan_private.h"
+
+#include "nodes/readfuncs.h"
+
+typedef enum AttributeType
+{
+	ATTRIBUTE_INT, /* int and enums */
+	ATTRIBUTE_BOOL,
+	ATTRIBUTE_STRING, /* char *, may be NULL, never empty */
+	ATTRIBUTE_NODE    /* Node * or List *, may be NULL */
+} AttributeType;
+
+typedef struct Attribute
+{
+	const char *name;
+	size_t offset;
+	AttributeType type;
+} Attribute;
+
+#define INT_OF(type, field)                                                                        \
+	{                                                                                              \
+#field, offsetof(type, field), ATTRIBUTE_INT                                               \
+	}
+#define BOOL_OF(type, field)                                                                       \
+	{                                                                                              \
+#field, offsetof(type, field), ATTRIBUTE_BOOL                                              \
+	}
+#define STRING_OF(type, field)                                                                     \
+	{                                                                                              \
+#field, offsetof(type, field), ATTRIBUTE_STRING                                            \
+	}
+#define NODE_OF(type, field)                                                                       \
+	{                                                                                              \
+#field, offsetof(type, field), ATTRIBUTE_NODE                                              \
+	}
+#define END_OF_ATTRIBUTES                                                                          \
+	{                                                                                              \
+		NULL                                                                                       \
+	}
+
+StaticAssertDecl(sizeof(MtfShip) == sizeof(int), "enums are written as int");
+
+static const Attribute decision_attributes[] = {
+	INT_OF(MtfDecision, ship),
+	NODE_OF(MtfDecision, clause),
+	STRING_OF(MtfDecision, why),
+	END_OF_ATTRIBUTES,
+};
+
+static const Attribute field_attributes[] = {
+	INT_OF(MtfField, rel),     INT_OF(MtfField, attnum),         STRING_OF(MtfField, path),
+	INT_OF(MtfField, kind),    INT_OF(MtfField, element),        INT_OF(MtfField, typmod),
+	BOOL_OF(MtfField, any_id), BOOL_OF(MtfField, null_mismatch), BOOL_OF(MtfField, trust),
+	END_OF_ATTRIBUTES,
+};
+
+static const Attribute term_attributes[] = {
+	INT_OF(MtfTerm, kind),  INT_OF(MtfTerm, op),    NODE_OF(MtfTerm, field),
+	INT_OF(MtfTerm, value), NODE_OF(MtfTerm, args), END_OF_ATTRIBUTES,
+};
+
+static const Attribute scan_plan_attributes[] = {
+	NODE_OF(MtfScanPlan, relids),    NODE_OF(MtfScanPlan, rtis),
+	NODE_OF(MtfScanPlan, wanted),    NODE_OF(MtfScanPlan, paths),
+	BOOL_OF(MtfScanPlan, projects),  NODE_OF(MtfScanPlan, terms),
+	NODE_OF(MtfScanPlan, decisions), END_OF_ATTRIBUTES,
+};
+
+static const struct
+{
+	const char *name;
+	size_t size;
+	const Attribute *attributes;
+} node_types[] = {
+	{"MtfDecision", sizeof(MtfDecision), decision_attributes},
+	{"MtfField", sizeof(MtfField), field_attributes},
+	{"MtfTerm", sizeof(MtfTerm), term_attributes},
+	{"MtfScanPlan", sizeof(MtfScanPlan), scan_plan_attributes},
+};
+
+static const Attribute *
+attributes_of(const ExtensibleNode *node)
+{
+	for (int i = 0; i < lengthof(node_types); i++)
+		if (strcmp(node_types[i].name, node->extnodename) == 0)
+			return node_types[i].attributes;
+	elog(ERROR, "unknown plan node \"%s\"", node->extnodename);
+}
+
+#define AT(node, attribute, type) (*(type *) ((char *) (node) + (attribute)->offset))
+
+static void
+copy_node(ExtensibleNode *to, const ExtensibleNode *from)
+{
+	for (const Attribute *a = attributes_of(from); a->name != NULL; a++)
+	{
+		char *string;
+
+		switch (a->type)
+		{
+			case ATTRIBUTE_INT: AT(to, a, int) = AT(from, a, int); break;
+			case ATTRIBUTE_BOOL: AT(to, a, bool) = AT(from, a, bool); break;
+			case ATTRIBUTE_STRING:
+				string = AT(from, a, char *);
+				AT(to, a, char *) = string == NULL ? NULL : pstrdup(string);
+				break;
+			case ATTRIBUTE_NODE: AT(to, a, Node *) = copyObjectImpl(AT(from, a, Node *)); break;
+		}
+	}
+}
+
+static bool
+equal_strings(const char *x, const char *y)
+{
+	return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
+}
+
+static bool
+equal_node(const ExtensibleNode *x, const ExtensibleNode *y)
+{
+	for (const Attribute *a = attributes_of(x); a->name != NULL; a++)
+	{
+		bool same = false;
+
+		switch (a->type)
+		{
+			case ATTRIBUTE_INT: same = AT(x, a, int) == AT(y, a, int); break;
+			case ATTRIBUTE_BOOL: same = AT(x, a, bool) == AT(y, a, bool); break;
+			case ATTRIBUTE_STRING: same = equal_strings(AT(x, a, char *), AT(y, a, char *)); break;
+			case ATTRIBUTE_NODE: same = equal(AT(x, a, Node *), AT(y, a, Node *)); break;
+		}
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
+static void
+write_node(StringInfo str, const ExtensibleNode *node)
+{
+	for (const Attribute *a = attributes_of(node); a->name != NULL; a++)
+	{
+		appendStringInfo(str, " :%s ", a->name);
+		switch (a->type)
+		{
+			case ATTRIBUTE_INT: appendStringInfo(str, "%d", AT(node, a, int)); break;
+			case ATTRIBUTE_BOOL:
+				appendStringInfoString(str, AT(node, a, bool) ? "true" : "false");
+				break;
+			case ATTRIBUTE_STRING: outToken(str, AT(node, a, char *)); break;
+			case ATTRIBUTE_NODE: outNode(str, AT(node, a, Node *)); break;
+		}
+	}
+}
+
+static void
+read_node(ExtensibleNode *node)
+{
+	for (const Attribute *a = attributes_of(node); a->name != NULL; a++)
+	{
+		const char *token;
+		int length;
+
+		(void) pg_strtok(&length); /* the name */
+		if (a->type == ATTRIBUTE_NODE)
+		{
+			AT(node, a, void *) = nodeRead(NULL, 0);
+			continue;
+		}
+		token = pg_strtok(&length);
+		switch (a->type)
+		{
+			case ATTRIBUTE_INT: AT(node, a, int) = atoi(token); break;
+			case ATTRIBUTE_BOOL: AT(node, a, bool) = token[0] == 't'; break;
+			case ATTRIBUTE_STRING:
+				AT(node, a, char *) = length == 0 ? NULL : debackslash(token, length);
+				break;
+			case ATTRIBUTE_NODE: break;
+		}
+	}
+}
+
+void
+mtf_plan_private_init(void)
+{
+	for (int i = 0; i < lengthof(node_types); i++)
+	{
+		ExtensibleNodeMethods *methods =
+			MemoryContextAllocZero(TopMemoryContext, sizeof(ExtensibleNodeMethods));
+
+		methods->extnodename = node_types[i].name;
+		methods->node_size = node_types[i].size;
+		methods->nodeCopy = copy_node;
+		methods->nodeEqual = equal_node;
+		methods->nodeOut = write_node;
+		methods->nodeRead = read_node;
+		RegisterExtensibleNodeMethods(methods);
+	}
+}
+
+static void *
+create_node(size_t size, const char *name)
+{
+	ExtensibleNode *node = (ExtensibleNode *) newNode(size, T_ExtensibleNode);
+
+	node->extnodename = name;
+	return node;
+}
+
+MtfScanPlan *
+mtf_scan_plan_create(void)
+{
+	return create_node(sizeof(MtfScanPlan), "MtfScanPlan");
+}
+
+MtfField *
+mtf_field_create(void)
+{
+	return create_node(sizeof(MtfField), "MtfField");
+}
+
+MtfDecision *
+mtf_decision_create(MtfShip ship, Node *clause, const char *why)
+{
+	MtfDecision *decision = create_node(sizeof(MtfDecision), "MtfDecision");
+
+	decision->ship = ship;
+	decision->clause = clause;
+	decision->why = why == NULL ? NULL : pstrdup(why);
+	return decision;
+}
+
+MtfTerm *
+mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args)
+{
+	MtfTerm *term = create_node(sizeof(MtfTerm), "MtfTerm");
+
+	term->kind = kind;
+	term->op = op;
+	term->field = field;
+	term->value = value;
+	term->args = args;
+	return term;
+}
+
+const MtfScanPlan *
+mtf_scan_plan(const ForeignScan *scan)
+{
+	return linitial(scan->fdw_private);
+}
+
+MtfColumn **
+mtf_scan_plan_columns(const MtfScanPlan *plan, int natts)
+{
+	MtfColumn **columns = palloc0(sizeof(MtfColumn *) * Max(natts, 1));
+	MtfColumnMap *map = mtf_column_map(linitial_oid(plan->relids));
+	ListCell *cell;
+
+	foreach (cell, plan->wanted)
+	{
+		int attnum = lfirst_int(cell);
+
+		if (attnum >= 1 && attnum <= natts)
+			columns[attnum - 1] = map->columns[attnum - 1];
+	}
+	return columns;
+}

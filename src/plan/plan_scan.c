@@ -1,0 +1,285 @@
+/*
+ * plan_scan.c
+ *	  The planner callbacks of a scan of one foreign table.
+ *
+ * A scan sends what it can of its clauses as a superset and PostgreSQL rechecks every row, so that a
+ * remote filter never decides alone what a user sees.  Clauses that compare a column with another
+ * relation's become parameterised paths: the value is bound again for every outer row.
+ *
+ * What must not happen here: network, tokens, a tenant in a plan.
+ */
+#include "plan/plan_scan.h"
+
+#include "access/sysattr.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+
+#include "options/column.h"
+#include "plan/classify.h"
+#include "plan/cost.h"
+#include "plan/plan_private.h"
+
+bool mtf_setting_enable_filter_pushdown = true;
+
+/* What planning knows about a base relation, kept in RelOptInfo.fdw_private. */
+typedef struct MtfRelInfo
+{
+	MtfColumnMap *map;
+	List *remote; /* of RestrictInfo: base clauses of which something is sent */
+	Selectivity remote_selectivity;
+} MtfRelInfo;
+
+static MtfLowering *
+lowering_of(PlannerInfo *root, RelOptInfo *baserel)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	MtfLowerRel *rel = palloc(sizeof(MtfLowerRel));
+
+	rel->rti = baserel->relid;
+	rel->map = info->map;
+	return mtf_lowering_create(root, 1, rel);
+}
+
+static MtfTerm *
+classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **why)
+{
+	if (mtf_setting_enable_filter_pushdown)
+		return mtf_classify(lowering, clause, ship, why);
+	*ship = MTF_SHIP_LOCAL;
+	*why = "mongo_tenant.enable_filter_pushdown is off";
+	return NULL;
+}
+
+/* Can anything of the clause be sent?  (The term itself is made again for the chosen path.) */
+static bool
+is_remote(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *clause)
+{
+	MtfShip ship;
+	const char *why;
+
+	return classify(lowering_of(root, baserel), (Node *) clause->clause, &ship, &why) != NULL;
+}
+
+void
+mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+{
+	MtfRelInfo *info = palloc0(sizeof(MtfRelInfo));
+	ListCell *cell;
+
+	info->map = mtf_column_map(foreigntableid);
+	baserel->fdw_private = info;
+	foreach (cell, baserel->baserestrictinfo)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+		if (is_remote(root, baserel, clause))
+			info->remote = lappend(info->remote, clause);
+	}
+	info->remote_selectivity =
+		clauselist_selectivity(root, info->remote, baserel->relid, JOIN_INNER, NULL);
+
+	/* Never analyzed: -1 from PostgreSQL 14, 0 before. */
+	if (baserel->tuples <= 0)
+		baserel->tuples = MTF_DEFAULT_DOCUMENTS;
+	set_baserel_size_estimates(root, baserel);
+}
+
+/* --- paths ----------------------------------------------------------------------------------- */
+
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	double retrieved = clamp_row_est(baserel->tuples * info->remote_selectivity);
+	double rows = baserel->rows;
+	QualCost quals = baserel->baserestrictcost;
+	MtfCost cost;
+
+	if (required_outer != NULL)
+	{
+		ParamPathInfo *param = get_baserel_parampathinfo(root, baserel, required_outer);
+		QualCost more;
+		Selectivity selectivity =
+			clauselist_selectivity(root, param->ppi_clauses, baserel->relid, JOIN_INNER, NULL);
+
+		cost_qual_eval(&more, param->ppi_clauses, root);
+		quals.startup += more.startup;
+		quals.per_tuple += more.per_tuple;
+		retrieved = clamp_row_est(retrieved * selectivity);
+		rows = param->ppi_rows;
+	}
+	cost = mtf_cost_scan(required_outer == NULL ? baserel->tuples : retrieved, retrieved,
+						 baserel->reltarget->width, &quals);
+	add_path(baserel,
+			 (Path *) mtf_compat_create_foreignscan_path(root, baserel, NULL, rows, cost.startup,
+														 cost.total, NIL, required_outer, NIL));
+}
+
+/* Add the outer relations that a clause needs, once, to the list of parameterisations. */
+static List *
+add_parameterisation(List *outers, RelOptInfo *baserel, RestrictInfo *clause)
+{
+	Relids outer = bms_union(clause->clause_relids, baserel->lateral_relids);
+	ListCell *cell;
+
+	outer = bms_del_member(outer, baserel->relid);
+	if (bms_is_empty(outer))
+		return outers;
+	foreach (cell, outers)
+		if (bms_equal(lfirst(cell), outer))
+			return outers;
+	return lappend(outers, outer);
+}
+
+typedef struct MemberSearch
+{
+	Expr *current; /* the member being considered; NULL: take the next new one */
+	List *done;
+} MemberSearch;
+
+/* Callback: is this equivalence member a column of ours that was not tried before? */
+static bool
+member_is_ours(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
+			   void *arg)
+{
+	MemberSearch *search = arg;
+
+	if (search->current != NULL)
+		return equal(em->em_expr, search->current);
+	if (list_member(search->done, em->em_expr))
+		return false;
+	search->current = em->em_expr;
+	return true;
+}
+
+/* Clauses implied by equivalence classes: a.x = b.y for each column of ours in such a class. */
+static List *
+add_equivalences(PlannerInfo *root, RelOptInfo *baserel, List *outers)
+{
+	MemberSearch search = {NULL, NIL};
+
+	if (!baserel->has_eclass_joins)
+		return outers;
+	for (;;)
+	{
+		List *clauses;
+		ListCell *cell;
+
+		search.current = NULL;
+		clauses = generate_implied_equalities_for_column(root, baserel, member_is_ours, &search,
+														 baserel->lateral_referencers);
+		if (search.current == NULL)
+			return outers;
+		foreach (cell, clauses)
+		{
+			RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+			if (join_clause_is_movable_to(clause, baserel) && is_remote(root, baserel, clause))
+				outers = add_parameterisation(outers, baserel, clause);
+		}
+		search.done = lappend(search.done, search.current);
+	}
+}
+
+void
+mtfGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+{
+	List *outers = NIL;
+	ListCell *cell;
+
+	add_scan_path(root, baserel, baserel->lateral_relids);
+	foreach (cell, baserel->joininfo)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+		if (join_clause_is_movable_to(clause, baserel) && is_remote(root, baserel, clause))
+			outers = add_parameterisation(outers, baserel, clause);
+	}
+	outers = add_equivalences(root, baserel, outers);
+	foreach (cell, outers)
+		add_scan_path(root, baserel, lfirst(cell));
+}
+
+/* --- the plan -------------------------------------------------------------------------------- */
+
+/* Attribute numbers that must be decoded: what is used above, and what quals recheck. */
+static List *
+wanted_columns(RelOptInfo *baserel, const MtfColumnMap *map, List *quals)
+{
+	Bitmapset *used = NULL;
+	List *wanted = NIL;
+	bool all;
+
+	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
+	pull_varattnos((Node *) quals, baserel->relid, &used);
+	all = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	for (int attnum = 1; attnum <= map->natts; attnum++)
+		if (map->columns[attnum - 1] != NULL &&
+			(all || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used)))
+			wanted = lappend_int(wanted, attnum);
+	return wanted;
+}
+
+static void
+plan_projection(MtfScanPlan *plan, const MtfColumnMap *map)
+{
+	ListCell *cell;
+
+	plan->projects = true;
+	foreach (cell, plan->wanted)
+	{
+		const MtfColumn *column = map->columns[lfirst_int(cell) - 1];
+
+		/* The whole document, or a name that a projection cannot say: everything travels. */
+		if (!mtf_column_is_addressable(column))
+		{
+			plan->projects = false;
+			plan->paths = NIL;
+			return;
+		}
+		plan->paths = lappend(plan->paths, makeString(pstrdup(column->path)));
+	}
+}
+
+static void
+plan_filter(MtfScanPlan *plan, MtfLowering *lowering, List *clauses)
+{
+	ListCell *cell;
+
+	foreach (cell, clauses)
+	{
+		Node *clause = lfirst(cell);
+		const char *why;
+		MtfShip ship;
+		MtfTerm *term = classify(lowering, clause, &ship, &why);
+
+		if (term != NULL)
+			plan->terms = lappend(plan->terms, term);
+		plan->decisions =
+			lappend(plan->decisions, mtf_decision_create(ship, copyObject(clause), why));
+	}
+}
+
+ForeignScan *
+mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
+				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	MtfLowering *lowering = lowering_of(root, baserel);
+	MtfScanPlan *plan = mtf_scan_plan_create();
+	List *quals = extract_actual_clauses(scan_clauses, false);
+
+	plan->relids = list_make1_oid(foreigntableid);
+	plan->rtis = list_make1_int(baserel->relid);
+	plan->wanted = wanted_columns(baserel, info->map, quals);
+	plan_projection(plan, info->map);
+	plan_filter(plan, lowering, quals);
+	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,
+							NIL, outer_plan);
+}

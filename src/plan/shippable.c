@@ -1,0 +1,218 @@
+/*
+ * shippable.c
+ *	  One table: PostgreSQL function → Mongo form → exact or superset → why the meaning matches.
+ *
+ * To ship another operator of a known form, add one line: the F_ name of its function (fmgroids.h;
+ * `SELECT oprcode FROM pg_operator` tells it) in the section of its type.  A form that does not
+ * exist yet needs a MtfForm, a case in classify.c and one in pipeline/expr.c.
+ *
+ * "exact" says that an exact form exists (used below LIMIT, aggregates and joins); a plain filter
+ * sends the index-friendly superset and PostgreSQL rechecks every row either way.
+ *
+ * What must not happen here: a row because a function is built in, or "because it should work".
+ */
+#include "plan/shippable.h"
+
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+/* A comparison in its six operators; DATETIME types and a few others write an underscore. */
+#define SIX(f, ship, why)                                                                          \
+	{F_##f##EQ, MTF_FORM_COMPARE, MTF_OP_EQ, ship, "$eq", why},                                    \
+		{F_##f##NE, MTF_FORM_COMPARE, MTF_OP_NE, ship, "$ne", why},                                \
+		{F_##f##LT, MTF_FORM_COMPARE, MTF_OP_LT, ship, "$lt", why},                                \
+		{F_##f##LE, MTF_FORM_COMPARE, MTF_OP_LE, ship, "$lte", why},                               \
+		{F_##f##GT, MTF_FORM_COMPARE, MTF_OP_GT, ship, "$gt", why},                                \
+	{                                                                                              \
+		F_##f##GE, MTF_FORM_COMPARE, MTF_OP_GE, ship, "$gte", why                                  \
+	}
+
+/* The same between two types: F_DATE_LT_TIMESTAMP. */
+#define SIX_CROSS(f, g, ship, why)                                                                 \
+	{F_##f##_EQ_##g, MTF_FORM_COMPARE, MTF_OP_EQ, ship, "$eq", why},                               \
+		{F_##f##_NE_##g, MTF_FORM_COMPARE, MTF_OP_NE, ship, "$ne", why},                           \
+		{F_##f##_LT_##g, MTF_FORM_COMPARE, MTF_OP_LT, ship, "$lt", why},                           \
+		{F_##f##_LE_##g, MTF_FORM_COMPARE, MTF_OP_LE, ship, "$lte", why},                          \
+		{F_##f##_GT_##g, MTF_FORM_COMPARE, MTF_OP_GT, ship, "$gt", why},                           \
+	{                                                                                              \
+		F_##f##_GE_##g, MTF_FORM_COMPARE, MTF_OP_GE, ship, "$gte", why                             \
+	}
+
+#define ONE(f, op, ship, mongo, why)                                                               \
+	{                                                                                              \
+		F_##f, MTF_FORM_COMPARE, MTF_OP_##op, ship, mongo, why                                     \
+	}
+#define LIKE_ROW(f, form, op, ship, why)                                                           \
+	{                                                                                              \
+		F_##f, MTF_FORM_##form, MTF_OP_##op, ship, "$regex", why                                   \
+	}
+#define WIDEN(f, why)                                                                              \
+	{                                                                                              \
+		F_##f, MTF_FORM_WIDEN, MTF_OP_EQ, MTF_SHIP_EXACT, "", why                                  \
+	}
+
+#define EXACT    MTF_SHIP_EXACT
+#define SUPERSET MTF_SHIP_SUPERSET
+
+/* clang-format off: one row, one line. */
+static const MtfShippable table[] = {
+	/* Integers: numbers of all BSON types compare by value; 5.5 and arrays are guarded. */
+	SIX(INT2, EXACT, "numbers compare by value"),
+	SIX(INT24, EXACT, "numbers compare by value"),
+	SIX(INT28, EXACT, "numbers compare by value"),
+	SIX(INT42, EXACT, "numbers compare by value"),
+	SIX(INT4, EXACT, "numbers compare by value"),
+	SIX(INT48, EXACT, "numbers compare by value"),
+	SIX(INT82, EXACT, "numbers compare by value"),
+	SIX(INT84, EXACT, "numbers compare by value"),
+	SIX(INT8, EXACT, "numbers compare by value"),
+
+	/* Floating point: NaN is PostgreSQL's highest value; what rounds to a double is included. */
+	SIX(FLOAT4, SUPERSET,
+		"range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT48, SUPERSET,
+		"range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT84, SUPERSET,
+		"range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT8, SUPERSET,
+		"range widened by one unit in the last place, NaN added where it sorts highest"),
+
+	/* Numeric: 0.1 as double and 0.1 as Decimal128 differ remotely and are equal here. */
+	SIX(NUMERIC_, SUPERSET, "range widened by two units in the last place of a double"),
+
+	/* Text: equality is equality of bytes under deterministic collations; order only under C. */
+	ONE(TEXTEQ, EQ, EXACT, "$eq", "equal bytes; deterministic collations only"),
+	ONE(TEXTNE, NE, EXACT, "$ne", "equal bytes; deterministic collations only"),
+	ONE(TEXT_LT, LT, EXACT, "$lt", "byte order; C collations only"),
+	ONE(TEXT_LE, LE, EXACT, "$lte", "byte order; C collations only"),
+	ONE(TEXT_GT, GT, EXACT, "$gt", "byte order; C collations only"),
+	ONE(TEXT_GE, GE, EXACT, "$gte", "byte order; C collations only"),
+
+	/* Boolean. */
+	ONE(BOOLEQ, EQ, EXACT, "$eq", "booleans only equal booleans"),
+	ONE(BOOLNE, NE, EXACT, "$ne", "booleans only equal booleans"),
+
+	/* Dates and times: a BSON date counts milliseconds; microseconds are rounded outwards. */
+	SIX(DATE_, EXACT, "the UTC day as a range of instants"),
+	SIX(TIMESTAMP_, EXACT, "milliseconds; finer constants are rounded outwards"),
+	SIX(TIMESTAMPTZ_, EXACT, "milliseconds; finer constants are rounded outwards"),
+	SIX_CROSS(DATE, TIMESTAMP, EXACT, "the UTC day as a range of instants"),
+	SIX_CROSS(TIMESTAMP, DATE, EXACT, "midnight of the date"),
+	SIX_CROSS(TIMESTAMP, TIMESTAMPTZ, EXACT,
+			  "the timestamp is taken in the session's time zone first"),
+	SIX_CROSS(TIMESTAMPTZ, TIMESTAMP, EXACT,
+			  "the timestamp is taken in the session's time zone first"),
+	SIX_CROSS(DATE, TIMESTAMPTZ, EXACT, "the date is taken in the session's time zone first"),
+	SIX_CROSS(TIMESTAMPTZ, DATE, EXACT, "the date is taken in the session's time zone first"),
+
+	/* UUID: 16 bytes of binary subtype 4, compared byte by byte on both sides. */
+	SIX(UUID_, EXACT, "same bytes, same order"),
+
+	/* bytea: BSON orders binary by length first, so equality only. */
+	ONE(BYTEAEQ, EQ, SUPERSET, "$eq", "same bytes"),
+	ONE(BYTEANE, NE, SUPERSET, "$ne", "same bytes"),
+
+	/* Casts of a column that keep its values apart and in order. */
+	WIDEN(INT4_INT2, "every int2 is an int4"),
+	WIDEN(INT8_INT2, "every int2 is an int8"),
+	WIDEN(INT8_INT4, "every int4 is an int8"),
+	WIDEN(FLOAT8_INT2, "every int2 is a double"),
+	WIDEN(FLOAT8_INT4, "every int4 is a double"),
+	WIDEN(FLOAT8_INT8, "int8 rounds to a double in order; the range is widened"),
+	WIDEN(FLOAT8_FLOAT4, "every float4 is a double"),
+	WIDEN(NUMERIC_INT2, "every int2 is a numeric"),
+	WIDEN(NUMERIC_INT4, "every int4 is a numeric"),
+	WIDEN(NUMERIC_INT8, "every int8 is a numeric"),
+	WIDEN(TIMESTAMP_DATE, "midnight of the day"),
+};
+/* clang-format on */
+
+/* Function → row; built once per backend. */
+static HTAB *by_function = NULL;
+
+typedef struct Entry
+{
+	Oid function;
+	const MtfShippable *row;
+} Entry;
+
+static void
+build_index(void)
+{
+	HASHCTL control = {0};
+	HTAB *index;
+
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(Entry);
+	control.hcxt = TopMemoryContext;
+	index = hash_create("mongo_tenant_fdw shippable functions", lengthof(table), &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < lengthof(table); i++)
+	{
+		Entry *entry = hash_search(index, &table[i].function, HASH_ENTER, NULL);
+
+		entry->row = &table[i];
+	}
+	by_function = index;
+}
+
+const MtfShippable *
+mtf_shippable_find(Oid function)
+{
+	Entry *entry;
+
+	if (by_function == NULL)
+		build_index();
+	entry = hash_search(by_function, &function, HASH_FIND, NULL);
+	return entry == NULL ? NULL : entry->row;
+}
+
+/* --- the pushdown matrix ------------------------------------------------------------------- */
+
+PG_FUNCTION_INFO_V1(mtf_pushdown_matrix);
+
+static Tuplestorestate *
+begin_rows(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		(result->allowedModes & SFRM_Materialize) == 0 ||
+		get_call_result_type(fcinfo, NULL, tupdesc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap(true, false, work_mem);
+	result->setDesc = CreateTupleDescCopy(*tupdesc);
+	MemoryContextSwitchTo(old);
+	return result->setResult;
+}
+
+/*
+ * mongo_tenant.pushdown_matrix(): function regprocedure, mongo text, ship text, why text.
+ * One row per line of the table; the README's matrix is printed from it.
+ */
+Datum
+mtf_pushdown_matrix(PG_FUNCTION_ARGS)
+{
+	TupleDesc tupdesc;
+	Tuplestorestate *rows = begin_rows(fcinfo, &tupdesc);
+
+	for (int i = 0; i < lengthof(table); i++)
+	{
+		Datum values[4];
+		bool nulls[4] = {false};
+
+		values[0] = ObjectIdGetDatum(table[i].function);
+		values[1] = CStringGetTextDatum(table[i].mongo);
+		values[2] = CStringGetTextDatum(table[i].ship == EXACT ? "exact" : "superset");
+		values[3] = CStringGetTextDatum(table[i].why);
+		tuplestore_putvalues(rows, tupdesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * shippable.h
+ *	  What PostgreSQL operator or function has a remote form, which one, and how exact it is.
+ *
+ * The table in shippable.c is the whole truth: no row, no pushdown.
+ */
+#ifndef MTF_SHIPPABLE_H
+#define MTF_SHIPPABLE_H
+
+#include "base/compat.h"
+#include "plan/plan_private.h"
+
+/* What a table row can be used as. */
+typedef enum MtfForm
+{
+	MTF_FORM_COMPARE, /* column op value; also under ANY, ALL and IS DISTINCT FROM */
+	MTF_FORM_LIKE,
+	MTF_FORM_ILIKE,
+	MTF_FORM_WIDEN /* a cast of a column that keeps every value: looked through */
+} MtfForm;
+
+typedef struct MtfShippable
+{
+	Oid function; /* of the operator, or the function itself */
+	MtfForm form;
+	MtfOp op;
+	MtfShip ship; /* the best that is possible; NaN, types and arrays are guarded where exact */
+	const char *mongo; /* the form that is sent, for the pushdown matrix */
+	const char *why;   /* why the meaning is the same, and what the recheck is for */
+} MtfShippable;
+
+/* The row of a function; NULL: it runs locally. */
+extern const MtfShippable *mtf_shippable_find(Oid function);
+
+#endif /* MTF_SHIPPABLE_H */
