@@ -16,15 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
-#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
-#include "optimizer/optimizer.h"
-#include "access/htup_details.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_database.h"
-#include "utils/builtins.h"
-#include "utils/pg_locale.h"
-#include "utils/syscache.h"
 
 #if PG_VERSION_NUM < 130000
 #error "mongo_tenant_fdw needs PostgreSQL 13 or newer"
@@ -101,74 +93,5 @@ mtf_compat_utf8_to_server(const char *text, uint32 len)
 	return pg_any_to_server(text, len, PG_UTF8);
 #endif
 }
-
-/* PostgreSQL 13 named F_ macros after C functions, not unique for SQL functions. */
-#if PG_VERSION_NUM < 140000
-#include "base/fmgr13.h"
-#endif
-
-/* PostgreSQL 14: pull_varnos needs the planner's root. */
-static inline Relids
-mtf_compat_pull_varnos(PlannerInfo *root, Node *node)
-{
-#if PG_VERSION_NUM >= 140000
-	return pull_varnos(root, node);
-#else
-	return pull_varnos(node);
-#endif
-}
-
-/* PostgreSQL 18 dropped lc_collate_is_c. */
-static inline bool
-mtf_compat_collate_is_c(Oid collation)
-{
-#if PG_VERSION_NUM >= 180000
-	return pg_newlocale_from_collation(collation)->collate_is_c;
-#else
-	return lc_collate_is_c(collation);
-#endif
-}
-
-/* PostgreSQL 15: a database's default collation may come from another provider than libc. */
-static inline bool
-mtf_compat_database_is_libc(Form_pg_database database)
-{
-#if PG_VERSION_NUM >= 150000
-	return database->datlocprovider == COLLPROVIDER_LIBC;
-#else
-	return true;
-#endif
-}
-
-/* PostgreSQL 15: datcollate became text. */
-static inline char *
-mtf_compat_database_collate(HeapTuple tuple)
-{
-#if PG_VERSION_NUM >= 150000
-	bool isnull;
-	Datum datum = SysCacheGetAttr(DATABASEOID, tuple, Anum_pg_database_datcollate, &isnull);
-
-	return isnull ? pstrdup("") : TextDatumGetCString(datum);
-#else
-	return pstrdup(NameStr(((Form_pg_database) GETSTRUCT(tuple))->datcollate));
-#endif
-}
-
-/* PostgreSQL 17 added the clauses that a join path keeps, 18 the count of disabled nodes. */
-#if PG_VERSION_NUM >= 180000
-#define mtf_compat_create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer,   \
-										   private)                                                \
-	create_foreignscan_path(root, rel, target, rows, 0, startup, total, keys, outer, NULL, NIL,    \
-							private)
-#elif PG_VERSION_NUM >= 170000
-#define mtf_compat_create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer,   \
-										   private)                                                \
-	create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer, NULL, NIL,       \
-							private)
-#else
-#define mtf_compat_create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer,   \
-										   private)                                                \
-	create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer, NULL, private)
-#endif
 
 #endif /* MTF_COMPAT_H */

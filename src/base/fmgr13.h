@@ -3,10 +3,12 @@
  *	  The F_ names that PostgreSQL 14 gave to SQL functions, for PostgreSQL 13.
  *
  * There fmgroids.h names C functions: F_TIMESTAMP_EQ, for one, is timestamptz's.  OIDs of built-in
- * functions never change.  Included by compat.h only; shippable.c and classify.c use these names.
+ * functions never change.  Included by compat_planner.h only; shippable.c and classify.c use these names.
  */
 #ifndef MTF_FMGR13_H
 #define MTF_FMGR13_H
+
+#include "base/compat.h"
 
 #include "utils/fmgroids.h"
 

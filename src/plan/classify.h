@@ -6,6 +6,7 @@
 #define MTF_CLASSIFY_H
 
 #include "base/compat.h"
+#include "base/compat_planner.h"
 #include "plan/plan_private.h"
 
 #include "nodes/pathnodes.h"

@@ -6,6 +6,7 @@
 #define MTF_COST_H
 
 #include "base/compat.h"
+#include "base/compat_planner.h"
 
 #include "nodes/pathnodes.h"
 

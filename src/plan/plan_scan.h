@@ -8,6 +8,7 @@
 #define MTF_PLAN_SCAN_H
 
 #include "base/compat.h"
+#include "base/compat_planner.h"
 
 #include "foreign/fdwapi.h"
 

@@ -8,6 +8,7 @@
 #define MTF_SHIPPABLE_H
 
 #include "base/compat.h"
+#include "base/compat_planner.h"
 #include "plan/plan_private.h"
 
 /* What a table row can be used as. */
