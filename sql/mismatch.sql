@@ -1,0 +1,39 @@
+-- A value that does not fit its column: an error that names the column and the type, or NULL.
+\i `echo "$MTF_PRELUDE"`
+\set VERBOSITY verbose
+\set SHOW_CONTEXT never
+SET ROLE mtf_app;
+SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
+\set VERBOSITY sqlstate
+SELECT i2 FROM mismatch WHERE id = 1;
+SELECT i4 FROM mismatch WHERE id = 4;
+\set VERBOSITY default
+SELECT i2 FROM mismatch WHERE id = 1; -- 70000
+SELECT i4 FROM mismatch WHERE id = 2; -- text
+SELECT i4 FROM mismatch WHERE id = 3; -- 5.5
+SELECT i4 FROM mismatch WHERE id = 4; -- too wide
+SELECT i8 FROM mismatch WHERE id = 5; -- 1e300
+SELECT f8 FROM mismatch WHERE id = 6;
+SELECT n FROM mismatch WHERE id = 7;
+SELECT t FROM mismatch WHERE id = 8;
+SELECT t FROM mismatch WHERE id = 9;
+SELECT b FROM mismatch WHERE id = 10;
+SELECT d FROM mismatch WHERE id = 12;
+SELECT ts FROM mismatch WHERE id = 13;
+SELECT u FROM mismatch WHERE id = 14;
+SELECT u FROM mismatch WHERE id = 15;
+SELECT raw FROM mismatch WHERE id = 16;
+SELECT oid FROM mismatch WHERE id = 17;
+SELECT i4 FROM mismatch WHERE id = 18; -- an array of one
+SELECT nums FROM mismatch WHERE id = 19;
+SELECT nums FROM mismatch WHERE id = 20; -- one element of another type
+-- Columns that are not asked for raise nothing.
+SELECT count(*) FROM mismatch;
+SELECT id FROM mismatch WHERE id < 3 ORDER BY id;
+-- Under on_mismatch 'null' all of these are NULL, and are found as such.
+SELECT num_nonnulls(b, i2, i4, i8, f8, n, t, d, ts, u, raw, oid, nums) AS not_null, count(*) FROM mismatch_null GROUP BY 1;
+SELECT count(*) FROM mismatch_null WHERE i4 IS NULL;
+SELECT count(*) FROM mismatch_null WHERE i4 IS NOT NULL;
+SELECT count(*) FROM mismatch_null WHERE i4 = 1;
+SELECT count(*) FROM mismatch_null WHERE b IS NOT TRUE;
+SELECT count(i4), count(t) FROM mismatch_null;

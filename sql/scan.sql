@@ -1,0 +1,33 @@
+-- One SELECT under two tenants with identical ids; projection; EXPLAIN.
+\i `echo "$MTF_PRELUDE"`
+SET ROLE mtf_app;
+SELECT count(*) FROM accounts; -- no token: an error, not 0
+SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
+SELECT * FROM accounts ORDER BY id LIMIT 3;
+SELECT set_config('mongo_tenant.jwt', :'dl', false) IS NOT NULL AS set;
+SELECT * FROM accounts ORDER BY id LIMIT 3;
+-- DL asks for UA's rows in several ways.
+SELECT * FROM accounts WHERE tenant_id = 'UA';
+SELECT DISTINCT tenant_id FROM accounts WHERE tenant_id = 'UA' OR true;
+SELECT DISTINCT tenant_id FROM accounts WHERE tenant_id <> 'DL' OR tenant_id IS NOT DISTINCT FROM tenant_id;
+SELECT count(*) FROM accounts WHERE secret = 'secret of UA';
+SELECT count(*) FROM accounts WHERE name LIKE 'UA%';
+SELECT count(*) AS positive_control FROM accounts WHERE secret = 'secret of DL';
+-- Only needed fields travel, and the tenant's, which every document is checked by.
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id, name FROM accounts;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*) FROM accounts;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT city FROM accounts;
+-- A whole-row reference, no column at all, and columns in another order.
+SELECT a FROM accounts a WHERE id = 1;
+SELECT 1 AS one FROM accounts WHERE id < 3;
+SELECT address ->> 'zip' AS zip, city, id FROM accounts WHERE id = 2;
+-- A shared collection is whole for everybody with a token.
+EXPLAIN (VERBOSE, COSTS OFF) SELECT carrier FROM airlines;
+SELECT count(*) FROM airlines;
+-- Who may read a table is still PostgreSQL's to say.
+RESET ROLE;
+REVOKE SELECT ON accounts FROM mtf_app;
+SET ROLE mtf_app;
+SELECT count(*) FROM accounts;
+RESET ROLE;
+GRANT SELECT ON accounts TO mtf_app;
