@@ -17,6 +17,8 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 130000
 #error "mongo_tenant_fdw needs PostgreSQL 13 or newer"
@@ -93,5 +95,26 @@ mtf_compat_utf8_to_server(const char *text, uint32 len)
 	return pg_any_to_server(text, len, PG_UTF8);
 #endif
 }
+
+/* A wait set of the backend's lifetime.  PostgreSQL 17: owned by a resource owner, or by nobody. */
+static inline WaitEventSet *
+mtf_compat_create_wait_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+#if PG_VERSION_NUM >= 140000
+/* Defined in a file of its own use: libpq.h and timeout.h are wanted nowhere else. */
+extern void mtf_compat_check_client(void);
+#define mtf_compat_client_lost() (ClientConnectionLost)
+#else
+/* PostgreSQL 14 brought client_connection_check_interval. */
+#define mtf_compat_check_client() ((void) 0)
+#define mtf_compat_client_lost()  (false)
+#endif
 
 #endif /* MTF_COMPAT_H */

@@ -10,8 +10,10 @@
 
 #include <bson/bson.h>
 
-#ifdef MTF_REMOTE_ROOM
+#endif /* MTF_DRIVER_COMPAT_H */
+
+/* Outside of the guard: a file of the remote room may come here through another room's header first. */
+#if defined(MTF_REMOTE_ROOM) && !defined(MTF_DRIVER_COMPAT_MONGOC)
+#define MTF_DRIVER_COMPAT_MONGOC
 #include <mongoc/mongoc.h>
 #endif
-
-#endif /* MTF_DRIVER_COMPAT_H */

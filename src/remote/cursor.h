@@ -15,18 +15,23 @@ typedef struct MtfCursor MtfCursor;
 
 typedef struct MtfCursorOptions
 {
-	int batch_size;		/* documents; 0: by measured size */
-	int64 first_batch;	/* rows that are enough (LIMIT above us); 0: unknown */
-	int64 max_time_ms;	/* 0: from statement_timeout, else none */
+	int batch_size;        /* documents; 0: by measured size */
+	int64 first_batch;     /* rows that are enough (LIMIT above us); 0: unknown */
+	int64 max_time_ms;     /* 0: from statement_timeout, else none */
 	const char *collation; /* "simple" or "none" */
 	const char *read_preference;
 	const char *read_concern;
+	bool writable; /* documents may be written over by the decoder */
 } MtfCursorOptions;
 
-/* One document of the current batch; valid until the next call on the cursor. */
+/*
+ * One document of the current batch.  It is valid until the next call on the cursor.  The bytes of a
+ * batch are not used again by the cursor, except by mtf_cursor_rewind(): with options.writable a
+ * decoder may build values in place, and a rewind is refused then.
+ */
 typedef struct MtfDocument
 {
-	const uint8 *data; /* a BSON document, length checked against the batch, not validated inside */
+	uint8 *data; /* a BSON document: its length is checked against the batch, its inside is not */
 	uint32 len;
 } MtfDocument;
 
@@ -51,7 +56,7 @@ typedef struct MtfCursorStatistics
 {
 	uint64 documents;
 	uint64 bytes;
-	uint64 batches; /* = commands sent */
+	uint64 batches; /* = commands answered */
 } MtfCursorStatistics;
 
 extern void mtf_cursor_statistics(const MtfCursor *cursor, MtfCursorStatistics *statistics);

@@ -1,0 +1,688 @@
+/*
+ * cursor.c
+ *	  A running aggregate of a sealed pipeline, read batch by batch.
+ *
+ * Two ways to the server.  Direct: our own messages over the driver's authenticated stream, each
+ * reply read once into one block; the next batch is asked for before the current one is handed out,
+ * so that the server works while we decode.  Driver: mongoc_cursor_t, under compression, on sharded
+ * clusters and on anything we do not know.
+ *
+ * A cursor borrows a client for as long as it may have to speak; the client's last words (killCursors)
+ * need no answer before it is given back.
+ *
+ * What must not happen here: an error taken for an end of data, a document of another collection or
+ * cursor, a raise out of a memory context's callback, a cursor left open on the server.
+ */
+#include "remote/cursor.h"
+
+#define MTF_REMOTE_ROOM
+#include "base/driver_compat.h"
+
+#include "pgstat.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+
+#include "base/error.h"
+#include "base/guard.h"
+#include "remote/client.h"
+#include "remote/kill.h"
+#include "remote/wire.h"
+
+#define FIRST_BATCH 1000
+#define BATCH_BYTES (2 * 1024 * 1024)
+#define MAX_BATCH   1000000
+#define MAX_COMMAND (16 * 1024 * 1024)
+
+/* A step-down takes seconds: how long, and how often, a read that has not begun is tried again. */
+#define RETRY_MS       5000
+#define RETRY_PAUSE_MS 200
+
+typedef enum CursorState
+{
+	CURSOR_NEW,
+	CURSOR_OPEN,
+	CURSOR_DONE, /* the server has nothing more; a batch may still be here */
+	CURSOR_CLOSED
+} CursorState;
+
+struct MtfCursor
+{
+	MemoryContext context;
+	MemoryContextCallback callback;
+	MtfConnection *connection;
+	const MtfPipeline *pipeline;
+	MtfCursorOptions options;
+	const char *database;
+	const char *collection;
+	char *ns;
+	CursorState state;
+	MtfClient *client; /* borrowed; NULL before the first command and after the last */
+
+	/* direct */
+	int64 id;
+	bson_t *command; /* reused for each getMore */
+	MtfReplyBuffer buffer;
+	uint8 *at;    /* next element of the batch's array */
+	uint8 *end;   /* its final NUL */
+	uint8 *first; /* start of the batch, for a rewind */
+
+	/* through the driver */
+	MtfGuard *driver_guard;
+	mongoc_cursor_t *driver;
+
+	MtfCursorStatistics statistics;
+};
+
+/* ---- opening and closing ---- */
+
+static void
+release_client(MtfCursor *cursor)
+{
+	MtfClient *client = cursor->client;
+
+	cursor->client = NULL;
+	if (client != NULL)
+		mtf_connection_return(client);
+}
+
+static void
+destroy_driver_cursor(void *object)
+{
+	mongoc_cursor_destroy((mongoc_cursor_t *) object);
+}
+
+/*
+ * End the server's work and give the client back.  Never raises: it runs in callbacks, too, while a
+ * transaction aborts.
+ */
+static void
+close_quietly(MtfCursor *cursor)
+{
+	MtfClient *client = cursor->client;
+
+	if (cursor->state == CURSOR_CLOSED)
+		return;
+	cursor->state = CURSOR_CLOSED;
+	if (client == NULL || mtf_client_in_driver())
+		return;
+	if (cursor->driver != NULL)
+	{
+		MtfNetwork *network = &client->streams.network;
+
+		/* The driver kills its cursor itself, over the same connection. */
+		network->persist = true;
+		network->canceled = false;
+		network->deadline = mtf_clock() + MTF_KILL_BUDGET_US;
+		cursor->driver = NULL;
+		mtf_client_enter_driver(client);
+		mtf_guard_release(cursor->driver_guard);
+		mtf_client_leave_driver(client);
+	}
+	else if (client->direct)
+		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id);
+	cursor->id = 0;
+	release_client(cursor);
+}
+
+static void
+cursor_callback(void *arg)
+{
+	close_quietly((MtfCursor *) arg);
+}
+
+MtfCursor *
+mtf_cursor_open(MtfConnection *connection, const MtfPipeline *pipeline,
+				const MtfCursorOptions *options)
+{
+	const MtfScope *scope = mtf_pipeline_scope(pipeline);
+	MtfCursor *cursor;
+
+	if (!mtf_scope_is_bound(scope))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("a pipeline without a tenant cannot be run")));
+	cursor = palloc0(sizeof(MtfCursor));
+	cursor->context = CurrentMemoryContext;
+	cursor->connection = connection;
+	cursor->pipeline = pipeline;
+	cursor->options = *options;
+	cursor->database = mtf_scope_database(scope);
+	cursor->collection = mtf_scope_collection(scope);
+	cursor->ns = psprintf("%s.%s", cursor->database, cursor->collection);
+	cursor->buffer.context = CurrentMemoryContext;
+	cursor->command = mtf_bson_create(CurrentMemoryContext);
+	cursor->driver_guard = mtf_guard_arm(CurrentMemoryContext, destroy_driver_cursor);
+	/* Armed last, so that it runs first. */
+	cursor->callback.func = cursor_callback;
+	cursor->callback.arg = cursor;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &cursor->callback);
+	return cursor;
+}
+
+void
+mtf_cursor_close(MtfCursor *cursor)
+{
+	close_quietly(cursor);
+	cursor->at = cursor->end = NULL;
+	if (cursor->buffer.data != NULL)
+		pfree(cursor->buffer.data);
+	cursor->buffer.data = NULL;
+	cursor->buffer.size = 0;
+}
+
+/* ---- commands ---- */
+
+/* Milliseconds the server may work; 0: no limit. */
+static int64
+max_time_ms(const MtfCursor *cursor)
+{
+	int64 limit = cursor->options.max_time_ms;
+
+	/* A backstop: the cancel that statement_timeout sends comes first. */
+	if (StatementTimeout > 0 && (limit == 0 || StatementTimeout < limit))
+		limit = StatementTimeout;
+	return limit;
+}
+
+static int64
+reply_deadline(const MtfCursor *cursor)
+{
+	int64 limit = Max(cursor->client->reply_timeout_ms, max_time_ms(cursor) + 5000);
+
+	return mtf_clock() + limit * 1000;
+}
+
+/* A $limit that ends the pipeline: the server closes its cursor only when it looks one further. */
+static int64
+pipeline_limit(const MtfPipeline *pipeline)
+{
+	bson_iter_t stages;
+	bson_iter_t stage;
+	int64 limit = 0;
+
+	if (!bson_iter_init(&stages, mtf_pipeline_stages(pipeline)))
+		return 0;
+	while (bson_iter_next(&stages))
+	{
+		if (!BSON_ITER_HOLDS_DOCUMENT(&stages) || !bson_iter_recurse(&stages, &stage) ||
+			!bson_iter_next(&stage))
+			continue;
+		if (strcmp(bson_iter_key(&stage), "$limit") == 0)
+			limit = bson_iter_as_int64(&stage);
+		else if (strcmp(bson_iter_key(&stage), "$project") != 0)
+			limit = 0;
+	}
+	return limit;
+}
+
+static int32
+first_batch_size(const MtfCursor *cursor)
+{
+	int64 limit = pipeline_limit(cursor->pipeline);
+	int64 size = cursor->options.batch_size > 0 ? cursor->options.batch_size : FIRST_BATCH;
+
+	if (limit > 0 && limit < size)
+		return (int32) limit + 1;
+	if (cursor->options.first_batch > 0 && cursor->options.first_batch < size)
+		return (int32) cursor->options.first_batch;
+	return (int32) size;
+}
+
+static int32
+next_batch_size(const MtfCursor *cursor)
+{
+	const MtfCursorStatistics *s = &cursor->statistics;
+	uint64 average = s->documents > 0 ? Max(s->bytes / s->documents, 1) : 1024;
+
+	if (cursor->options.batch_size > 0)
+		return cursor->options.batch_size;
+	return (int32) Max(Min(BATCH_BYTES / average, MAX_BATCH), 1);
+}
+
+static bool
+append_options(const MtfCursor *cursor, bson_t *command)
+{
+	int64 limit = max_time_ms(cursor);
+	bson_t child;
+	bool ok = true;
+
+	if (cursor->options.collation == NULL || strcmp(cursor->options.collation, "none") != 0)
+		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "collation", &child) &&
+			 BSON_APPEND_UTF8(&child, "locale", "simple") &&
+			 bson_append_document_end(command, &child);
+	if (ok && limit > 0)
+		ok = BSON_APPEND_INT64(command, "maxTimeMS", limit);
+	if (ok && cursor->options.read_concern != NULL)
+		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "readConcern", &child) &&
+			 BSON_APPEND_UTF8(&child, "level", cursor->options.read_concern) &&
+			 bson_append_document_end(command, &child);
+	return ok;
+}
+
+static void
+check_command(const bson_t *command, bool ok)
+{
+	if (!ok || command->len > MAX_COMMAND)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("query is too large to be sent to the MongoDB server"),
+						errdetail("The limit of a command is 16 MB.")));
+}
+
+static void
+build_aggregate(MtfCursor *cursor)
+{
+	bson_t *command = cursor->command;
+	bson_t child;
+	bool ok;
+
+	bson_reinit(command);
+	ok = BSON_APPEND_UTF8(command, "aggregate", cursor->collection) &&
+		 BSON_APPEND_ARRAY(command, "pipeline", mtf_pipeline_stages(cursor->pipeline)) &&
+		 BSON_APPEND_DOCUMENT_BEGIN(command, "cursor", &child) &&
+		 BSON_APPEND_INT32(&child, "batchSize", first_batch_size(cursor)) &&
+		 bson_append_document_end(command, &child) && append_options(cursor, command) &&
+		 mtf_wire_append_common(cursor->client, command, cursor->database, true);
+	check_command(command, ok);
+}
+
+static void
+build_get_more(MtfCursor *cursor)
+{
+	bson_t *command = cursor->command;
+	bool ok;
+
+	bson_reinit(command);
+	ok = BSON_APPEND_INT64(command, "getMore", cursor->id) &&
+		 BSON_APPEND_UTF8(command, "collection", cursor->collection) &&
+		 BSON_APPEND_INT32(command, "batchSize", next_batch_size(cursor)) &&
+		 mtf_wire_append_common(cursor->client, command, cursor->database, true);
+	check_command(command, ok);
+}
+
+/* ---- replies of the direct way ---- */
+
+static void raise_reply(MtfCursor *cursor, const char *why) pg_attribute_noreturn();
+
+static void
+raise_reply(MtfCursor *cursor, const char *why)
+{
+	cursor->client->doomed = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("MongoDB server broke the wire protocol"),
+			 errdetail_internal("%s", why)));
+}
+
+/* Take the batch of a reply that says ok: whose it is, what is in it, whether more will come. */
+static void
+take_batch(MtfCursor *cursor, const MtfReply *reply, const char *batch_name)
+{
+	bson_iter_t iter;
+	bson_iter_t field;
+	const uint8_t *batch = NULL;
+	uint32_t batch_len = 0;
+	int64 id = -1;
+	bool ns_ok = false;
+
+	if (!bson_iter_init_from_data(&iter, reply->data, reply->len) ||
+		!bson_iter_find(&iter, "cursor") || !BSON_ITER_HOLDS_DOCUMENT(&iter) ||
+		!bson_iter_recurse(&iter, &field))
+		raise_reply(cursor, "The reply has no cursor.");
+	while (bson_iter_next(&field))
+	{
+		const char *key = bson_iter_key(&field);
+
+		if (strcmp(key, batch_name) == 0 && BSON_ITER_HOLDS_ARRAY(&field))
+			bson_iter_array(&field, &batch_len, &batch);
+		else if (strcmp(key, "id") == 0 && BSON_ITER_HOLDS_INT64(&field))
+			id = bson_iter_int64(&field);
+		else if (strcmp(key, "ns") == 0 && BSON_ITER_HOLDS_UTF8(&field))
+			ns_ok = strcmp(bson_iter_utf8(&field, NULL), cursor->ns) == 0;
+	}
+	if (batch == NULL || batch_len < 5 || id == -1)
+		raise_reply(cursor, "The cursor of the reply is incomplete.");
+	if (!ns_ok)
+		raise_reply(cursor, "The reply belongs to another collection.");
+	if (cursor->id != 0 && id != 0 && id != cursor->id)
+		raise_reply(cursor, "The reply belongs to another cursor.");
+	cursor->id = id;
+	cursor->first = cursor->at = (uint8 *) batch + 4;
+	cursor->end = (uint8 *) batch + batch_len - 1;
+	cursor->state = id == 0 ? CURSOR_DONE : CURSOR_OPEN;
+	cursor->statistics.bytes += batch_len - 5;
+	cursor->statistics.batches++;
+}
+
+static MtfIo
+receive_reply(MtfCursor *cursor, MtfReply *reply)
+{
+	MtfNetwork *network = &cursor->client->streams.network;
+	MtfIo io;
+
+	network->direct = true;
+	io = mtf_wire_receive(cursor->client, &cursor->buffer, reply_deadline(cursor), reply);
+	network->direct = false;
+	return io;
+}
+
+static MtfIo
+send_command(MtfCursor *cursor)
+{
+	return mtf_wire_send(cursor->client, cursor->command, reply_deadline(cursor));
+}
+
+static bool
+is_outstanding(MtfCursor *cursor)
+{
+	MtfStream *stream = mtf_client_stream(cursor->client);
+
+	return stream != NULL && mtf_stream_is_outstanding(stream);
+}
+
+static void raise_io(MtfCursor *cursor, MtfIo io, const char *command) pg_attribute_noreturn();
+
+/* The server's work is ended before the error is raised: afterwards nobody waits for anything. */
+static void
+raise_io(MtfCursor *cursor, MtfIo io, const char *command)
+{
+	MtfClient *client = cursor->client;
+
+	client->doomed = true;
+	/* Also when the connection broke: the server may be well, and its cursor open. */
+	if (cursor->id != 0 || is_outstanding(cursor))
+		mtf_kill_session(client, cursor->database, cursor->collection, cursor->id);
+	cursor->id = 0;
+	mtf_client_raise_io(client, io, command);
+}
+
+static void raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
+						 const char *command) pg_attribute_noreturn();
+
+static void
+raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
+			 const char *command)
+{
+	bson_t doc;
+
+	/* The server has closed the cursor with its error. */
+	cursor->id = 0;
+	if (error->domain != MONGOC_ERROR_SERVER || !bson_init_static(&doc, reply->data, reply->len))
+		raise_reply(cursor, "The reply is not a valid document.");
+	mtf_error_raise(error, &doc, command);
+}
+
+/* ---- the first command, which may be tried again ---- */
+
+/* Codes of the retryable reads specification: the server has not begun, or is no longer the one. */
+static bool
+code_is_retryable(int code)
+{
+	static const int codes[] = {6,    7,     89,    91,    134,   189,  262,
+								9001, 10107, 11600, 11602, 13435, 13436};
+
+	for (int i = 0; i < lengthof(codes); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
+static void
+pause_before_retry(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RETRY_PAUSE_MS,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* Borrow a client again after a failure: while a set elects, no primary may be there for a while. */
+static void
+lease_again(MtfCursor *cursor, int64 deadline)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	cursor->client->doomed = true;
+	release_client(cursor);
+	while (cursor->client == NULL)
+	{
+		PG_TRY();
+		{
+			cursor->client =
+				mtf_connection_lease(cursor->connection, cursor->options.read_preference);
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(context);
+			if (geterrcode() != ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION ||
+				mtf_clock() > deadline)
+				PG_RE_THROW();
+			FlushErrorState();
+		}
+		PG_END_TRY();
+		if (cursor->client == NULL)
+			pause_before_retry();
+	}
+}
+
+/*
+ * Send the aggregate and take its first batch.  A failure before any row was returned is tried once
+ * more on a new connection.
+ */
+static void
+start_direct(MtfCursor *cursor)
+{
+	bool retried = false;
+
+	for (;;)
+	{
+		MtfReply reply;
+		bson_error_t error;
+		MtfIo io;
+
+		build_aggregate(cursor);
+		io = send_command(cursor);
+		if (io == MTF_IO_OK)
+			io = receive_reply(cursor, &reply);
+		if (io == MTF_IO_OK && mtf_wire_reply_ok(&reply, &error))
+		{
+			take_batch(cursor, &reply, "firstBatch");
+			return;
+		}
+		if (retried || (io != MTF_IO_OK && io != MTF_IO_CLOSED && io != MTF_IO_FAILED) ||
+			(io == MTF_IO_OK && !code_is_retryable((int) error.code)))
+		{
+			if (io == MTF_IO_OK)
+				raise_server(cursor, &error, &reply, "aggregate");
+			raise_io(cursor, io, "aggregate");
+		}
+		retried = true;
+		lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
+		if (!cursor->client->direct)
+			ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
+							errmsg("MongoDB server changed its kind while a query began")));
+	}
+}
+
+/* ---- further batches ---- */
+
+static void
+ask_for_more(MtfCursor *cursor)
+{
+	MtfIo io;
+
+	build_get_more(cursor);
+	io = send_command(cursor);
+	if (io != MTF_IO_OK)
+		raise_io(cursor, io, "getMore");
+}
+
+/*
+ * Take the next batch, and ask for the one after it.  The first batch is not followed by a request
+ * of its own accord: whoever reads no further wants no more.
+ */
+static void
+continue_direct(MtfCursor *cursor)
+{
+	MtfReply reply;
+	bson_error_t error;
+	MtfIo io;
+
+	if (!is_outstanding(cursor))
+		ask_for_more(cursor);
+	cursor->at = cursor->end = cursor->first = NULL;
+	io = receive_reply(cursor, &reply);
+	if (io != MTF_IO_OK)
+		raise_io(cursor, io, "getMore");
+	if (!mtf_wire_reply_ok(&reply, &error))
+		raise_server(cursor, &error, &reply, "getMore");
+	take_batch(cursor, &reply, "nextBatch");
+	if (cursor->state == CURSOR_OPEN && cursor->at < cursor->end)
+		ask_for_more(cursor);
+}
+
+/* The next document of the batch; false at its end.  Elements are {type, index, NUL, document}. */
+static inline bool
+next_in_batch(MtfCursor *cursor, MtfDocument *document)
+{
+	uint8 *p = cursor->at;
+	uint8 *end = cursor->end;
+	uint32 len;
+
+	if (p >= end)
+		return false;
+	if (*p++ != BSON_TYPE_DOCUMENT)
+		raise_reply(cursor, "The batch holds something that is not a document.");
+	while (p < end && *p != '\0')
+		p++;
+	p++;
+	if (end - p < 5)
+		raise_reply(cursor, "A document of the batch is cut off.");
+	memcpy(&len, p, sizeof(len));
+	len = BSON_UINT32_FROM_LE(len);
+	if (len < 5 || len > end - p || p[len - 1] != '\0')
+		raise_reply(cursor, "A document of the batch has an impossible length.");
+	document->data = p;
+	document->len = len;
+	cursor->at = p + len;
+	cursor->statistics.documents++;
+	return true;
+}
+
+/* ---- through the driver ---- */
+
+static bool
+append_driver_options(MtfCursor *cursor, bson_t *opts)
+{
+	/* The driver turns batchSize into cursor.batchSize, and keeps it for its getMores. */
+	return BSON_APPEND_INT32(opts, "batchSize", first_batch_size(cursor)) &&
+		   append_options(cursor, opts);
+}
+
+static void
+start_driver(MtfCursor *cursor)
+{
+	MtfClient *client = cursor->client;
+	mongoc_collection_t *collection;
+	mongoc_read_prefs_t *prefs;
+	mongoc_cursor_t *driver;
+	bson_t *opts = cursor->command;
+
+	bson_reinit(opts);
+	check_command(opts, append_driver_options(cursor, opts));
+	/* No traffic yet, and nothing below raises before the guard holds the cursor. */
+	mtf_client_enter_driver(client);
+	collection = mongoc_client_get_collection(client->driver, cursor->database, cursor->collection);
+	prefs = mtf_client_read_prefs(cursor->options.read_preference);
+	driver = mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE,
+										 mtf_pipeline_stages(cursor->pipeline), opts, prefs);
+	mongoc_read_prefs_destroy(prefs);
+	mongoc_collection_destroy(collection);
+	mtf_client_leave_driver(client);
+	cursor->driver = mtf_guard_hold(cursor->driver_guard, driver);
+	cursor->state = CURSOR_OPEN;
+}
+
+static void raise_driver(MtfCursor *cursor) pg_attribute_noreturn();
+
+static void
+raise_driver(MtfCursor *cursor)
+{
+	bson_error_t error = {0};
+	const bson_t *reply = NULL;
+
+	(void) mongoc_cursor_error_document(cursor->driver, &error, &reply);
+	mtf_client_raise(cursor->client, &error, reply, "aggregate");
+}
+
+static bool
+next_from_driver(MtfCursor *cursor, MtfDocument *document)
+{
+	MtfClient *client = cursor->client;
+	const bson_t *doc;
+	bool found;
+
+	mtf_client_enter_driver(client);
+	found = mongoc_cursor_next(cursor->driver, &doc);
+	mtf_client_leave_driver(client);
+	if (!found)
+	{
+		bson_error_t error;
+
+		if (client->streams.network.canceled || mongoc_cursor_error(cursor->driver, &error))
+			raise_driver(cursor);
+		cursor->state = CURSOR_DONE;
+		return false;
+	}
+	document->data = (uint8 *) bson_get_data(doc);
+	document->len = doc->len;
+	cursor->statistics.documents++;
+	cursor->statistics.bytes += doc->len;
+	return true;
+}
+
+/* ---- what the conductors call ---- */
+
+static void
+start(MtfCursor *cursor)
+{
+	cursor->client = mtf_connection_lease(cursor->connection, cursor->options.read_preference);
+	if (cursor->client->direct)
+		start_direct(cursor);
+	else
+		start_driver(cursor);
+}
+
+bool
+mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
+{
+	bool found;
+
+	if (likely(next_in_batch(cursor, document)))
+		return true;
+	if (cursor->state == CURSOR_CLOSED)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errmsg("cursor is closed")));
+	if (cursor->state == CURSOR_NEW)
+		start(cursor);
+	if (cursor->driver != NULL)
+		return cursor->state == CURSOR_OPEN && next_from_driver(cursor, document);
+	while (!(found = next_in_batch(cursor, document)) && cursor->state == CURSOR_OPEN)
+		continue_direct(cursor);
+	/* The server has closed its cursor: another scan may have the client. */
+	if (cursor->state == CURSOR_DONE && cursor->client != NULL)
+		release_client(cursor);
+	return found;
+}
+
+bool
+mtf_cursor_rewind(MtfCursor *cursor)
+{
+	if (cursor->state != CURSOR_DONE || cursor->statistics.batches != 1 || cursor->driver != NULL ||
+		cursor->options.writable)
+		return false;
+	cursor->at = cursor->first;
+	return true;
+}
+
+void
+mtf_cursor_statistics(const MtfCursor *cursor, MtfCursorStatistics *statistics)
+{
+	*statistics = cursor->statistics;
+}

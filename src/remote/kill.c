@@ -1,0 +1,106 @@
+/*
+ * kill.c
+ *	  Ending work on the server while an error, a cancel or an early end is on its way.
+ *
+ * A connection with a reply outstanding does not listen: the server reads the next message when it
+ * has sent its answer.  So work that must end now is ended over another connection.  If that cannot
+ * be had in time, what is left is maxTimeMS and the server's own notice of the closed connection.
+ *
+ * What must not happen here: a raise (memory context callbacks call us), a wait beyond the budget.
+ */
+#include "remote/kill.h"
+
+#include "remote/wire.h"
+
+static void
+begin_persisting(MtfClient *client, int64 deadline)
+{
+	MtfNetwork *network = &client->streams.network;
+
+	/* The interrupt that brought us here stays pending, and must not end these waits too. */
+	network->persist = true;
+	network->canceled = false;
+	network->deadline = deadline;
+}
+
+static bool
+build_kill_cursors(MtfClient *client, bson_t *command, const char *database, const char *collection,
+				   int64 id)
+{
+	bson_t child;
+
+	return BSON_APPEND_UTF8(command, "killCursors", collection) &&
+		   BSON_APPEND_ARRAY_BEGIN(command, "cursors", &child) &&
+		   BSON_APPEND_INT64(&child, "0", id) && bson_append_array_end(command, &child) &&
+		   mtf_wire_append_common(client, command, database, false);
+}
+
+static bool
+build_kill_sessions(MtfClient *client, bson_t *command, const uint8 *session)
+{
+	bson_t sessions;
+	bson_t child;
+
+	return BSON_APPEND_ARRAY_BEGIN(command, "killSessions", &sessions) &&
+		   BSON_APPEND_DOCUMENT_BEGIN(&sessions, "0", &child) &&
+		   BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, session, 16) &&
+		   bson_append_document_end(&sessions, &child) &&
+		   bson_append_array_end(command, &sessions) &&
+		   mtf_wire_append_common(client, command, "admin", false);
+}
+
+void
+mtf_kill_session(MtfClient *client, const char *database, const char *collection, int64 id)
+{
+	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US;
+	MtfClient *killer;
+	bson_t command;
+	bool built;
+
+	client->doomed = true;
+	if (client->killed || (!client->has_session && id == 0))
+		return;
+	client->killed = true;
+	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
+	if (killer == NULL)
+		return;
+	begin_persisting(killer, deadline);
+	bson_init(&command);
+	if (client->has_session)
+		built = build_kill_sessions(killer, &command, client->session);
+	else
+		built = build_kill_cursors(killer, &command, database, collection, id);
+	/* The answer is waited for, so that the work has ended when the query has. */
+	if (!built || mtf_wire_send(killer, &command, deadline) != MTF_IO_OK)
+		killer->doomed = true;
+	else
+		(void) mtf_wire_drain(killer, deadline);
+	bson_destroy(&command);
+	mtf_connection_return(killer);
+}
+
+void
+mtf_kill_cursor(MtfClient *client, const char *database, const char *collection, int64 id)
+{
+	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US / 2;
+	MtfStream *stream = mtf_client_stream(client);
+	bool outstanding = stream != NULL && mtf_stream_is_outstanding(stream);
+	bson_t command;
+
+	if (client->killed || (id == 0 && !outstanding))
+		return;
+	begin_persisting(client, deadline);
+	if (client->doomed || stream == NULL || (outstanding && !mtf_wire_drain(client, deadline)))
+	{
+		mtf_kill_session(client, database, collection, id);
+		return;
+	}
+	if (id == 0)
+		return;
+	/* Its answer says nothing we need: it is read when the client is borrowed again. */
+	bson_init(&command);
+	if (!build_kill_cursors(client, &command, database, collection, id) ||
+		mtf_wire_send(client, &command, deadline) != MTF_IO_OK)
+		mtf_kill_session(client, database, collection, id);
+	bson_destroy(&command);
+}

@@ -1,0 +1,31 @@
+/*
+ * kill.h
+ *	  Ending work on the server while an error, a cancel or an early end is on its way.
+ *
+ * Nothing here raises, and all of it together takes no longer than its budget.
+ */
+#ifndef MTF_KILL_H
+#define MTF_KILL_H
+
+#include "base/compat.h"
+
+#include "remote/client.h"
+
+/* A cancelled query must end within 100 ms. */
+#define MTF_KILL_BUDGET_US INT64CONST(60000)
+
+/*
+ * Close the cursor `id` (0: none known) that `client` has open.  A reply still to come is read first;
+ * when it takes too long, the cursor is killed over another connection and the client is doomed.
+ */
+extern void mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
+							int64 id);
+
+/*
+ * End whatever the server does for `client`, over another connection: its session with all its
+ * operations and cursors, or, on a server without sessions, the cursor `id`.  Dooms the client.
+ */
+extern void mtf_kill_session(MtfClient *client, const char *database, const char *collection,
+							 int64 id);
+
+#endif /* MTF_KILL_H */
