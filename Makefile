@@ -48,7 +48,7 @@ $(OBJS): $(wildcard $(srcdir)/src/*/*.h)
 
 FORMAT_FILES = mongo_tenant_fdw.c $(wildcard src/*/*.[ch])
 
-.PHONY: format format-check demo check
+.PHONY: format format-check demo check check-matrix bench
 format:
 	clang-format -i $(FORMAT_FILES)
 format-check:
@@ -58,3 +58,7 @@ demo:
 	./demo/run
 check:
 	./test/run
+check-matrix:
+	./test/matrix/run
+bench:
+	./bench/run

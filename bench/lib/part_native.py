@@ -1,0 +1,145 @@
+"""native: queries through us against the same pipelines sent by a C program, on a fast real server.
+
+1,000 tenants; a query sees one of them.  The pipeline of the C program is the one that EXPLAIN shows when
+the whole query runs remotely, with the tenant's name filled in; else it is the one written here, which is
+what a programmer would send (then the table says "by hand").
+
+One-row lookups: inside the backend (executor start to end, as EXPLAIN ANALYZE counts it, the statement
+prepared), as the client of PostgreSQL sees them, and the driver's own.
+"""
+
+import json
+import os
+import subprocess
+
+import measure
+import orders
+import servers
+
+TENANTS = 1000
+LOOKUPS = 2000
+KEY = 4242424242  # what ref_mongoc replaces by a random key
+
+QUERIES = {
+    "filter": ("SELECT seq, amount FROM orders WHERE amount > 5000 AND status = 'open'",
+               [{"$match": {"amount": {"$gt": 5000.0}, "status": "open"}},
+                {"$project": {"_id": 0, "tenant_id": 1, "seq": 1, "amount": 1, "status": 1}}]),
+    "group": ("SELECT city, count(*), sum(customer) FROM orders GROUP BY city",
+              [{"$group": {"_id": "$city", "n": {"$sum": 1}, "s": {"$sum": "$customer"}}}]),
+    "join": ("SELECT o.seq, c.region FROM orders o JOIN customers c ON c.id = o.customer WHERE o.seq < 200",
+             [{"$match": {"seq": {"$lt": 200}}},
+              {"$lookup": {"from": "customers", "localField": "customer", "foreignField": "id", "as": "c",
+                           "pipeline": [{"$match": {"tenant_id": "<tenant>"}}]}},
+              {"$unwind": "$c"}, {"$project": {"_id": 0, "seq": 1, "c.region": 1}}]),
+    "topn": ("SELECT seq, amount FROM orders ORDER BY amount DESC NULLS LAST LIMIT 10",
+             [{"$sort": {"amount": -1}}, {"$limit": 10}, {"$project": {"_id": 0, "seq": 1, "amount": 1}}]),
+}
+LOOKUP = "SELECT amount FROM orders WHERE seq = %s"
+LOOKUP_PIPELINE = [{"$match": {"seq": KEY}}, {"$project": {"_id": 0, "tenant_id": 1, "seq": 1, "amount": 1}}]
+
+
+def engine_program():
+    """The fast server: named by SECANTUSD_RS, or installed by test/matrix/engine."""
+    if not os.environ.get("SECANTUSD_RS"):
+        os.environ["SECANTUSD_RS"] = subprocess.run(
+            [os.path.join(servers.ROOT, "test", "matrix", "engine"), "secantusd-rs"],
+            check=True, capture_output=True, text=True).stdout.strip()
+
+
+def start_engine(owner):
+    if os.environ.get("MONGO_TENANT_TEST_URI"):
+        return servers.Engine(owner, "uri")
+    engine_program()
+    return servers.Engine(owner, "secantusd-rs", options=["--cache-size", "2G"])
+
+
+def create_tables(session, uri, database, tenant):
+    identity = measure.Identity()
+    session.sql("CREATE EXTENSION IF NOT EXISTS mongo_tenant_fdw")
+    identity.create_provider(session)
+    measure.create_server(session, "engine", uri, database)
+    session.sql("CREATE FOREIGN TABLE orders (%s) SERVER engine" % orders.ORDERS_COLUMNS)
+    session.sql("CREATE FOREIGN TABLE customers (%s) SERVER engine" % orders.CUSTOMERS_COLUMNS)
+    session.token(identity.token(tenant))
+
+
+def explained_pipeline(session, query, tenant):
+    """The remote pipeline when it is the whole query; None when something runs locally."""
+    plan = session.one("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + query)[0]["Plan"]
+    if plan["Node Type"] != "Foreign Scan" or "Filter" in plan or "$" not in plan.get("Pipeline", ""):
+        return None
+    return plan["Pipeline"].replace("<tenant>", tenant)
+
+
+def by_hand(stages, tenant):
+    """The tenant's match in the order that lets every server use the tenant-first index."""
+    match = {"tenant_id": {"$eq": tenant}}
+    if "$match" in stages[0]:
+        match.update(stages[0]["$match"])
+        stages = stages[1:]
+    return json.dumps([{"$match": match}] + stages).replace("<tenant>", tenant)
+
+
+def compare(session, uri, database, tenant, name):
+    query, stages = QUERIES[name]
+    pipeline = explained_pipeline(session, query, tenant)
+    source = "explain" if pipeline else "by hand"
+    pipeline = pipeline or by_hand(stages, tenant)
+    ours, theirs = [], []
+    for _ in range(2 * measure.REPEAT + 1):
+        ours.append(session.run(query))
+        theirs.append(measure.reference(uri, database + ".orders", pipeline=pipeline, repeat=2)[1])
+    return {"ours": measure.summary(ours[1:]), "theirs": measure.summary(theirs[1:]), "pipeline": source,
+            "rows": theirs[-1]["documents"]}
+
+
+def lookups(session, uri, database, tenant, keys):
+    """p50 and p99 in microseconds of one-row lookups, seen from three places."""
+    session.sql("PREPARE lookup (integer) AS " + LOOKUP % "$1")
+    session.sql("SET plan_cache_mode = force_generic_plan")
+    inside, outside = [], []
+    for i in range(-20, LOOKUPS):
+        key = (i * 7919) % keys
+        report = session.one("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE lookup(%d)" % key)[0]
+        run = session.run("EXECUTE lookup(%d)" % key)
+        if run["result"] is None:
+            raise RuntimeError("lookup of %d found nothing" % key)
+        if i >= 0:
+            inside.append(report["Execution Time"] * 1000)
+            outside.append(run["wall"] * 1e6)
+    pipeline = explained_pipeline(session, LOOKUP % KEY, tenant) or by_hand(LOOKUP_PIPELINE, tenant)
+    driver = measure.reference(uri, database + ".orders", pipeline=pipeline, each=LOOKUPS, keys=keys)[0]
+    return {
+        "backend": {"p50": measure.percentile(inside, 0.5), "p99": measure.percentile(inside, 0.99)},
+        "client": {"p50": measure.percentile(outside, 0.5), "p99": measure.percentile(outside, 0.99)},
+        "driver": driver,
+    }
+
+
+def run(owner, cluster):
+    engine = start_engine(owner)
+    database, tenant = "mtf_bench", orders.tenant_name(7)
+    per_tenant = max(1, measure.DOCUMENTS // TENANTS)
+    with engine.client() as client:
+        client.drop_database(database)
+        orders.load(client[database], "orders", TENANTS, per_tenant)
+        orders.load_customers(client[database], TENANTS)
+    with measure.Session(cluster) as session:
+        create_tables(session, engine.uri, database, tenant)
+        results = {name: compare(session, engine.uri, database, tenant, name) for name in QUERIES}
+        seen = lookups(session, engine.uri, database, tenant, per_tenant)
+    ratios = {}
+    table = []
+    for name, result in results.items():
+        ratio = result["ours"]["wall"] / result["theirs"]["wall"]
+        ratios["native_" + name] = (ratio, "<= 1.05" if name != "filter" else None)
+        table.append((name, "%.2f" % (result["ours"]["wall"] * 1e3), "%.2f" % (result["theirs"]["wall"] * 1e3),
+                      str(result["rows"]), result["pipeline"]))
+    for place, figures in seen.items():
+        table.append(("lookup p50, " + place, "%.3f" % (figures["p50"] / 1e3), "", "1", ""))
+        table.append(("lookup p99, " + place, "%.3f" % (figures["p99"] / 1e3), "", "1", ""))
+    ratios["native_lookup_p50"] = (seen["backend"]["p50"] / seen["driver"]["p50"], "<= 1.3")
+    ratios["native_lookup_p99"] = (seen["backend"]["p99"] / seen["driver"]["p99"], None)
+    return {"title": "%d documents of %d tenants on %s" % (measure.DOCUMENTS, TENANTS, engine.kind),
+            "head": ("query", "ours ms", "C program ms", "rows", "pipeline"), "table": table,
+            "rows": {**results, "lookups": seen}, "ratios": ratios}

@@ -1,0 +1,123 @@
+"""scan: eight columns, one column, and a projected scan of a canned server, against libmongoc.
+
+The reference drains the same cursor with the same batch size and walks all fields; it runs with malloc's
+default thresholds and with raised ones, and the faster of both counts.  All programs take turns, so that
+what else the machine does meets all of them.
+
+scan8, scan1   every row is made in the backend, none is sent (MOVE ALL); whole documents travel
+count8         the same under an aggregate that looks at every column of every row
+projected8/1   the server applies our projection; the reference asks for the same fields
+"""
+
+import measure
+
+TENANT = "tenant-0001"
+BATCH = 8000  # about 2 MB
+COLUMNS = [("seq", "integer"), ("account", "bigint"), ("amount", "double precision"),
+           ("rate", "double precision"), ("created_at", "timestamptz"), ("name", "text"), ("city", "text"),
+           ("active", "boolean")]
+NAMES = [name for name, _ in COLUMNS]
+
+
+def create_tables(session, prefix="", options="collection '%s', fetch_size '%d'", server="canned"):
+    for collection in ("whole", "docs"):
+        for width in (8, 1):
+            columns = ", ".join("%s %s" % column for column in COLUMNS[:width])
+            session.sql("CREATE FOREIGN TABLE %s%s%d (%s) SERVER %s OPTIONS (%s)" % (
+                prefix, collection, width, columns, server, options % (collection, BATCH)))
+
+
+def prepare(session, uri):
+    identity = measure.Identity()
+    session.sql("CREATE EXTENSION IF NOT EXISTS mongo_tenant_fdw")
+    identity.create_provider(session)
+    measure.create_server(session, "canned", uri, "bench")
+    create_tables(session)
+    session.sql("SET jit = off")
+    session.token(identity.token(TENANT))
+    return identity
+
+
+def projection(names):
+    return '[{"$project": {"_id": 0, "tenant_id": 1, %s}}]' % ", ".join('"%s": 1' % name for name in names)
+
+
+def check_values(session, uri):
+    """The rows are the reference's rows: sums over all of them agree, so nobody was fast by being wrong."""
+    count, total, names, actives = session.sql(
+        "SELECT count(*), sum(seq), sum(length(name)), count(*) FILTER (WHERE active) FROM whole8").fetchone()
+    want = sum(range(measure.DOCUMENTS))
+    if count != measure.DOCUMENTS or total != want or names < 10 * count or not 0 < actives < count:
+        raise RuntimeError("wrong rows: %s of %s, sum %s of %s" % (count, measure.DOCUMENTS, total, want))
+
+
+def queries():
+    every = ", ".join(NAMES)
+    return {
+        "scan8": ("rows", "SELECT %s FROM whole8" % every),
+        "scan1": ("rows", "SELECT seq FROM whole1"),
+        "count8": ("run", "SELECT count(*) FROM whole8 WHERE num_nonnulls(%s) = 8" % every),
+        "projected8": ("rows", "SELECT %s FROM docs8" % every),
+        "projected1": ("rows", "SELECT seq FROM docs1"),
+    }
+
+
+def measure_once(session, kind, query):
+    return session.run_all_rows(query) if kind == "rows" else session.run(query)
+
+
+def run(owner, cluster):
+    canned = measure.Canned(owner, tenant=TENANT)
+    runs = {}
+    with measure.Session(cluster) as session:
+        prepare(session, canned.uri)
+        session.sql("SELECT seq FROM whole8 LIMIT 1").fetchall()
+        before = session.memory()
+        check_values(session, canned.uri)
+        references = {
+            "drain_walk default": ("bench.whole", "default", "yes", "[]"),
+            "drain_walk raised": ("bench.whole", "raised", "yes", "[]"),
+            "drain default": ("bench.whole", "default", "no", "[]"),
+            "drain raised": ("bench.whole", "raised", "no", "[]"),
+            "projected8 default": ("bench.docs", "default", "yes", projection(NAMES)),
+            "projected8 raised": ("bench.docs", "raised", "yes", projection(NAMES)),
+            "projected1 default": ("bench.docs", "default", "yes", projection(NAMES[:1])),
+            "projected1 raised": ("bench.docs", "raised", "yes", projection(NAMES[:1])),
+        }
+        for turn in range(measure.REPEAT + 1):  # the first turn only warms up
+            for name, (kind, query) in queries().items():
+                result = measure_once(session, kind, query)
+                if result["result"] != measure.DOCUMENTS:
+                    raise RuntimeError("%s: %s rows" % (name, result["result"]))
+                runs.setdefault(name, []).append(result)
+            for name, (namespace, malloc, walk, pipeline) in references.items():
+                runs.setdefault(name, []).append(measure.reference(
+                    canned.uri, namespace, malloc, batch=BATCH, walk=walk, pipeline=pipeline, repeat=2)[1])
+            runs.setdefault("raw", []).append(measure.lines_of_json(
+                [measure.program("drain_raw"), str(canned.port), "bench.whole", str(BATCH), "2"])[1])
+        after = session.memory()
+    rows = {name: measure.summary(list_of_runs[1:]) for name, list_of_runs in runs.items()}
+    return report(rows, (after["VmHWM"] - before["VmHWM"]) / 1024)
+
+
+def report(rows, growth):
+    def best(name):
+        return min(rows[name + " default"]["wall"], rows[name + " raised"]["wall"])
+
+    whole = best("drain_walk")
+    ratios = {
+        "scan8": (rows["scan8"]["wall"] / whole, "<= 0.8"),
+        "scan1": (rows["scan1"]["wall"] / whole, "<= 0.5"),
+        "count8": (rows["count8"]["wall"] / whole, None),
+        "projected8": (rows["projected8"]["wall"] / best("projected8"), None),
+        "projected1": (rows["projected1"]["wall"] / best("projected1"), None),
+        "scan8_cpu": (rows["scan8"]["cpu"] / min(rows["drain_walk default"]["cpu"],
+                                                 rows["drain_walk raised"]["cpu"]), None),
+        "canned_server": (rows["raw"]["wall"] / whole, "<= 0.15"),
+        "scan8_memory_growth_mb": (growth, "<= 16"),
+    }
+    table = [(name, "%.3f" % row["wall"], "%.3f" % row["cpu"],
+              "%.2f" % (measure.DOCUMENTS / row["wall"] / 1e6)) for name, row in rows.items()]
+    return {"title": "%d documents of about 240 bytes, batches of %d" % (measure.DOCUMENTS, BATCH),
+            "head": ("path", "wall s", "CPU s", "million docs/s"), "table": table, "rows": rows,
+            "ratios": ratios}
