@@ -90,6 +90,12 @@ def psql(cluster, values, database, user, *arguments, **more):
                           env={**os.environ, **cluster.environment(), "PGDATABASE": database, "PAGER": "cat"}, **more)
 
 
+def show(cluster, values, user, script, *arguments):
+    """Run a script of this directory, echoed, with errors where they happen."""
+    with open(os.path.join(HERE, script)) as file:
+        psql(cluster, values, "demo", user, "-a", *arguments, check=True, stdin=file, stderr=subprocess.STDOUT)
+
+
 def check(cluster, values):
     """What was shown, checked against the CSV file: a demo that lies must fail."""
     counts = fixtures.carrier_counts(lambda row: MONTHS is None or int(row["month"]) <= MONTHS)
@@ -128,10 +134,8 @@ def run():
         load(engine)
         values = variables(engine, path)
         psql(cluster, values, "postgres", "postgres", "-c", "CREATE ROLE app LOGIN", "-c", "CREATE DATABASE demo", check=True)
-        psql(cluster, values, "demo", "postgres", "-a", "-v", "ON_ERROR_STOP=1",
-             "-f", os.path.join(HERE, "objects.sql"), check=True, stderr=subprocess.STDOUT)
-        psql(cluster, values, "demo", "app", "-a", "-f", os.path.join(HERE, "demo.sql"), check=True,
-             stderr=subprocess.STDOUT)
+        show(cluster, values, "postgres", "objects.sql", "-v", "ON_ERROR_STOP=1")
+        show(cluster, values, "app", "demo.sql")
         check(cluster, values)
     say("go on by yourself: ./demo/psql      remove the data: ./demo/clean")
     return 0
@@ -163,7 +167,7 @@ def main():
     what, arguments = sys.argv[1], sys.argv[2:]
     try:
         return {"run": run, "clean": clean, "psql": lambda: open_psql(arguments)}[what]()
-    except (servers.ServerError, subprocess.CalledProcessError) as error:
+    except (servers.ServerError, subprocess.CalledProcessError, psycopg.Error) as error:
         print("demo: %s" % error, file=sys.stderr)
         return 1
 

@@ -1,0 +1,196 @@
+"""A server that lies: documents of others are caught here, broken replies are errors, nothing crashes."""
+import struct
+import time
+
+import bson
+from bson.code import Code
+from bson.int64 import Int64
+
+from tap import World, ok, is_, throws, diag, done
+from wire import LyingServer, Reply, batch
+import fixtures
+
+NOT_OURS = "XX001"
+BROKEN = ("XX001", "08000", "08003", "08006", "08P01", "HV000", "HV00N", "HV00L", "HV00M", "57014")
+
+GOOD = {"_id": 1, "tenant_id": "UA", "id": 1, "name": "ours"}
+
+
+def document(**changes):
+    return {**GOOD, "name": "FOREIGN", **changes}
+
+
+def without_tenant():
+    return {"_id": 2, "id": 2, "name": "FOREIGN"}
+
+
+# What a server must never send for UA; each comes alone, and after a good document.
+FOREIGN = [
+    ("another tenant", document(tenant_id="DL")), ("lower case", document(tenant_id="ua")),
+    ("longer", document(tenant_id="UA ")), ("longer by a NUL", document(tenant_id="UA\x00")),
+    ("shorter", document(tenant_id="U")), ("empty", document(tenant_id="")), ("missing", without_tenant()),
+    ("null", document(tenant_id=None)), ("array", document(tenant_id=["UA"])),
+    ("document", document(tenant_id={"tenant_id": "UA"})), ("number", document(tenant_id=1)),
+    ("code", document(tenant_id=Code("UA"))), ("binary", document(tenant_id=b"UA")),
+    ("twice, ours first", fixtures.raw_document(("tenant_id", "UA"), ("id", 1), ("name", "FOREIGN"), ("tenant_id", "DL")).raw),
+    ("twice, ours last", fixtures.raw_document(("tenant_id", "DL"), ("id", 1), ("name", "FOREIGN"), ("tenant_id", "UA")).raw),
+    ("twice the same", fixtures.raw_document(("tenant_id", "UA"), ("id", 1), ("name", "FOREIGN"), ("tenant_id", "UA")).raw),
+    ("name with another case", {"_id": 2, "Tenant_id": "UA", "id": 2, "name": "FOREIGN"}),
+    ("name nested", {"_id": 2, "id": 2, "name": "FOREIGN", "x": {"tenant_id": "UA"}}),
+]
+
+
+def broken(good):
+    """Replies that are wrong in form; `good` is a well-formed one."""
+    body = bson.encode(good)
+    yield "half a reply", Reply(good, cut=30)
+    yield "nothing but a header", Reply(good, cut=16)
+    yield "three bytes", Reply(good, cut=3)
+    yield "length shorter than the reply", Reply(good, length=20)
+    yield "length of a header", Reply(good, length=16)
+    yield "length 0", Reply(good, length=0)
+    yield "negative length", Reply(good, length=-1)
+    yield "length of 1 GB", Reply(good, length=1 << 30)
+    yield "another opcode", Reply(good, opcode=1234)
+    yield "an answer to another request", Reply(good, response_to=4711)
+    yield "BSON longer than the message", Reply(body=struct.pack("<i", len(body) + 100) + body[4:])
+    yield "BSON cut off", Reply(body=body[:len(body) // 2])
+    yield "BSON of garbage", Reply(body=b"\x20\x00\x00\x00" + b"\xff" * 28)
+    yield "no cursor", Reply({"ok": 1.0})
+    yield "no ok", Reply({"cursor": good["cursor"]})
+    yield "cursor is a number", Reply({"cursor": 5, "ok": 1.0})
+    yield "batch is a text", Reply({"cursor": {"firstBatch": "no", "id": Int64(0), "ns": good["cursor"]["ns"]}, "ok": 1.0})
+    yield "another namespace", Reply({**good, "cursor": {**good["cursor"], "ns": "other.collection"}})
+    yield "batch of numbers", Reply({"cursor": {"firstBatch": [1, 2], "id": Int64(0), "ns": good["cursor"]["ns"]}, "ok": 1.0})
+    yield "an error", Reply({"ok": 0.0, "code": 8000, "errmsg": "made up", "codeName": "AtlasError"})
+    yield "an error without text", Reply({"ok": 0.0})
+    yield "the connection closes", "close"
+
+
+class Script:
+    """The answer of the next command; getMores of an open cursor get `later`."""
+
+    def __init__(self):
+        self.first = self.later = None
+
+    def __call__(self, command):
+        if "getMore" in command:
+            return self.later(command)
+        return self.first(command) if "aggregate" in command or "find" in command else {"ok": 1.0}
+
+
+def tables(world, server):
+    with world.admin() as admin:
+        for table, field, kind in (("liar", "tenant_id", "string"), ("liar_int", "tenant_id", "int")):
+            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s?socketTimeoutMS=3000',"
+                          " database 'x', providers 'test', tenant_field '%s', tenant_type '%s')"
+                          % (table, server.uri, field, kind))
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
+                          % (table, table, table))
+
+
+def foreign_documents(world, session, script):
+    for label, bad in FOREIGN:
+        for where in ("alone", "after a good one", "in a later batch"):
+            if where == "in a later batch":
+                script.first = lambda command: batch(command, [GOOD], cursor=99)
+                script.later = lambda command: batch(command, [bad], name="nextBatch")
+            else:
+                script.first = lambda command: batch(command, [bad] if where == "alone" else [GOOD, bad])
+            throws(NOT_OURS, lambda: session.execute("SELECT id, name FROM liar").fetchall(),
+                   "%s, %s: an error, not a row" % (label, where))
+        script.first = lambda command: batch(command, [bad])
+        throws(NOT_OURS, lambda: session.execute("SELECT count(*) FROM (SELECT id FROM liar OFFSET 0) x").fetchall(),
+               "%s: not counted either" % label)
+
+
+def good_documents(world, session, script):
+    script.first = lambda command: batch(command, [GOOD, {**GOOD, "id": 2}])
+    is_(world.rows(session, "SELECT id, name FROM liar ORDER BY id"), [(1, "ours"), (2, "ours")],
+        "positive control: our documents are rows")
+    script.first = lambda command: batch(command, [GOOD], cursor=99)
+    script.later = lambda command: batch(command, [{**GOOD, "id": 2}], name="nextBatch")
+    is_(len(world.rows(session, "SELECT id, name FROM liar")), 2, "positive control: in two batches")
+    script.first = lambda command: batch(command, [])
+    is_(world.rows(session, "SELECT id, name FROM liar"), [], "positive control: an empty collection")
+
+
+def numbers(world, script):
+    """For an integer tenant 1.0 is not 1, and true is not 1."""
+    with world.connect(1) as session:
+        script.first = lambda command: batch(command, [document(tenant_id=1), document(tenant_id=Int64(1))])
+        is_(len(world.rows(session, "SELECT id FROM liar_int")), 2, "int and long 1 are tenant 1")
+        for label, value in (("1.0", 1.0), ("true", True), ("text 1", "1"), ("2", 2), ("long 2^32+1", Int64(2 ** 32 + 1)),
+                             ("decimal 1", bson.decimal128.Decimal128("1"))):
+            script.first = lambda command: batch(command, [document(tenant_id=value)])
+            throws(NOT_OURS, lambda: session.execute("SELECT id FROM liar_int").fetchall(), "%s is not tenant 1" % label)
+
+
+def broken_replies(world, session, script):
+    pid = world.value(session, "SELECT pg_backend_pid()")
+    good = batch({"aggregate": "liar", "$db": "x"}, [GOOD])
+    for label, reply in broken(good):
+        script.first = lambda command: reply
+        start = time.monotonic()
+        throws(BROKEN, lambda: session.execute("SELECT id, name FROM liar").fetchall(), "%s: an error" % label)
+        waited = time.monotonic() - start
+        ok(waited < 20, "%s: in bounded time" % label) or diag("%.1f s" % waited)
+        script.first = lambda command: batch(command, [GOOD])
+        is_(world.rows(session, "SELECT id, name FROM liar"), [(1, "ours")], "%s: the next query works" % label)
+    is_(world.value(session, "SELECT pg_backend_pid()"), pid, "all that in one backend: nothing crashed")
+    for label, reply in broken(batch({"getMore": 99, "collection": "liar", "$db": "x"}, [GOOD], name="nextBatch")):
+        script.first = lambda command: batch(command, [GOOD], cursor=99)
+        script.later = lambda command: reply
+        throws(BROKEN, lambda: session.execute("SELECT id, name FROM liar").fetchall(),
+               "%s in a later batch: an error, not a short result" % label)
+
+
+def bad_documents(world, session, script):
+    """Documents that are broken inside: bounds are checked, values of others are not read."""
+    raw = bson.encode(GOOD)
+    at = raw.index(b"ours\x00")
+    cases = [
+        ("text without an end", raw[:at - 4] + struct.pack("<i", 1 << 20) + raw[at:]),
+        ("text of length 0", raw[:at - 4] + struct.pack("<i", 0) + raw[at:]),
+        ("text of negative length", raw[:at - 4] + struct.pack("<i", -5) + raw[at:]),
+        ("unknown type", raw.replace(b"\x02name", b"\x77name")),
+        ("text that is no UTF-8", raw.replace(b"ours\x00", b"o\xff\xfes\x00")),
+    ]
+    for label, bad in cases:
+        script.first = lambda command: batch(command, [bad])
+        throws(("XX001", "22021") + BROKEN, lambda: session.execute("SELECT id, name FROM liar").fetchall(),
+               "%s: an error" % label)
+
+
+def every_command_names_its_tenant(world, session, script, server):
+    script.first = lambda command: batch(command, [])
+    server.commands.clear()
+    for query in ("SELECT * FROM liar", "SELECT count(*) FROM liar", "SELECT name FROM liar WHERE id = 3 ORDER BY id LIMIT 1",
+                  "SELECT DISTINCT name FROM liar", "SELECT a.id FROM liar a JOIN liar b USING (id)"):
+        session.execute(query).fetchall()
+    ok(len(server.commands) >= 5, "%d commands were sent" % len(server.commands))
+    want = [{"tenant_id": {"$eq": "UA"}}, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
+    for command in server.commands:
+        first = (command.get("pipeline") or [{}])[0].get("$match", {})
+        terms = first.get("$and", [first])
+        ok(all(any(same(term, one) for term in terms) for one in want), "the first stage is the tenant's $match") or diag(command)
+
+
+def same(term, wanted):
+    """$type may be named by number or by name."""
+    text = str(term).replace("'string'", "2").replace("'array'", "4")
+    return text == str(wanted).replace("'string'", "2").replace("'array'", "4")
+
+
+script = Script()
+with World(engine=False) as world, LyingServer(script) as server:
+    tables(world, server)
+    with world.connect("UA") as session:
+        good_documents(world, session, script)
+        foreign_documents(world, session, script)
+        every_command_names_its_tenant(world, session, script, server)
+        bad_documents(world, session, script)
+        broken_replies(world, session, script)
+        good_documents(world, session, script)
+    numbers(world, script)
+done()
