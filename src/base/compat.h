@@ -117,4 +117,9 @@ extern void mtf_compat_check_client(void);
 #define mtf_compat_client_lost()  (false)
 #endif
 
+/* PostgreSQL 18 has pg_noreturn, which stands in front; the older way is used everywhere here. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 #endif /* MTF_COMPAT_H */
