@@ -3,11 +3,13 @@
  *	  BSON document → values of a slot, by a plan compiled per scan.
  *
  * The wanted paths form a trie.  Each of its nodes also remembers in which order a document brought
- * its fields (the steps): documents of a collection mostly agree, so the next name is compared with
- * the expected one, eight bytes at a time, and a search is needed only where a document differs.
- * Steps hold unwanted fields too, which are skipped by length.  A node stops when it has found all
- * that it wants; what stands behind is neither read nor checked.  When documents differ too often
- * from the steps, they are learned again.
+ * its fields, and with which types (the steps).  Documents of a collection mostly agree: so type and
+ * name of the next element are compared with the expected ones, eight bytes at a time, and what a
+ * step then has to do is one operation chosen when it was learned.  An element of the expected name
+ * but another type takes the general way; only for an unexpected name is there a search.  Steps hold
+ * unwanted fields too, which are skipped by length.  A node stops when it has found all that it
+ * wants; what stands behind is neither read nor checked.  When documents differ too often from the
+ * steps, they are learned again.
  *
  * Of a field that occurs twice in a document the first one counts, as when the server matches.
  *
@@ -46,15 +48,35 @@ typedef struct MtfChild
 	struct MtfChild *same_slot; /* in the hash table */
 } MtfChild;
 
-/* An expected element: its name, NUL included, by words, and whom it belongs to (NULL: skipped). */
+/* What to do with an element of the expected name and type. */
+typedef enum MtfOp
+{
+	OP_GENERAL, /* everything that has no operation of its own below */
+	OP_SKIP_FIXED,
+	OP_SKIP_TEXT,
+	OP_SKIP_OTHER,
+	OP_NULL,
+	OP_INT4,
+	OP_INT8_OF_INT32,
+	OP_INT8,
+	OP_FLOAT8,
+	OP_BOOL,
+	OP_TIMESTAMP,
+	OP_TEXT,
+	OP_OBJECTID
+} MtfOp;
+
+/* An expected element: its type and its name with the NUL, by words, and whom it belongs to. */
 typedef struct MtfStep
 {
 	uint64 head; /* first eight bytes, masked */
 	uint64 mask;
-	uint64 tail; /* last eight bytes, of a name_size above eight */
-	uint32 name_size;
-	MtfChild *child;
-	const char *name;
+	uint64 tail; /* last eight bytes, when there are more than eight */
+	uint32 size;
+	uint8 fixed; /* of OP_SKIP_FIXED: bytes of the value */
+	MtfOp op;
+	MtfChild *child;    /* NULL: skipped */
+	const uint8 *bytes; /* type, name, NUL */
 } MtfStep;
 
 struct MtfNode
@@ -66,7 +88,7 @@ struct MtfNode
 
 	MtfStep *steps;
 	int nsteps;
-	char *step_names;
+	uint8 *step_bytes;
 	uint64 walks;    /* since the steps were learned */
 	uint64 misses;   /* walks that needed a search */
 	uint64 patience; /* misses before learning again */
@@ -214,38 +236,90 @@ load_word(const void *at)
 	return word;
 }
 
-/* Does the name at `name` equal the step's?  Reads nothing at or behind `end`. */
+/* Does the element at `at` have the step's type and name?  Reads nothing behind the zero at `end`. */
 static inline bool
-step_matches(const MtfStep *step, const uint8 *name, const uint8 *end)
+step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
 {
-	uint32 available = (uint32) (end - name);
-	uint32 size = step->name_size;
+	uint32 available = (uint32) (end - at) + 1;
+	uint32 size = step->size;
 
 	if (unlikely(available < 8))
-		return size <= available && memcmp(name, step->name, size) == 0;
-	if ((load_word(name) ^ step->head) & step->mask)
+		return size <= available && memcmp(at, step->bytes, size) == 0;
+	if ((load_word(at) ^ step->head) & step->mask)
 		return false;
 	if (size <= 8)
 		return true;
-	if (size > available || load_word(name + size - 8) != step->tail)
+	if (unlikely(size > available) || load_word(at + size - 8) != step->tail)
 		return false;
-	return size <= 16 || memcmp(name + 8, step->name + 8, size - 16) == 0;
+	return size <= 16 || memcmp(at + 8, step->bytes + 8, size - 16) == 0;
 }
 
+/* The same for the name alone. */
+static inline bool
+step_names_match(const MtfStep *step, const uint8 *name, const uint8 *end)
+{
+	uint32 size = step->size - 1;
+
+	return size <= (uint32) (end - name) && memcmp(name, step->bytes + 1, size) == 0;
+}
+
+static MtfOp
+skip_op(uint8 type)
+{
+	if (mtf_bson_sizes[type] <= 16)
+		return OP_SKIP_FIXED;
+	return mtf_bson_sizes[type] == MTF_SIZE_TEXT ? OP_SKIP_TEXT : OP_SKIP_OTHER;
+}
+
+static MtfOp
+choose_op(uint8 type, const MtfChild *child)
+{
+	const MtfTarget *target;
+
+	if (child == NULL)
+		return skip_op(type);
+	target = child->targets;
+	if (child->node != NULL || target->next != NULL || OidIsValid(target->domain))
+		return OP_GENERAL;
+	switch ((MtfBsonType) type)
+	{
+		case MTF_BSON_NULL: return OP_NULL;
+		case MTF_BSON_INT32:
+			return target->kind == MTF_KIND_INT4   ? OP_INT4
+				   : target->kind == MTF_KIND_INT8 ? OP_INT8_OF_INT32
+												   : OP_GENERAL;
+		case MTF_BSON_INT64: return target->kind == MTF_KIND_INT8 ? OP_INT8 : OP_GENERAL;
+		case MTF_BSON_DOUBLE: return target->kind == MTF_KIND_FLOAT8 ? OP_FLOAT8 : OP_GENERAL;
+		case MTF_BSON_BOOL: return target->kind == MTF_KIND_BOOL ? OP_BOOL : OP_GENERAL;
+		case MTF_BSON_DATE:
+			return target->kind == MTF_KIND_TIMESTAMP || target->kind == MTF_KIND_TIMESTAMPTZ
+					   ? OP_TIMESTAMP
+					   : OP_GENERAL;
+		case MTF_BSON_STRING:
+			return target->kind == MTF_KIND_TEXT && !target->pads ? OP_TEXT : OP_GENERAL;
+		case MTF_BSON_OBJECTID:
+			return target->takes_objectid && target->max_chars < 0 ? OP_OBJECTID : OP_GENERAL;
+		default: return OP_GENERAL;
+	}
+}
+
+/* `bytes` are the type and the name, which stay. */
 static void
-fill_step(MtfStep *step, const char *name, uint32 name_size, MtfChild *child)
+fill_step(MtfStep *step, const uint8 *bytes, uint32 size, MtfChild *child)
 {
 	unsigned char head[8] = {0};
 	unsigned char mask[8] = {0};
 
-	memcpy(head, name, Min(name_size, 8));
-	memset(mask, 0xFF, Min(name_size, 8));
+	memcpy(head, bytes, Min(size, 8));
+	memset(mask, 0xFF, Min(size, 8));
 	step->head = load_word(head);
 	step->mask = load_word(mask);
-	step->tail = name_size > 8 ? load_word(name + name_size - 8) : 0;
-	step->name = name;
-	step->name_size = name_size;
+	step->tail = size > 8 ? load_word(bytes + size - 8) : 0;
+	step->size = size;
+	step->bytes = bytes;
 	step->child = child;
+	step->op = choose_op(bytes[0], child);
+	step->fixed = mtf_bson_sizes[bytes[0]];
 }
 
 static MtfChild *
@@ -261,34 +335,36 @@ find_child(const MtfNode *node, const char *name, uint32 name_size)
 	return NULL;
 }
 
-/* How many steps and bytes of names a document's order takes, up to its last wanted field. */
+/* How many steps, and bytes of types and names, a document's order takes. */
 static int
-measure_order(const MtfNode *node, const uint8 *at, const uint8 *end, Size *name_bytes)
+measure_order(const uint8 *at, const uint8 *end, Size *bytes)
 {
 	MtfElement element;
 	int nsteps = 0;
-	int last_wanted = 0;
-	Size bytes = 0;
 
-	*name_bytes = 0;
+	*bytes = 0;
 	while (nsteps < MAX_STEPS && mtf_bson_next(&at, end, &element) &&
 		   element.name_len <= MAX_STEP_NAME)
 	{
 		nsteps++;
-		bytes += element.name_len + 1;
-		if (find_child(node, element.name, element.name_len + 1) != NULL)
-		{
-			last_wanted = nsteps;
-			*name_bytes = bytes;
-		}
+		*bytes += element.name_len + 2;
 	}
-	/* Behind the last wanted field there may be one more that this document lacks. */
-	if (nsteps > last_wanted)
-	{
-		last_wanted = nsteps;
-		*name_bytes = bytes;
-	}
-	return last_wanted;
+	return nsteps;
+}
+
+static void
+forget_order(MtfNode *node)
+{
+	node->nsteps = 0;
+	for (MtfChild *child = node->children; child != NULL; child = child->next)
+		child->step = -1;
+	if (node->steps == NULL)
+		return;
+	pfree(node->steps);
+	pfree(node->step_bytes);
+	node->steps = NULL;
+	/* Where orders keep changing, learning must not cost more than searching. */
+	node->patience *= 2;
 }
 
 /*
@@ -297,25 +373,14 @@ measure_order(const MtfNode *node, const uint8 *at, const uint8 *end, Size *name
 static void
 learn_order(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end)
 {
-	Size name_bytes;
-	int nsteps = measure_order(node, at, end, &name_bytes);
-	MemoryContext old = MemoryContextSwitchTo(decoder->context);
+	Size nbytes;
+	int nsteps = measure_order(at, end, &nbytes);
 	MtfElement element;
-	char *name;
+	uint8 *bytes;
 
-	if (node->steps != NULL)
-	{
-		pfree(node->steps);
-		pfree(node->step_names);
-		node->patience *= 2;
-	}
-	node->nsteps = 0;
-	node->steps = palloc(Max(nsteps, 1) * sizeof(MtfStep));
-	name = node->step_names = palloc(Max(name_bytes, 1));
-	MemoryContextSwitchTo(old);
-
-	for (MtfChild *child = node->children; child != NULL; child = child->next)
-		child->step = -1;
+	forget_order(node);
+	node->steps = MemoryContextAlloc(decoder->context, Max(nsteps, 1) * sizeof(MtfStep));
+	bytes = node->step_bytes = MemoryContextAlloc(decoder->context, Max(nbytes, 1));
 	for (int i = 0; i < nsteps && mtf_bson_next(&at, end, &element); i++)
 	{
 		MtfChild *child = find_child(node, element.name, element.name_len + 1);
@@ -324,31 +389,32 @@ learn_order(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *en
 			child = NULL;
 		else if (child != NULL)
 			child->step = i;
-		memcpy(name, element.name, element.name_len + 1);
-		fill_step(&node->steps[i], name, element.name_len + 1, child);
-		name += element.name_len + 1;
-		node->nsteps = i + 1;
+		bytes[0] = element.type;
+		memcpy(bytes + 1, element.name, element.name_len + 1);
+		fill_step(&node->steps[i], bytes, element.name_len + 2, child);
+		bytes += element.name_len + 2;
 	}
+	node->nsteps = nsteps;
 	node->walks = node->misses = 0;
 }
 
 /*
- * The name at `name` is not the expected one: find whom it belongs to (NULL: nobody) and set *step to
- * the step from which to go on.
+ * The element whose name is at `name` is not what *step expects: find whom it belongs to (NULL:
+ * nobody) and set *step to the step from which to go on.
  */
 static MtfChild *
-search_child(const MtfNode *node, const uint8 *name, const uint8 *end, const MtfStep **step,
+search_child(MtfNode *node, const uint8 *name, const uint8 *end, const MtfStep **step,
 			 uint32 *name_size)
 {
 	const MtfStep *last = node->steps + node->nsteps;
 	const uint8 *nul;
 	MtfChild *child;
 
-	for (const MtfStep *ahead = *step + 1; ahead < last && ahead <= *step + LOOKAHEAD; ahead++)
+	for (const MtfStep *ahead = *step; ahead < last && ahead <= *step + LOOKAHEAD; ahead++)
 	{
-		if (step_matches(ahead, name, end))
+		if (step_names_match(ahead, name, end))
 		{
-			*name_size = ahead->name_size;
+			*name_size = ahead->size - 1;
 			*step = ahead + 1;
 			return ahead->child;
 		}
@@ -428,6 +494,107 @@ walk_array(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end
 	}
 }
 
+/* Bytes of a value of `type`; raises when it does not fit. */
+static inline uint32
+value_size(uint8 type, const uint8 *value, const uint8 *end)
+{
+	uint32 size = mtf_bson_size(type, value, end);
+
+	if (unlikely(size == MTF_BSON_BAD))
+		mtf_bson_raise_invalid();
+	return size;
+}
+
+static inline void
+need(const uint8 *value, const uint8 *end, uint32 size)
+{
+	if (unlikely((uint32) (end - value) < size))
+		mtf_bson_raise_invalid();
+}
+
+static inline uint32
+store_datum(MtfDecoder *decoder, const MtfStep *step, Datum datum, uint32 size)
+{
+	int index = step->child->targets->index;
+
+	decoder->values[index] = datum;
+	decoder->isnull[index] = false;
+	return size;
+}
+
+/*
+ * Do what a matching step says with the value at `value`; the size of the value.  An operation that
+ * finds its value unusual leaves it to the general way.
+ */
+static inline uint32
+run_step(MtfDecoder *decoder, const MtfStep *step, uint8 type, const uint8 *value, const uint8 *end)
+{
+	uint32 size;
+	Datum datum;
+
+	switch (step->op)
+	{
+		case OP_SKIP_FIXED: need(value, end, step->fixed); return step->fixed;
+		case OP_SKIP_TEXT:
+		case OP_SKIP_OTHER: return value_size(type, value, end);
+		case OP_NULL: return 0;
+		case OP_INT4:
+			need(value, end, 4);
+			return store_datum(decoder, step, Int32GetDatum((int32) mtf_load_u32(value)), 4);
+		case OP_INT8_OF_INT32:
+			need(value, end, 4);
+			return store_datum(decoder, step, Int64GetDatum((int32) mtf_load_u32(value)), 4);
+		case OP_INT8:
+			need(value, end, 8);
+			return store_datum(decoder, step, Int64GetDatum((int64) mtf_load_u64(value)), 8);
+		case OP_FLOAT8:
+			need(value, end, 8);
+			return store_datum(decoder, step, Float8GetDatum(mtf_load_double(value)), 8);
+		case OP_BOOL:
+			need(value, end, 1);
+			if (likely(*value <= 1))
+				return store_datum(decoder, step, BoolGetDatum(*value == 1), 1);
+			break;
+		case OP_TIMESTAMP:
+			need(value, end, 8);
+			if (likely(mtf_timestamp_from_bson(value, &datum)))
+				return store_datum(decoder, step, datum, 8);
+			break;
+		case OP_OBJECTID:
+			need(value, end, 12);
+			return store_datum(decoder, step, mtf_objectid_text(value, &decoder->arena), 12);
+		case OP_TEXT:
+			size = value_size(type, value, end);
+			if (likely(mtf_plain_text(step->child->targets, value, size, &decoder->arena, &datum)))
+				return store_datum(decoder, step, datum, size);
+			break;
+		case OP_GENERAL: break;
+	}
+	size = value_size(type, value, end);
+	take_value(decoder, step->child, type, value, size);
+	return size;
+}
+
+/* An element that is not the expected one, by name or by type; its whole size. */
+static uint32
+walk_unexpected(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end,
+				const MtfStep **step, int *remaining)
+{
+	uint8 type = at[0];
+	uint32 name_size;
+	MtfChild *child = search_child(node, at + 1, end, step, &name_size);
+	const uint8 *value = at + 1 + name_size;
+	uint32 size = value_size(type, value, end);
+
+	if (child != NULL && child->seen != decoder->row)
+	{
+		child->seen = decoder->row;
+		(*remaining)--;
+		take_value(decoder, child, type, value, size);
+	}
+	return 1 + name_size + size;
+}
+
 static void
 walk_document(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end)
 {
@@ -445,33 +612,27 @@ walk_document(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *
 
 	while (at < end && remaining > 0)
 	{
-		uint8 type = *at++;
-		uint32 name_size;
-		uint32 size;
+		uint8 type = *at;
 		MtfChild *child;
 
 		if (likely(step < last && step_matches(step, at, end)))
 		{
-			name_size = step->name_size;
 			child = step->child;
-			step++;
+			if (child == NULL || child->seen != decoder->row)
+			{
+				if (child != NULL)
+				{
+					child->seen = decoder->row;
+					remaining--;
+				}
+				at += step->size;
+				at += run_step(decoder, step, type, at, end);
+				step++;
+				continue;
+			}
 		}
-		else
-		{
-			child = search_child(node, at, end, &step, &name_size);
-			missed = true;
-		}
-		at += name_size;
-		size = mtf_bson_size(type, at, end);
-		if (unlikely(size == MTF_BSON_BAD))
-			mtf_bson_raise_invalid();
-		if (child != NULL && child->seen != decoder->row)
-		{
-			child->seen = decoder->row;
-			remaining--;
-			take_value(decoder, child, type, at, size);
-		}
-		at += size;
+		at += walk_unexpected(decoder, node, at, end, &step, &remaining);
+		missed = true;
 	}
 	node->misses += missed;
 }

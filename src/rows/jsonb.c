@@ -209,7 +209,8 @@ hex_text(const uint8 *bytes, int n)
 	char *text = palloc(2 * n + 1);
 
 	for (int i = 0; i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+		memcpy(text + 2 * i, mtf_hex_pairs[bytes[i]], 2);
+	text[2 * n] = '\0';
 	return text;
 }
 

@@ -110,9 +110,47 @@ mtf_decimal_from_int64(MtfDecimal *decimal, int64 value)
 
 	decimal->class = MTF_DECIMAL_FINITE;
 	decimal->negative = value < 0;
-	decimal->high = magnitude / POW10_18;
-	decimal->low = magnitude % POW10_18;
+	decimal->high = 0;
+	decimal->low = magnitude;
 	decimal->exponent = 0;
+	if (unlikely(magnitude >= POW10_18))
+	{
+		decimal->high = magnitude / POW10_18;
+		decimal->low = magnitude % POW10_18;
+	}
+}
+
+/*
+ * A double with at most six digits after the point and fifteen in all, such as a price, is found
+ * without a general search: the quotient below is correctly rounded, so these digits read back as the
+ * same double, and no two decimals of fifteen digits read as one double.  False for all others.
+ */
+static bool
+short_decimal(MtfDecimal *decimal, double magnitude)
+{
+	static const struct
+	{
+		double power;
+		int digits;
+	} tries[] = {{1.0, 0}, {1e3, 3}, {1e6, 6}};
+
+	for (int i = 0; i < lengthof(tries); i++)
+	{
+		double scaled = magnitude * tries[i].power;
+		uint64 digits;
+
+		if (scaled >= 1e15)
+			return false;
+		digits = (uint64) (scaled + 0.5);
+		if ((double) digits / tries[i].power != magnitude)
+			continue;
+		decimal->low = digits;
+		decimal->exponent = -tries[i].digits;
+		while (decimal->exponent < 0 && decimal->low % 10 == 0)
+			decimal->low /= 10, decimal->exponent++;
+		return true;
+	}
+	return false;
 }
 
 void
@@ -130,6 +168,8 @@ mtf_decimal_from_double(MtfDecimal *decimal, double value)
 		decimal->class = isnan(value) ? MTF_DECIMAL_NAN : MTF_DECIMAL_INFINITY;
 		return;
 	}
+	if (short_decimal(decimal, fabs(value)))
+		return;
 	double_to_shortest_decimal_buf(value, text);
 	for (; *at != '\0' && *at != 'e'; at++)
 	{

@@ -24,59 +24,24 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define HIGH_BITS UINT64CONST(0x8080808080808080)
-#define LOW_BITS  UINT64CONST(0x7F7F7F7F7F7F7F7F)
-
-static inline char *
-arena_alloc(MtfArena *arena, Size size)
-{
-	Size aligned = MAXALIGN(size);
-	char *result = arena->at;
-
-	if (unlikely(aligned > (Size) (arena->end - arena->at)))
-		return palloc(size);
-	arena->at += aligned;
-	return result;
-}
-
-static inline uint64
-load_native(const char *at)
-{
-	uint64 word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-/* All eight bytes are ASCII and none is NUL: then adding 0x7F to each sets its high bit, no carry. */
-static inline bool
-word_is_plain(uint64 word)
-{
-	return (word & HIGH_BITS) == 0 && ((word + LOW_BITS) & HIGH_BITS) == HIGH_BITS;
-}
-
-/* Copy, and tell whether everything was ASCII without NUL: one pass instead of two. */
-static inline bool
-copy_plain(char *to, const char *from, uint32 len)
-{
-	uint32 i = 0;
-
-	for (; i + 8 <= len; i += 8)
-	{
-		uint64 word = load_native(from + i);
-
-		if (!word_is_plain(word))
-			return false;
-		memcpy(to + i, &word, 8);
-	}
-	for (; i < len; i++)
-	{
-		if ((unsigned char) (from[i] - 1) >= 0x7F)
-			return false;
-		to[i] = from[i];
-	}
-	return true;
-}
+const char mtf_hex_pairs[256][2] = {
+	"00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "0a", "0b", "0c", "0d", "0e", "0f",
+	"10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "1a", "1b", "1c", "1d", "1e", "1f",
+	"20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "2a", "2b", "2c", "2d", "2e", "2f",
+	"30", "31", "32", "33", "34", "35", "36", "37", "38", "39", "3a", "3b", "3c", "3d", "3e", "3f",
+	"40", "41", "42", "43", "44", "45", "46", "47", "48", "49", "4a", "4b", "4c", "4d", "4e", "4f",
+	"50", "51", "52", "53", "54", "55", "56", "57", "58", "59", "5a", "5b", "5c", "5d", "5e", "5f",
+	"60", "61", "62", "63", "64", "65", "66", "67", "68", "69", "6a", "6b", "6c", "6d", "6e", "6f",
+	"70", "71", "72", "73", "74", "75", "76", "77", "78", "79", "7a", "7b", "7c", "7d", "7e", "7f",
+	"80", "81", "82", "83", "84", "85", "86", "87", "88", "89", "8a", "8b", "8c", "8d", "8e", "8f",
+	"90", "91", "92", "93", "94", "95", "96", "97", "98", "99", "9a", "9b", "9c", "9d", "9e", "9f",
+	"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "aa", "ab", "ac", "ad", "ae", "af",
+	"b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9", "ba", "bb", "bc", "bd", "be", "bf",
+	"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "ca", "cb", "cc", "cd", "ce", "cf",
+	"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9", "da", "db", "dc", "dd", "de", "df",
+	"e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9", "ea", "eb", "ec", "ed", "ee", "ef",
+	"f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "fa", "fb", "fc", "fd", "fe", "ff",
+};
 
 const char *
 mtf_text_to_server(const char *text, uint32 len, uint32 *result_len)
@@ -84,6 +49,8 @@ mtf_text_to_server(const char *text, uint32 len, uint32 *result_len)
 	const char *converted;
 
 	*result_len = len;
+	if (mtf_text_is_plain(text, len))
+		return text;
 	if (!pg_verify_mbstr(PG_UTF8, text, len, true))
 		return NULL;
 	if (GetDatabaseEncoding() == PG_UTF8)
@@ -110,7 +77,7 @@ pad_bpchar(const MtfTarget *target, const char *text, uint32 len, MtfArena *aren
 {
 	int chars = pg_mbstrlen_with_len(text, len);
 	int blanks = target->max_chars > chars ? target->max_chars - chars : 0;
-	char *result = arena_alloc(arena, VARHDRSZ + len + blanks);
+	char *result = mtf_arena_alloc(arena, VARHDRSZ + len + blanks);
 
 	memcpy(VARDATA(result), text, len);
 	memset(VARDATA(result) + len, ' ', blanks);
@@ -137,9 +104,9 @@ decode_string(const MtfTarget *target, const uint8 *value, uint32 size, MtfArena
 {
 	uint32 len;
 	const char *text = mtf_bson_text(value, size, &len);
-	char *result = arena_alloc(arena, VARHDRSZ + len);
+	char *result = mtf_arena_alloc(arena, VARHDRSZ + len);
 
-	if (unlikely(!copy_plain(VARDATA(result), text, len)))
+	if (unlikely(!mtf_copy_plain(VARDATA(result), text, len)))
 	{
 		uint32 server_len;
 		const char *server_text = mtf_text_to_server(text, len, &server_len);
@@ -147,7 +114,7 @@ decode_string(const MtfTarget *target, const uint8 *value, uint32 size, MtfArena
 		if (server_text == NULL)
 			return MTF_MISFIT_ENCODING;
 		if (server_len > len)
-			result = arena_alloc(arena, VARHDRSZ + server_len);
+			result = mtf_arena_alloc(arena, VARHDRSZ + server_len);
 		len = server_len;
 		memcpy(VARDATA(result), server_text, len);
 	}
@@ -157,16 +124,9 @@ decode_string(const MtfTarget *target, const uint8 *value, uint32 size, MtfArena
 static MtfFit
 decode_objectid(const MtfTarget *target, const uint8 *value, MtfArena *arena, Datum *datum)
 {
-	static const char digits[] = "0123456789abcdef";
-	char *result = arena_alloc(arena, VARHDRSZ + 24);
-	char *to = VARDATA(result);
+	Datum text = mtf_objectid_text(value, arena);
 
-	for (int i = 0; i < 12; i++)
-	{
-		*to++ = digits[value[i] >> 4];
-		*to++ = digits[value[i] & 15];
-	}
-	return finish_text(target, result, 24, arena, datum);
+	return finish_text(target, DatumGetPointer(text), 24, arena, datum);
 }
 
 static MtfFit
@@ -282,7 +242,7 @@ decode_numeric(const MtfTarget *target, uint8 type, const uint8 *value, MtfArena
 		case MTF_BSON_INT64: mtf_decimal_from_int64(&decimal, (int64) mtf_load_u64(value)); break;
 		default: return MTF_MISFIT_TYPE;
 	}
-	result = arena_alloc(arena, MTF_NUMERIC_MAX_SIZE);
+	result = mtf_arena_alloc(arena, MTF_NUMERIC_MAX_SIZE);
 	if (!mtf_decimal_to_numeric(&decimal, target->typmod, result))
 		return MTF_MISFIT_RANGE;
 	*datum = PointerGetDatum(result);
@@ -323,18 +283,9 @@ decode_date(uint8 type, const uint8 *value, Datum *datum)
 static MtfFit
 decode_timestamp(uint8 type, const uint8 *value, Datum *datum)
 {
-	const int64 epoch_ms =
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000));
-	int64 ms;
-
 	if (type != MTF_BSON_DATE)
 		return MTF_MISFIT_TYPE;
-	ms = (int64) mtf_load_u64(value);
-	/* Compared in ms of the Unix epoch, where nothing can overflow. */
-	if (ms < MIN_TIMESTAMP / 1000 + epoch_ms || ms >= END_TIMESTAMP / 1000 + epoch_ms)
-		return MTF_MISFIT_RANGE;
-	*datum = TimestampGetDatum((ms - epoch_ms) * 1000);
-	return MTF_FIT_VALUE;
+	return mtf_timestamp_from_bson(value, datum) ? MTF_FIT_VALUE : MTF_MISFIT_RANGE;
 }
 
 static MtfFit
@@ -355,7 +306,7 @@ decode_bytea(uint8 type, const uint8 *value, uint32 size, MtfArena *arena, Datum
 	/* Bytes alone do not tell one subtype from another, and comparisons on the server do. */
 	if (type != MTF_BSON_BINARY || value[4] != 0x00)
 		return MTF_MISFIT_TYPE;
-	result = arena_alloc(arena, VARHDRSZ + size - 5);
+	result = mtf_arena_alloc(arena, VARHDRSZ + size - 5);
 	memcpy(VARDATA(result), value + 5, size - 5);
 	SET_VARSIZE(result, VARHDRSZ + size - 5);
 	*datum = PointerGetDatum(result);

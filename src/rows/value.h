@@ -37,6 +37,10 @@
 
 #include "base/compat.h"
 #include "options/column.h"
+#include "rows/bson_raw.h"
+
+#include "datatype/timestamp.h"
+#include "utils/timestamp.h"
 
 /* Memory of one row's values, reused for the next row; what does not fit is palloc'd. */
 typedef struct MtfArena
@@ -109,5 +113,139 @@ extern void mtf_value_check_null(MtfTarget *target);
  * The result is `text` itself when nothing had to change, else palloc'd.
  */
 extern const char *mtf_text_to_server(const char *text, uint32 len, uint32 *result_len);
+
+/*
+ * The commonest values, inline for the decoder's hot loop.  False: not as common as it seemed, use
+ * mtf_value_decode().
+ */
+#define MTF_HIGH_BITS UINT64CONST(0x8080808080808080)
+#define MTF_LOW_BITS  UINT64CONST(0x7F7F7F7F7F7F7F7F)
+
+static inline char *
+mtf_arena_alloc(MtfArena *arena, Size size)
+{
+	Size aligned = MAXALIGN(size);
+	char *result = arena->at;
+
+	if (unlikely(aligned > (Size) (arena->end - arena->at)))
+		return palloc(size);
+	arena->at += aligned;
+	return result;
+}
+
+/* All eight bytes are ASCII and none is NUL: then adding 0x7F to each sets its high bit, no carry. */
+static inline bool
+mtf_word_is_plain(uint64 word)
+{
+	return (word & MTF_HIGH_BITS) == 0 && ((word + MTF_LOW_BITS) & MTF_HIGH_BITS) == MTF_HIGH_BITS;
+}
+
+static inline uint64
+mtf_load_native(const void *at)
+{
+	uint64 word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* ASCII without NUL. */
+static inline bool
+mtf_text_is_plain(const char *text, uint32 len)
+{
+	uint32 i = 0;
+
+	for (; i + 8 <= len; i += 8)
+		if (!mtf_word_is_plain(mtf_load_native(text + i)))
+			return false;
+	for (; i < len; i++)
+		if ((unsigned char) (text[i] - 1) >= 0x7F)
+			return false;
+	return true;
+}
+
+/* Copy, and tell whether everything was ASCII without NUL: one pass instead of two. */
+static inline bool
+mtf_copy_plain(char *to, const char *from, uint32 len)
+{
+	uint32 i = 0;
+
+	if (len < 8)
+	{
+		for (; i < len; i++)
+		{
+			if ((unsigned char) (from[i] - 1) >= 0x7F)
+				return false;
+			to[i] = from[i];
+		}
+		return true;
+	}
+	for (; i + 8 <= len; i += 8)
+	{
+		uint64 word = mtf_load_native(from + i);
+
+		if (!mtf_word_is_plain(word))
+			return false;
+		memcpy(to + i, &word, 8);
+	}
+	/* The rest once more with what is before it. */
+	if (i < len)
+	{
+		uint64 word = mtf_load_native(from + len - 8);
+
+		if (!mtf_word_is_plain(word))
+			return false;
+		memcpy(to + len - 8, &word, 8);
+	}
+	return true;
+}
+
+/* A string into the arena; false for anything but ASCII, a length above the limit, no room. */
+static inline bool
+mtf_plain_text(const MtfTarget *target, const uint8 *value, uint32 size, MtfArena *arena,
+			   Datum *datum)
+{
+	uint32 len = size - 5;
+	Size need = MAXALIGN(VARHDRSZ + len);
+	char *result = arena->at;
+
+	if (need > (Size) (arena->end - arena->at) || value[size - 1] != 0 ||
+		len > (uint32) target->max_chars ||
+		!mtf_copy_plain(VARDATA(result), (const char *) value + 4, len))
+		return false;
+	SET_VARSIZE(result, VARHDRSZ + len);
+	arena->at += need;
+	*datum = PointerGetDatum(result);
+	return true;
+}
+
+/* Two hexadecimal digits of each byte, in memory order. */
+extern const char mtf_hex_pairs[256][2];
+
+static inline Datum
+mtf_objectid_text(const uint8 *value, MtfArena *arena)
+{
+	char *result = mtf_arena_alloc(arena, VARHDRSZ + 24);
+
+	for (int i = 0; i < 12; i++)
+		memcpy(VARDATA(result) + 2 * i, mtf_hex_pairs[value[i]], 2);
+	SET_VARSIZE(result, VARHDRSZ + 24);
+	return PointerGetDatum(result);
+}
+
+/* Milliseconds since 1970; false outside the range of timestamp. */
+static inline bool
+mtf_timestamp_from_bson(const uint8 *value, Datum *datum)
+{
+	const int64 epoch_ms =
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000));
+	int64 ms = (int64) mtf_load_u64(value);
+
+	/* Compared in ms of the Unix epoch, where nothing can overflow. */
+	if (ms < MIN_TIMESTAMP / 1000 + epoch_ms || ms >= END_TIMESTAMP / 1000 + epoch_ms)
+		return false;
+	*datum = TimestampGetDatum((ms - epoch_ms) * 1000);
+	return true;
+}
 
 #endif /* MTF_VALUE_H */
