@@ -20,7 +20,7 @@
  * What must not happen here: a reply of a wrong shape.  responseTo, ns, cursor ids and array keys are
  * those of a real server.
  */
-#include <bson/bson.h>
+#include "../src/base/driver_compat.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -433,7 +433,7 @@ send_batch(const Client *client, const char *which, const char *ns, int64_t id, 
 	bool sent;
 
 	BSON_APPEND_DOCUMENT_BEGIN(&doc, "cursor", &cursor);
-	BSON_APPEND_ARRAY_BEGIN(&cursor, which, &array);
+	BSON_APPEND_ARRAY_UNSAFE_BEGIN(&cursor, which, &array);
 	bson_append_array_end(&cursor, &array);
 	BSON_APPEND_INT64(&cursor, "id", id);
 	BSON_APPEND_UTF8(&cursor, "ns", ns);
@@ -742,7 +742,7 @@ answer_kill_cursors(const Client *client, const bson_t *command)
 	uint32_t n = 0;
 	bool sent;
 
-	BSON_APPEND_ARRAY_BEGIN(&reply, "cursorsKilled", &killed);
+	BSON_APPEND_ARRAY_UNSAFE_BEGIN(&reply, "cursorsKilled", &killed);
 	if (field_document(command, "cursors", &ids) && bson_iter_init(&iter, &ids))
 	{
 		while (bson_iter_next(&iter))
@@ -762,7 +762,7 @@ answer_kill_cursors(const Client *client, const bson_t *command)
 		}
 	}
 	bson_append_array_end(&reply, &killed);
-	BSON_APPEND_ARRAY_BEGIN(&reply, "cursorsNotFound", &unknown);
+	BSON_APPEND_ARRAY_UNSAFE_BEGIN(&reply, "cursorsNotFound", &unknown);
 	bson_append_array_end(&reply, &unknown);
 	BSON_APPEND_DOUBLE(&reply, "ok", 1.0);
 	sent = send_document(client, &reply);

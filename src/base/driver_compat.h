@@ -10,6 +10,11 @@
 
 #include <bson/bson.h>
 
+/* libbson 2: the plain name is deprecated, since it does not check the keys it is given. */
+#ifndef BSON_APPEND_ARRAY_UNSAFE_BEGIN
+#define BSON_APPEND_ARRAY_UNSAFE_BEGIN BSON_APPEND_ARRAY_BEGIN
+#endif
+
 #endif /* MTF_DRIVER_COMPAT_H */
 
 /* Outside of the guard: a file of the remote room may come here through another room's header first. */

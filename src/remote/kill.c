@@ -30,7 +30,7 @@ build_kill_cursors(MtfClient *client, bson_t *command, const char *database, con
 	bson_t child;
 
 	return BSON_APPEND_UTF8(command, "killCursors", collection) &&
-		   BSON_APPEND_ARRAY_BEGIN(command, "cursors", &child) &&
+		   BSON_APPEND_ARRAY_UNSAFE_BEGIN(command, "cursors", &child) &&
 		   BSON_APPEND_INT64(&child, "0", id) && bson_append_array_end(command, &child) &&
 		   mtf_wire_append_common(client, command, database, false);
 }
@@ -41,7 +41,7 @@ build_kill_sessions(MtfClient *client, bson_t *command, const uint8 *session)
 	bson_t sessions;
 	bson_t child;
 
-	return BSON_APPEND_ARRAY_BEGIN(command, "killSessions", &sessions) &&
+	return BSON_APPEND_ARRAY_UNSAFE_BEGIN(command, "killSessions", &sessions) &&
 		   BSON_APPEND_DOCUMENT_BEGIN(&sessions, "0", &child) &&
 		   BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, session, 16) &&
 		   bson_append_document_end(&sessions, &child) &&
