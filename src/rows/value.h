@@ -220,7 +220,7 @@ mtf_plain_text(const MtfTarget *target, const uint8 *value, uint32 size, MtfAren
 }
 
 /* Two hexadecimal digits of each byte, in memory order. */
-extern const char mtf_hex_pairs[256][2];
+extern const char mtf_hex_pairs[256][3];
 
 static inline Datum
 mtf_objectid_text(const uint8 *value, MtfArena *arena)
