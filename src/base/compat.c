@@ -4,6 +4,9 @@
  */
 #include "base/compat.h"
 
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
 #if PG_VERSION_NUM >= 140000
 #include "tcop/tcopprot.h"
 #include "utils/timeout.h"
@@ -32,3 +35,31 @@ mtf_compat_check_client(void)
 	}
 }
 #endif
+
+#if PG_VERSION_NUM >= 150000
+static Size requested_shmem = 0;
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+
+static void
+request_shmem(void)
+{
+	if (prev_shmem_request_hook != NULL)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(requested_shmem);
+}
+#endif
+
+void
+mtf_compat_request_shmem(Size size)
+{
+#if PG_VERSION_NUM >= 150000
+	if (requested_shmem == 0)
+	{
+		prev_shmem_request_hook = shmem_request_hook;
+		shmem_request_hook = request_shmem;
+	}
+	requested_shmem = add_size(requested_shmem, MAXALIGN(size));
+#else
+	RequestAddinShmemSpace(size);
+#endif
+}

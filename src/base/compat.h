@@ -35,6 +35,25 @@
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* PostgreSQL 16: the extra of a setting belongs to guc.c's own allocator. */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size) malloc(size)
+#endif
+
+/* PostgreSQL 18: ExecutorRun lost its last argument. */
+#if PG_VERSION_NUM >= 180000
+#define MTF_EXECUTOR_RUN_PARAMETERS                                                                \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define MTF_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count
+#else
+#define MTF_EXECUTOR_RUN_PARAMETERS                                                                \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define MTF_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count, execute_once
+#endif
+
+/* PostgreSQL 15: shared memory is asked for in a hook of its own, no longer in _PG_init. */
+extern void mtf_compat_request_shmem(Size size);
+
 /* The first range table index of a scan, in the numbering of the finished plan. */
 static inline int
 mtf_compat_first_relid(const ForeignScan *scan)
