@@ -5,15 +5,17 @@ DATA = mongo_tenant_fdw--0.1.sql
 PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
 
 # base: versions, guards, errors
-OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/key_dir.o
+OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/key_dir.o src/base/stat.o
 # options: what an owner may say, and how columns map to documents
 OBJS += src/options/uri.o src/options/option.o src/options/column.o
 # auth: text token to verified claims
 OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
 	src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
 # tenant: claims and policy to scope
-OBJS += src/tenant/provider.o src/tenant/policy.o src/tenant/session.o src/tenant/scope.o \
-	src/tenant/functions.o
+OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/tenant/identity.o \
+	src/tenant/setting.o src/tenant/session.o src/tenant/audit.o src/tenant/policy.o \
+	src/tenant/recheck.o src/tenant/scope.o \
+	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely
 OBJS += src/plan/shippable.o src/plan/collation.o src/plan/classify.o src/plan/plan_private.o src/plan/cost.o \
 	src/plan/plan_scan.o

@@ -215,6 +215,11 @@ CREATE FUNCTION mongo_tenant.drop_policy(server name, collection text, database 
 	AS 'MODULE_PATHNAME', 'mtf_drop_policy' LANGUAGE C VOLATILE PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 
+-- After pg_upgrade, which gives servers other OIDs: bind every policy to its server's name again.
+CREATE FUNCTION mongo_tenant.rebind_policies() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'mtf_rebind_policies' LANGUAGE C VOLATILE PARALLEL UNSAFE
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+
 CREATE FUNCTION mongo_tenant.check_token(token text, OUT "check" text, OUT passed boolean,
 		OUT why text) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mtf_check_token' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 11;
@@ -248,6 +253,7 @@ REVOKE ALL ON FUNCTION
 	mongo_tenant.revoke(text, text, text, text, timestamptz),
 	mongo_tenant.set_policy(name, text, text, text, boolean, text, text),
 	mongo_tenant.drop_policy(name, text, text),
+	mongo_tenant.rebind_policies(),
 	mongo_tenant.check_token(text),
 	mongo_tenant.explain_policy(regclass),
 	mongo_tenant.stat_counters()

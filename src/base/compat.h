@@ -8,6 +8,11 @@
 #ifndef MTF_COMPAT_H
 #define MTF_COMPAT_H
 
+/* PostgreSQL 16 marks exported functions itself; before, hidden visibility would hide them too. */
+#ifndef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
 #include "postgres.h"
 #include "catalog/namespace.h"
 #include "commands/explain.h"

@@ -46,6 +46,9 @@ extern void mtf_scope_append_match(const MtfScope *scope, bson_t *match);
 /* The tenant field's path, to be projected with every document; NULL when shared. */
 extern const char *mtf_scope_field(const MtfScope *scope);
 
+/* What the audit line calls this access; "select" unless told. */
+extern void mtf_scope_set_operation(MtfScope *scope, const char *operation);
+
 /*
  * Recheck a document that came back, before any column is decoded: exact type, exact bytes, one
  * tenant field only.  Raises XX001 (and writes an audit line) when it is not ours; never a row.
