@@ -47,9 +47,8 @@
 
 /* PostgreSQL 18: ExecutorRun lost its last argument. */
 #if PG_VERSION_NUM >= 180000
-#define MTF_EXECUTOR_RUN_PARAMETERS                                                                \
-	QueryDesc *queryDesc, ScanDirection direction, uint64 count
-#define MTF_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count
+#define MTF_EXECUTOR_RUN_PARAMETERS QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define MTF_EXECUTOR_RUN_ARGUMENTS  queryDesc, direction, count
 #else
 #define MTF_EXECUTOR_RUN_PARAMETERS                                                                \
 	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once

@@ -87,7 +87,7 @@ bool
 mtf_key_dir_same(const MtfFileStamp *a, const MtfFileStamp *b)
 {
 	return a->exists == b->exists && a->device == b->device && a->inode == b->inode &&
-		a->size == b->size && same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
+		   a->size == b->size && same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
 }
 
 /* Why an open file may not be used; NULL when it may. */
@@ -131,7 +131,7 @@ read_all(int fd, char *buffer, size_t max, size_t *len)
 
 char *
 mtf_key_dir_load(const char *name, size_t max, bool secret, size_t *len, MtfFileStamp *stamp,
-				const char **why)
+				 const char **why)
 {
 	char *path = mtf_key_dir_locate(name, why);
 	char *buffer = NULL;

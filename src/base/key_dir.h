@@ -41,7 +41,7 @@ extern bool mtf_key_dir_same(const MtfFileStamp *a, const MtfFileStamp *b);
  * be readable by group or world; no file may be writable by them.  *stamp is what was read.
  */
 extern char *mtf_key_dir_load(const char *name, size_t max, bool secret, size_t *len,
-							 MtfFileStamp *stamp, const char **why);
+							  MtfFileStamp *stamp, const char **why);
 
 /*
  * The same two for callers that cannot go on: raise F0000.  The path is of a file that may be used;

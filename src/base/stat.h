@@ -12,18 +12,18 @@
 
 typedef enum MtfStat
 {
-	MTF_STAT_VERIFICATIONS,	 /* full verifications of a token, signature included */
-	MTF_STAT_CACHE_HITS,	 /* uses of a verdict made before */
-	MTF_STAT_BINDINGS,		 /* executions bound to a tenant */
-	MTF_STAT_BYPASSES,		 /* executions that read without a tenant */
+	MTF_STAT_VERIFICATIONS,  /* full verifications of a token, signature included */
+	MTF_STAT_CACHE_HITS,     /* uses of a verdict made before */
+	MTF_STAT_BINDINGS,       /* executions bound to a tenant */
+	MTF_STAT_BYPASSES,       /* executions that read without a tenant */
 	MTF_STAT_DENIED_MISSING, /* no token */
-	MTF_STAT_DENIED_TOKEN,	 /* malformed, forged, wrong audience, … */
+	MTF_STAT_DENIED_TOKEN,   /* malformed, forged, wrong audience, … */
 	MTF_STAT_DENIED_EXPIRED,
 	MTF_STAT_DENIED_REVOKED,
-	MTF_STAT_DENIED_SCOPE,	  /* token_scope, parallel workers */
+	MTF_STAT_DENIED_SCOPE,    /* token_scope, parallel workers */
 	MTF_STAT_DENIED_PROVIDER, /* not a provider of this server or function */
-	MTF_STAT_DENIED_TENANT,	  /* claim does not fit tenant_type */
-	MTF_STAT_DENIED_POLICY,	  /* 42501 */
+	MTF_STAT_DENIED_TENANT,   /* claim does not fit tenant_type */
+	MTF_STAT_DENIED_POLICY,   /* 42501 */
 	MTF_STAT_DENIED_CHANGED,  /* 55000: identity changed under an open cursor */
 	MTF_STAT_RECHECKS_FAILED,
 	MTF_STAT_SCANS,

@@ -206,10 +206,10 @@ check_create_provider(FunctionCallInfo fcinfo)
 	require_text(arg_text(fcinfo, CREATE_NAME), "name");
 	require_text(arg_text(fcinfo, CREATE_ISSUER), "issuer");
 	if (array_is_empty(fcinfo, CREATE_AUDIENCE) && !any)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a provider needs an audience"),
-						errhint("A token made for another service would be accepted without one; "
-								"any_audience => true says that this is meant.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a provider needs an audience"),
+				 errhint("A token made for another service would be accepted without one; "
+						 "any_audience => true says that this is meant.")));
 	if (!array_is_empty(fcinfo, CREATE_AUDIENCE) && any)
 		refuse("audience and any_audience exclude each other");
 	if (claim == NULL || !mtf_claim_path_valid(mtf_text_to_utf8(claim)))
@@ -236,8 +236,8 @@ PGDLLEXPORT Datum
 mtf_create_provider(PG_FUNCTION_ARGS)
 {
 	static const Oid types[CREATE_COUNT] = {
-		TEXTOID,	  TEXTOID, TEXTARRAYOID, JSONBOID,	   TEXTARRAYOID, TEXTOID, TEXTARRAYOID,
-		BOOLOID,	  BOOLOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID,		 TEXTOID, TEXTOID};
+		TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID,     TEXTARRAYOID, TEXTOID, TEXTARRAYOID,
+		BOOLOID, BOOLOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID,      TEXTOID, TEXTOID};
 	char *name = arg_text(fcinfo, CREATE_NAME);
 
 	check_create_provider(fcinfo);
@@ -453,7 +453,7 @@ mtf_set_policy(PG_FUNCTION_ARGS)
 	connect();
 	{
 		const char *texts[7] = {server->name, database, collection, shared ? "true" : "false",
-								field,		  type,		match};
+								field,        type,     match};
 
 		run_texts(fcinfo, SET_POLICY_SQL, 7, texts);
 	}

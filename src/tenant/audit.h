@@ -18,7 +18,7 @@ typedef enum MtfAuditLevel
 {
 	MTF_AUDIT_OFF,
 	MTF_AUDIT_DENY, /* what was refused */
-	MTF_AUDIT_ALL	/* and every access */
+	MTF_AUDIT_ALL   /* and every access */
 } MtfAuditLevel;
 
 extern int mtf_setting_audit;

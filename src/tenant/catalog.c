@@ -27,8 +27,8 @@
 typedef struct TableState
 {
 	const char *name;
-	int natts;	 /* columns this library knows */
-	Oid relid;	 /* InvalidOid: look it up */
+	int natts; /* columns this library knows */
+	Oid relid; /* InvalidOid: look it up */
 	uint64 generation;
 } TableState;
 
@@ -91,8 +91,9 @@ mtf_catalog_table(MtfTable table)
 	Oid relid = mtf_catalog_find_table(table);
 
 	if (!OidIsValid(relid))
-		ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
-						errmsg("extension \"mongo_tenant_fdw\" is not installed in this database")));
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("extension \"mongo_tenant_fdw\" is not installed in this database")));
 	return relid;
 }
 

@@ -84,8 +84,8 @@ typedef struct MtfRow
 	const bool *nulls;
 } MtfRow;
 
-#define MTF_ROW_NULL(row, attnum)  ((row)->nulls[(attnum) - 1])
-#define MTF_ROW_DATUM(row, attnum) ((row)->values[(attnum) - 1])
+#define MTF_ROW_NULL(row, attnum)  ((row)->nulls[(attnum) -1])
+#define MTF_ROW_DATUM(row, attnum) ((row)->values[(attnum) -1])
 
 /* Copies in the current memory context; NULL or empty for SQL NULL. */
 extern char *mtf_row_text(const MtfRow *row, int attnum);

@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "funcapi.h"
@@ -138,8 +139,8 @@ mtf_whoami(PG_FUNCTION_ARGS)
 	claims = mtf_identity_claims(mtf_session_identity(fcinfo));
 	values[0] = CStringGetTextDatum(claims->provider);
 	values[1] = CStringGetTextDatum(mtf_text_from_utf8(claims->issuer));
-	values[2] = text_or_null(
-		claims->subject != NULL ? mtf_text_from_utf8(claims->subject) : NULL, &nulls[2]);
+	values[2] = text_or_null(claims->subject != NULL ? mtf_text_from_utf8(claims->subject) : NULL,
+							 &nulls[2]);
 	values[3] = CStringGetTextDatum(mtf_text_from_utf8(claims->tenant));
 	values[4] = TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) claims->exp));
 	tuplestore_putvalues(rows.store, rows.tupdesc, values, nulls);
@@ -161,10 +162,16 @@ put_pair(const Rows *rows, const char *name, const char *value)
 PGDLLEXPORT Datum
 mtf_diag(PG_FUNCTION_ARGS)
 {
-	static const char *const settings[] = {
-		"token_scope", "leeway", "max_token_lifetime", "max_token_bytes", "audit",
-		"enable_filter_pushdown", "enable_sort_pushdown", "enable_limit_pushdown",
-		"enable_aggregate_pushdown", "enable_join_pushdown"};
+	static const char *const settings[] = {"token_scope",
+										   "leeway",
+										   "max_token_lifetime",
+										   "max_token_bytes",
+										   "audit",
+										   "enable_filter_pushdown",
+										   "enable_sort_pushdown",
+										   "enable_limit_pushdown",
+										   "enable_aggregate_pushdown",
+										   "enable_join_pushdown"};
 	Rows rows = begin_rows(fcinfo);
 	int i;
 

@@ -34,8 +34,8 @@ struct MtfIdentity
 	bool forgotten; /* no longer in the cache: freed with its last pin */
 
 	MtfClaims claims;
-	MtfTimeRules rules; /* verified under these */
-	uint64 serial;		/* of the providers it was verified with */
+	MtfTimeRules rules;          /* verified under these */
+	uint64 serial;               /* of the providers it was verified with */
 	const MtfProvider *provider; /* valid while the serial is */
 	bool local;
 
@@ -133,8 +133,8 @@ static bool
 rules_are_current(const MtfTimeRules *rules)
 {
 	return rules->leeway == mtf_setting_leeway &&
-		rules->max_lifetime == mtf_setting_max_token_lifetime &&
-		rules->max_bytes == mtf_setting_max_token_bytes;
+		   rules->max_lifetime == mtf_setting_max_token_lifetime &&
+		   rules->max_bytes == mtf_setting_max_token_bytes;
 }
 
 /* For the log: which check failed first, and why. */

@@ -102,9 +102,10 @@ read_policy(const MtfRow *row, void *arg)
 	policy->field = mtf_row_text(row, MTF_POLICY_FIELD);
 	policy->array = match != NULL && strcmp(match, "array") == 0;
 	made->valid = policy->shared
-		? policy->field == NULL
-		: policy->field != NULL && mtf_tenant_field_is_valid(policy->field, &ignored) &&
-			type != NULL && mtf_tenant_type_parse(type, &policy->type) && match != NULL;
+					  ? policy->field == NULL
+					  : policy->field != NULL &&
+							mtf_tenant_field_is_valid(policy->field, &ignored) && type != NULL &&
+							mtf_tenant_type_parse(type, &policy->type) && match != NULL;
 
 	bucket = bucket_of(made->database, made->collection);
 	made->next = set->buckets[bucket];

@@ -11,8 +11,8 @@
 
 typedef struct MtfPolicy
 {
-	bool is_default; /* the server's tenant_field */
-	bool shared;	 /* no tenant */
+	bool is_default;   /* the server's tenant_field */
+	bool shared;       /* no tenant */
 	const char *field; /* NULL when shared; copied to the caller's context */
 	MtfTenantType type;
 	bool array; /* the field is an array of tenants */

@@ -33,7 +33,7 @@ typedef struct ProviderSet
 typedef struct LoadState
 {
 	List *providers; /* of MtfProvider * */
-	List *keys;		 /* of KeyRow * */
+	List *keys;      /* of KeyRow * */
 } LoadState;
 
 typedef struct KeyRow
@@ -324,17 +324,16 @@ log_unusable(const ProviderSet *set)
 
 	for (i = 0; i < set->n; i++)
 		if (set->providers[i].why != NULL)
-			ereport(LOG_SERVER_ONLY,
-					(errmsg("mongo_tenant provider \"%s\" cannot be used: %s",
-							set->providers[i].trust.name, set->providers[i].why),
-					 errhidestmt(true)));
+			ereport(LOG_SERVER_ONLY, (errmsg("mongo_tenant provider \"%s\" cannot be used: %s",
+											 set->providers[i].trust.name, set->providers[i].why),
+									  errhidestmt(true)));
 }
 
 static uint64
 catalog_generation(void)
 {
 	return mtf_catalog_generation(MTF_TABLE_PROVIDER) +
-		mtf_catalog_generation(MTF_TABLE_PROVIDER_KEY);
+		   mtf_catalog_generation(MTF_TABLE_PROVIDER_KEY);
 }
 
 static bool
@@ -363,14 +362,14 @@ static bool
 set_is_current(const ProviderSet *set)
 {
 	return set != NULL && set->generation == catalog_generation() &&
-		strcmp(set->key_dir, mtf_setting_key_dir ? mtf_setting_key_dir : "") == 0;
+		   strcmp(set->key_dir, mtf_setting_key_dir ? mtf_setting_key_dir : "") == 0;
 }
 
 bool
 mtf_provider_is_current(uint64 serial, const MtfProvider *provider)
 {
 	return loaded != NULL && loaded->serial == serial && set_is_current(loaded) &&
-		files_are_current(provider);
+		   files_are_current(provider);
 }
 
 uint64

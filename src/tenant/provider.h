@@ -15,9 +15,9 @@
 
 typedef struct MtfProviderFile
 {
-	const char *name;	 /* base name; NULL: none */
-	const char *path;	 /* NULL: not in a usable directory */
-	MtfFileStamp stamp;	 /* of what was read */
+	const char *name;    /* base name; NULL: none */
+	const char *path;    /* NULL: not in a usable directory */
+	MtfFileStamp stamp;  /* of what was read */
 	int64 settled_after; /* seconds: until then a change may have kept the stamp; 0: settled */
 } MtfProviderFile;
 
@@ -28,7 +28,7 @@ typedef struct MtfProvider
 	MtfProviderFile jwks_file;
 	MtfProviderFile secret_file;
 	const char *why; /* why it cannot be used; NULL: it can */
-	bool keyless;	 /* only because it has no key yet */
+	bool keyless;    /* only because it has no key yet */
 } MtfProvider;
 
 /*

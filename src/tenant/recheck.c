@@ -35,7 +35,7 @@ enum
 	BSON_MIN_KEY = 0xff
 };
 
-#define MAX_IMAGES 2
+#define MAX_IMAGES   2
 #define MIN_DOCUMENT 5
 
 typedef struct Image
@@ -79,7 +79,7 @@ mtf_recheck_create(const char *field, bool array)
 	recheck->array = array;
 	recheck->nsegments = 1;
 	for (p = field; *p != '\0'; p++)
-		recheck->nsegments += *p == MTF_PATH_SEPARATOR;
+		recheck->nsegments += *p == '.';
 	recheck->segments = palloc0(sizeof(Segment) * recheck->nsegments);
 	for (i = 0, p = field; i < recheck->nsegments; i++)
 	{

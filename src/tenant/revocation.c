@@ -64,9 +64,9 @@ bool
 mtf_revocation_applies(const MtfClaims *claims)
 {
 	return probe_revocation(claims, "all", "") ||
-		probe_revocation(claims, "jti", catalog_text(claims->jti)) ||
-		probe_revocation(claims, "sub", catalog_text(claims->subject)) ||
-		probe_revocation(claims, "tenant", catalog_text(claims->tenant));
+		   probe_revocation(claims, "jti", catalog_text(claims->jti)) ||
+		   probe_revocation(claims, "sub", catalog_text(claims->subject)) ||
+		   probe_revocation(claims, "tenant", catalog_text(claims->tenant));
 }
 
 uint64

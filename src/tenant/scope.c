@@ -19,7 +19,7 @@
 
 struct MtfScope
 {
-	bool bound;	 /* false: for EXPLAIN */
+	bool bound;  /* false: for EXPLAIN */
 	bool shared; /* no predicate */
 	Oid serverid;
 	const char *database;
@@ -36,8 +36,8 @@ struct MtfScope
 	bson_oid_t oid;
 	uint8 uuid[16];
 
-	MtfRecheck *recheck; /* NULL when shared */
-	MtfAudit *audit;	 /* NULL when not bound */
+	MtfRecheck *recheck;         /* NULL when shared */
+	MtfAudit *audit;             /* NULL when not bound */
 	const MtfIdentity *identity; /* pinned by the binding, which lives as long; NULL under bypass */
 	Oid relid;
 };
@@ -161,7 +161,7 @@ create_unbound(Oid relid, const MtfIdentity *identity, List **providers)
 	scope->type = policy.type;
 	scope->array = policy.array;
 	scope->compare_bytes = policy.type == MTF_TENANT_STRING && server->collation != NULL &&
-		strcmp(server->collation, "none") == 0;
+						   strcmp(server->collation, "none") == 0;
 	*providers = server->providers;
 	return scope;
 }
@@ -376,7 +376,7 @@ append_array_match(const MtfScope *scope, bson_t *conjunction, uint32 *n)
 
 /* {operator: [a, b]} into `to`. */
 static void
-append_binary(bson_t *to, const char *operator, const bson_t *a, const bson_t *b)
+append_binary(bson_t *to, const char *operator, const bson_t * a, const bson_t *b)
 {
 	bson_t *operands = mtf_bson_create(CurrentMemoryContext);
 
@@ -470,8 +470,8 @@ append_bytes_match(const MtfScope *scope, bson_t *conjunction, uint32 *n)
 
 		BSON_APPEND_DOCUMENT(map, "input", guarded_by_type(path, "array", path, NULL));
 		BSON_APPEND_UTF8(map, "as", "e");
-		BSON_APPEND_DOCUMENT(
-			map, "in", guarded_by_type("$$e", "string", NULL, bytes_are_equal(scope, "$$e")));
+		BSON_APPEND_DOCUMENT(map, "in",
+							 guarded_by_type("$$e", "string", NULL, bytes_are_equal(scope, "$$e")));
 		BSON_APPEND_DOCUMENT(mapped, "$map", map);
 		BSON_APPEND_DOCUMENT(argument, "0", mapped);
 		test = mtf_bson_create(CurrentMemoryContext);
@@ -485,9 +485,9 @@ append_bytes_match(const MtfScope *scope, bson_t *conjunction, uint32 *n)
 static void
 append_prefixes(const MtfScope *scope, bson_t *conjunction, uint32 *n)
 {
-	const char *dot = strchr(scope->field, MTF_PATH_SEPARATOR);
+	const char *dot = strchr(scope->field, '.');
 
-	for (; dot != NULL; dot = strchr(dot + 1, MTF_PATH_SEPARATOR))
+	for (; dot != NULL; dot = strchr(dot + 1, '.'))
 		append_not_array(conjunction, n, pnstrdup(scope->field, dot - scope->field));
 }
 
@@ -508,7 +508,8 @@ mtf_scope_append_match(const MtfScope *scope, bson_t *match)
 	if (scope->compare_bytes)
 		append_bytes_match(scope, conjunction, &n);
 	if (!BSON_APPEND_ARRAY(match, "$and", conjunction))
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the filter is too large")));
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the filter is too large")));
 }
 
 static void
@@ -516,13 +517,12 @@ raise_recheck(const MtfScope *scope, const char *why)
 {
 	mtf_stat_add(MTF_STAT_RECHECKS_FAILED, 1);
 	mtf_audit_refusal(scope->identity, scope->relid, why);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("mongo_tenant recheck failed on a document of \"%s.%s\": %s", scope->database,
-					scope->collection, why),
-			 errhidestmt(true), errhidecontext(true)));
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("a document of collection \"%s\" failed the tenant check",
-						   scope->collection)));
+	ereport(LOG_SERVER_ONLY, (errmsg("mongo_tenant recheck failed on a document of \"%s.%s\": %s",
+									 scope->database, scope->collection, why),
+							  errhidestmt(true), errhidecontext(true)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a document of collection \"%s\" failed the tenant check", scope->collection)));
 }
 
 void

@@ -10,6 +10,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "executor/execdesc.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
@@ -22,8 +23,8 @@ char *mtf_setting_bypass_role = NULL;
 
 struct MtfBinding
 {
-	MtfBinding *next;	/* of all bindings of this backend */
-	EState *estate;		/* NULL: outside of any execution */
+	MtfBinding *next;      /* of all bindings of this backend */
+	EState *estate;        /* NULL: outside of any execution */
 	MtfIdentity *identity; /* pinned; NULL: bypass */
 	MemoryContextCallback callback;
 };
@@ -264,8 +265,9 @@ refuse_holding(const QueryDesc *queryDesc)
 {
 	if (ActivePortal != NULL && ActivePortal->holdStore != NULL &&
 		ActivePortal->queryDesc == queryDesc)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("a tenant's rows cannot be kept beyond the end of the transaction")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a tenant's rows cannot be kept beyond the end of the transaction")));
 }
 
 static void

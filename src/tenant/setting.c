@@ -61,7 +61,8 @@ mtf_jwt_check(char **newval, void **extra, GucSource source)
 	{
 		GUC_check_errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM);
 		GUC_check_errmsg("parameter \"mongo_tenant.jwt\" cannot be stored");
-		GUC_check_errhint("Set it in the session: SELECT set_config('mongo_tenant.jwt', $1, true).");
+		GUC_check_errhint(
+			"Set it in the session: SELECT set_config('mongo_tenant.jwt', $1, true).");
 		return false;
 	}
 	made = guc_malloc(LOG, sizeof(TokenExtra));

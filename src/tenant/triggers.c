@@ -48,8 +48,8 @@ PGDLLEXPORT Datum
 mtf_trigger_bind_policy(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = require_trigger(fcinfo);
-	HeapTuple tuple = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
-																 : trigger->tg_trigtuple;
+	HeapTuple tuple =
+		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	TupleDesc tupdesc = RelationGetDescr(trigger->tg_relation);
 	int attnum = MTF_POLICY_SERVERID;
 	bool isnull;
@@ -84,8 +84,7 @@ follow_server(Relation relation, HeapTuple tuple)
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	int attnum = MTF_POLICY_SERVER;
 	bool isnull;
-	Oid serverid =
-		DatumGetObjectId(heap_getattr(tuple, MTF_POLICY_SERVERID, tupdesc, &isnull));
+	Oid serverid = DatumGetObjectId(heap_getattr(tuple, MTF_POLICY_SERVERID, tupdesc, &isnull));
 	Datum name = heap_getattr(tuple, MTF_POLICY_SERVER, tupdesc, &isnull);
 	char *current;
 
