@@ -186,9 +186,13 @@ max_time_ms(const MtfCursor *cursor)
 static int64
 reply_deadline(const MtfCursor *cursor)
 {
-	int64 limit = Max(cursor->client->reply_timeout_ms, max_time_ms(cursor) + 5000);
+	int64 limit = max_time_ms(cursor);
+	int64 wait = cursor->client->reply_timeout_ms;
 
-	return mtf_clock() + limit * 1000;
+	/* A server that is allowed to work for longer is waited for. */
+	if (limit > 0)
+		wait = Max(wait, limit + 5000);
+	return mtf_clock() + wait * 1000;
 }
 
 /* A $limit that ends the pipeline: the server closes its cursor only when it looks one further. */
