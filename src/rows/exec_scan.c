@@ -32,7 +32,7 @@ typedef struct MtfScanState
 
 	/* One run: from the first Iterate after a (re)scan to the next rescan. */
 	MemoryContext run_context; /* pipeline and cursor */
-	MtfCursor *cursor;		   /* NULL: not opened yet, or proven empty */
+	MtfCursor *cursor;         /* NULL: not opened yet, or proven empty */
 	bool started;
 	MtfCursorStatistics finished; /* of the runs before this one */
 } MtfScanState;
@@ -80,8 +80,8 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	driving = linitial_oid(state->plan->relids);
 
 	state->scopes = create_scopes(mtf_session_bind(estate), state->plan->relids);
-	state->connection = mtf_connection_get(mtf_scope_server(state->scopes[0]),
-										   mtf_compat_check_user(scan, estate));
+	state->connection =
+		mtf_connection_get(mtf_scope_server(state->scopes[0]), mtf_compat_check_user(scan, estate));
 	state->decoder =
 		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);

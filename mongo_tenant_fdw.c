@@ -1,0 +1,133 @@
+/*
+ * mongo_tenant_fdw.c
+ *	  Entry: module magic, settings in alphabetical order, and the handler's table of callbacks.
+ *
+ * Follow one SELECT from here: the planner callbacks are in src/plan, the executor callbacks in
+ * src/rows; src/README.md tells the story.
+ */
+#include "base/compat.h"
+
+#include <limits.h>
+
+#include "foreign/fdwapi.h"
+#include "utils/guc.h"
+
+#include "base/key_dir.h"
+#include "base/stat.h"
+#include "plan/plan_private.h"
+#include "plan/plan_scan.h"
+#include "plan/shippable.h"
+#include "remote/connection.h"
+#include "rows/exec_scan.h"
+#include "rows/explain.h"
+#include "tenant/audit.h"
+#include "tenant/identity.h"
+#include "tenant/session.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(mongo_tenant_fdw_handler);
+
+extern PGDLLEXPORT void _PG_init(void);
+
+static void
+define_pushdown_setting(const char *name, const char *description, bool *variable)
+{
+	DefineCustomBoolVariable(name, description,
+							 "For comparing plans: the rows never change, only where work is done.",
+							 variable, true, PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_settings(void)
+{
+	/* Without it, whoever may create a server could make this machine call inner addresses. */
+	DefineCustomStringVariable(
+		"mongo_tenant.allowed_hosts", "Hosts that a server not owned by a superuser may reach.",
+		"A comma-separated list; empty allows none.", &mtf_setting_allowed_hosts, "", PGC_SIGHUP,
+		GUC_LIST_INPUT, NULL, NULL, NULL);
+
+	/* Who read what: `deny` keeps the refusals, `all` every access. */
+	DefineCustomEnumVariable("mongo_tenant.audit", "Which accesses are written to the server log.",
+							 NULL, &mtf_setting_audit, MTF_AUDIT_OFF, mtf_audit_options, PGC_SUSET,
+							 0, NULL, NULL, NULL);
+
+	/* Support and migration need a view of all tenants; every use is logged. */
+	DefineCustomBoolVariable("mongo_tenant.bypass", "Read without a tenant.",
+							 "Counts only for members of mongo_tenant.bypass_role.",
+							 &mtf_setting_bypass, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("mongo_tenant.bypass_role",
+							   "Role whose members may use mongo_tenant.bypass.", NULL,
+							   &mtf_setting_bypass_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	/* Turn one kind of pushdown off to see what it does, or to step round a server's fault. */
+	define_pushdown_setting("mongo_tenant.enable_filter_pushdown",
+							"Send WHERE clauses to the MongoDB server.",
+							&mtf_setting_enable_filter_pushdown);
+
+	/* The session's identity.  See session.h for what its hooks promise. */
+	DefineCustomStringVariable("mongo_tenant.jwt", "The session's token: whose tenant is read.",
+							   "Shown as a placeholder; set it with a bound parameter.",
+							   &mtf_setting_jwt, "", PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   mtf_jwt_check, mtf_jwt_assign, mtf_jwt_show);
+
+	/* The only directory that key material is read from: options name files, never paths. */
+	DefineCustomStringVariable(
+		"mongo_tenant.key_dir", "Directory of key, secret and TLS files, named by base name.",
+		"Refused when it is writable by group or world.", &mtf_setting_key_dir, "", PGC_SIGHUP,
+		GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+
+	/* Clocks of issuer and server differ. */
+	DefineCustomIntVariable("mongo_tenant.leeway", "Clock skew allowed in token times.", NULL,
+							&mtf_setting_leeway, 30, 0, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL,
+							NULL);
+
+	/* An absurdly long token is refused before anything parses it. */
+	DefineCustomIntVariable("mongo_tenant.max_token_bytes", "Longest token that is looked at.",
+							NULL, &mtf_setting_max_token_bytes, 16384, 1024, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+
+	/* A token stolen once is good until it expires: so it must expire soon. */
+	DefineCustomIntVariable("mongo_tenant.max_token_lifetime",
+							"Longest lifetime of a token that is accepted.",
+							"0 turns the limit off.", &mtf_setting_max_token_lifetime, 24 * 3600, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	/* Behind a pool, a token must not outlive the transaction of the client that set it. */
+	DefineCustomEnumVariable("mongo_tenant.token_scope",
+							 "How long a token counts: its session or its transaction.", NULL,
+							 &mtf_setting_token_scope, MTF_TOKEN_SCOPE_SESSION,
+							 mtf_token_scope_options, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("mongo_tenant");
+}
+
+void
+_PG_init(void)
+{
+	mtf_stat_init();
+	define_settings();
+	mtf_session_init();
+	mtf_plan_private_init();
+	mtf_connection_init();
+}
+
+Datum
+mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = mtfGetForeignRelSize;
+	routine->GetForeignPaths = mtfGetForeignPaths;
+	routine->GetForeignPlan = mtfGetForeignPlan;
+
+	routine->BeginForeignScan = mtfBeginForeignScan;
+	routine->IterateForeignScan = mtfIterateForeignScan;
+	routine->ReScanForeignScan = mtfReScanForeignScan;
+	routine->EndForeignScan = mtfEndForeignScan;
+
+	routine->ExplainForeignScan = mtfExplainForeignScan;
+
+	PG_RETURN_POINTER(routine);
+}
