@@ -13,10 +13,9 @@
 #include "utils/guc.h"
 
 #include "base/key_dir.h"
-#include "base/stat.h"
 #include "plan/plan_private.h"
 #include "plan/plan_scan.h"
-#include "plan/shippable.h"
+#include "plan/setting.h"
 #include "remote/connection.h"
 #include "rows/exec_scan.h"
 #include "rows/explain.h"
@@ -61,9 +60,20 @@ define_settings(void)
 							   &mtf_setting_bypass_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	/* Turn one kind of pushdown off to see what it does, or to step round a server's fault. */
+	define_pushdown_setting("mongo_tenant.enable_aggregate_pushdown",
+							"Run aggregates on the MongoDB server.",
+							&mtf_setting_enable_aggregate_pushdown);
 	define_pushdown_setting("mongo_tenant.enable_filter_pushdown",
 							"Send WHERE clauses to the MongoDB server.",
 							&mtf_setting_enable_filter_pushdown);
+	define_pushdown_setting("mongo_tenant.enable_join_pushdown", "Run joins on the MongoDB server.",
+							&mtf_setting_enable_join_pushdown);
+	define_pushdown_setting("mongo_tenant.enable_limit_pushdown",
+							"Send LIMIT and OFFSET to the MongoDB server.",
+							&mtf_setting_enable_limit_pushdown);
+	define_pushdown_setting("mongo_tenant.enable_sort_pushdown",
+							"Send ORDER BY to the MongoDB server.",
+							&mtf_setting_enable_sort_pushdown);
 
 	/* The session's identity.  See session.h for what its hooks promise. */
 	DefineCustomStringVariable("mongo_tenant.jwt", "The session's token: whose tenant is read.",
@@ -106,14 +116,13 @@ define_settings(void)
 void
 _PG_init(void)
 {
-	mtf_stat_init();
 	define_settings();
 	mtf_session_init();
 	mtf_plan_private_init();
 	mtf_connection_init();
 }
 
-Datum
+PGDLLEXPORT Datum
 mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
 {
 	FdwRoutine *routine = makeNode(FdwRoutine);

@@ -10,6 +10,8 @@
  */
 #include "plan/plan_scan.h"
 
+#include "plan/setting.h"
+
 #include "access/sysattr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -24,8 +26,6 @@
 #include "plan/classify.h"
 #include "plan/cost.h"
 #include "plan/plan_private.h"
-
-bool mtf_setting_enable_filter_pushdown = true;
 
 /* What planning knows about a base relation, kept in RelOptInfo.fdw_private. */
 typedef struct MtfRelInfo

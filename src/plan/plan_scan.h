@@ -12,9 +12,6 @@
 
 #include "foreign/fdwapi.h"
 
-/* mongo_tenant.enable_filter_pushdown: off, every clause runs locally; the rows never change. */
-extern bool mtf_setting_enable_filter_pushdown;
-
 extern void mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void mtfGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,

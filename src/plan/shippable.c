@@ -197,7 +197,7 @@ begin_rows(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
  * mongo_tenant.pushdown_matrix(): function regprocedure, mongo text, ship text, why text.
  * One row per line of the table; the README's matrix is printed from it.
  */
-Datum
+PGDLLEXPORT Datum
 mtf_pushdown_matrix(PG_FUNCTION_ARGS)
 {
 	TupleDesc tupdesc;

@@ -13,6 +13,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"
 
+#include "base/stat.h"
 #include "options/option.h"
 #include "pipeline/pipeline.h"
 #include "plan/plan_private.h"
@@ -159,6 +160,9 @@ end_run(MtfScanState *state)
 		state->finished.documents += run.documents;
 		state->finished.bytes += run.bytes;
 		state->finished.batches += run.batches;
+		mtf_stat_add(MTF_STAT_DOCUMENTS, run.documents);
+		mtf_stat_add(MTF_STAT_BYTES, run.bytes);
+		mtf_stat_add(MTF_STAT_BATCHES, run.batches);
 		mtf_cursor_close(state->cursor);
 		state->cursor = NULL;
 	}
