@@ -50,7 +50,7 @@ $(OBJS): $(wildcard $(srcdir)/src/*/*.h)
 
 FORMAT_FILES = mongo_tenant_fdw.c $(wildcard src/*/*.[ch])
 
-.PHONY: format format-check demo check check-matrix bench
+.PHONY: format format-check demo check run-tests check-matrix bench
 format:
 	clang-format -i $(FORMAT_FILES)
 format-check:
@@ -58,7 +58,10 @@ format-check:
 
 demo:
 	./demo/run
-check:
+# PGXS has a check of its own, whose recipe only says that there is none: that one is kept quiet.
+check: run-tests
+check: private SHELL = true
+run-tests:
 	./test/run
 check-matrix:
 	./test/matrix/run
