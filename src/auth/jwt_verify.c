@@ -11,6 +11,7 @@
  */
 #include "auth/jwt_verify.h"
 
+#include <dlfcn.h>
 #include <jwt.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
@@ -215,6 +216,27 @@ libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool
 
 #endif
 
+/*
+ * PostgreSQL exports a function json_object() of its own, which the dynamic linker prefers to
+ * jansson's when libjwt calls it: a crash.  Inside a server libjwt can be used only where its calls
+ * are bound to jansson.
+ */
+static bool
+libjwt_is_bound_to_jansson(void)
+{
+	static int bound = -1;
+	Dl_info info;
+	void *symbol;
+
+	if (bound < 0)
+	{
+		symbol = dlsym(RTLD_DEFAULT, "json_object");
+		bound = symbol != NULL && dladdr(symbol, &info) != 0 && info.dli_fname != NULL &&
+				strstr(info.dli_fname, "jansson") != NULL;
+	}
+	return bound == 1;
+}
+
 bool
 mtf_signature_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
 {
@@ -227,7 +249,7 @@ mtf_signature_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *ke
 		return hmac_verify(jws, algorithm, key);
 	if (jws->signature_len != (size_t) key->signature_bytes)
 		return false;
-	if (!libjwt_verify(jws, algorithm, key, &valid))
+	if (!libjwt_is_bound_to_jansson() || !libjwt_verify(jws, algorithm, key, &valid))
 		valid = evp_verify(jws, algorithm, key);
 	ERR_clear_error();
 	return valid;
