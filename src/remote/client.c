@@ -35,6 +35,12 @@ mtf_client_leave_driver(MtfClient *client)
 	driver_depth--;
 }
 
+void
+mtf_client_reset_driver(void)
+{
+	driver_depth = 0;
+}
+
 bool
 mtf_client_in_driver(void)
 {
@@ -191,6 +197,8 @@ mtf_client_raise(MtfClient *client, const bson_error_t *error, const bson_t *rep
 		client->doomed = true;
 	check_interrupt(client);
 	check_refused(network);
+	if (network->broken)
+		mtf_client_raise_io(client, MTF_IO_PROTOCOL, command);
 	if (network->why[0] != '\0' && error->domain != MONGOC_ERROR_SERVER)
 	{
 		bool selecting = error->domain == MONGOC_ERROR_SERVER_SELECTION;

@@ -91,6 +91,8 @@ extern mongoc_read_prefs_t *mtf_client_read_prefs(const char *name);
 extern void mtf_client_enter_driver(MtfClient *client);
 extern void mtf_client_leave_driver(MtfClient *client);
 
+extern void mtf_client_reset_driver(void);
+
 /* True while the driver is on the stack: it must not be called, not even to clean up. */
 extern bool mtf_client_in_driver(void);
 

@@ -14,6 +14,7 @@
  */
 #include "remote/connection.h"
 
+#include "access/xact.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -419,6 +420,7 @@ mtf_connection_return(MtfClient *client)
 	client->leased = false;
 	client->streams.network.canceled = false;
 	client->streams.network.persist = false;
+	client->streams.network.direct = false;
 	client->streams.network.deadline = 0;
 	client->streams.network.why[0] = '\0';
 	if (mtf_client_in_driver())
@@ -443,7 +445,7 @@ find_killer(MtfConnection *connection, const MtfClient *victim)
 		MtfClient *client = dlist_container(MtfClient, node, iter.cur);
 		MtfStream *stream = mtf_client_stream(client);
 
-		if (!client->leased && !client->doomed && client->direct && stream != NULL &&
+		if (!client->leased && !client->doomed && stream != NULL &&
 			strcmp(client->address, victim->address) == 0 && !mtf_stream_is_stale(stream))
 			return client;
 	}
@@ -473,7 +475,7 @@ create_killer(MtfConnection *connection, const MtfClient *victim, int64 deadline
 		return NULL;
 	client->streams.network.persist = true;
 	client->streams.network.deadline = deadline;
-	if (mtf_client_try_select(client, victim->read_preference, &error) && client->direct &&
+	if (mtf_client_try_select(client, victim->read_preference, &error) &&
 		strcmp(client->address, victim->address) == 0)
 		return client;
 	forget_client(client);
@@ -517,9 +519,21 @@ invalidate(Datum arg, int cache_id, uint32 hash_value)
 			connection->valid = false;
 }
 
+/*
+ * Between transactions the driver is on no stack: should an error ever have jumped over one of its
+ * calls, cleaning up works again.  Not while the process ends, which may be inside of a call.
+ */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && !proc_exit_inprogress)
+		mtf_client_reset_driver();
+}
+
 void
 mtf_connection_init(void)
 {
+	RegisterXactCallback(at_transaction_end, NULL);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, invalidate, (Datum) 0);

@@ -28,10 +28,11 @@
 #include "remote/kill.h"
 #include "remote/wire.h"
 
-#define FIRST_BATCH 1000
-#define BATCH_BYTES (2 * 1024 * 1024)
-#define MAX_BATCH   1000000
-#define MAX_COMMAND (16 * 1024 * 1024)
+#define FIRST_BATCH     1000
+#define LEARN_DOCUMENTS 100
+#define BATCH_BYTES     (2 * 1024 * 1024)
+#define MAX_BATCH       1000000
+#define MAX_COMMAND     (16 * 1024 * 1024)
 
 /* A step-down takes seconds: how long, and how often, a read that has not begun is tried again. */
 #define RETRY_MS       5000
@@ -92,6 +93,31 @@ destroy_driver_cursor(void *object)
 }
 
 /*
+ * The driver kills its cursor itself, over the connection it has; when that broke or is busy, it is
+ * killed over another.
+ */
+static void
+close_driver_cursor(MtfCursor *cursor)
+{
+	MtfClient *client = cursor->client;
+	MtfNetwork *network = &client->streams.network;
+	int64 id = mongoc_cursor_get_id(cursor->driver);
+
+	network->persist = true;
+	network->canceled = false;
+	network->deadline = mtf_clock() + MTF_KILL_BUDGET_US;
+	if (client->doomed)
+	{
+		mtf_kill_session(client, cursor->database, cursor->collection, id);
+		network->shut = true;
+	}
+	cursor->driver = NULL;
+	mtf_client_enter_driver(client);
+	mtf_guard_release(cursor->driver_guard);
+	mtf_client_leave_driver(client);
+}
+
+/*
  * End the server's work and give the client back.  Never raises: it runs in callbacks, too, while a
  * transaction aborts.
  */
@@ -106,18 +132,7 @@ close_quietly(MtfCursor *cursor)
 	if (client == NULL || mtf_client_in_driver())
 		return;
 	if (cursor->driver != NULL)
-	{
-		MtfNetwork *network = &client->streams.network;
-
-		/* The driver kills its cursor itself, over the same connection. */
-		network->persist = true;
-		network->canceled = false;
-		network->deadline = mtf_clock() + MTF_KILL_BUDGET_US;
-		cursor->driver = NULL;
-		mtf_client_enter_driver(client);
-		mtf_guard_release(cursor->driver_guard);
-		mtf_client_leave_driver(client);
-	}
+		close_driver_cursor(cursor);
 	else if (client->direct)
 		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id);
 	cursor->id = 0;
@@ -639,6 +654,8 @@ next_from_driver(MtfCursor *cursor, MtfDocument *document)
 	document->len = doc->len;
 	cursor->statistics.documents++;
 	cursor->statistics.bytes += doc->len;
+	if (cursor->statistics.documents == LEARN_DOCUMENTS)
+		mongoc_cursor_set_batch_size(cursor->driver, next_batch_size(cursor));
 	return true;
 }
 

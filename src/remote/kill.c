@@ -55,10 +55,13 @@ mtf_kill_session(MtfClient *client, const char *database, const char *collection
 	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US;
 	MtfClient *killer;
 	bson_t command;
+	bool by_session;
 	bool built;
 
 	client->doomed = true;
-	if (client->killed || (!client->has_session && id == 0))
+	/* The driver's own cursors are in sessions of the driver. */
+	by_session = client->direct && client->has_session;
+	if (client->killed || (!by_session && id == 0))
 		return;
 	client->killed = true;
 	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
@@ -66,7 +69,7 @@ mtf_kill_session(MtfClient *client, const char *database, const char *collection
 		return;
 	begin_persisting(killer, deadline);
 	bson_init(&command);
-	if (client->has_session)
+	if (by_session)
 		built = build_kill_sessions(killer, &command, client->session);
 	else
 		built = build_kill_cursors(killer, &command, database, collection, id);

@@ -23,7 +23,7 @@ extern void mtf_kill_cursor(MtfClient *client, const char *database, const char 
 
 /*
  * End whatever the server does for `client`, over another connection: its session with all its
- * operations and cursors, or, on a server without sessions, the cursor `id`.  Dooms the client.
+ * operations and cursors, or, where it has none of ours, the cursor `id`.  Dooms the client.
  */
 extern void mtf_kill_session(MtfClient *client, const char *database, const char *collection,
 							 int64 id);

@@ -51,6 +51,7 @@ typedef struct MtfNetwork
 	bool persist;   /* interrupts are left pending: the server's work is being ended */
 	int64 deadline; /* no wait is longer, whatever its own timeout; 0: none */
 	bool canceled;  /* an interrupt ended a wait: sticky until the owner clears it */
+	bool broken;    /* the peer broke the protocol: sticky */
 	bool refused;   /* allowed_hosts said no: sticky */
 	char why[256];  /* the last failure in words, without any value of a document */
 } MtfNetwork;

@@ -60,6 +60,7 @@ protocol_error(MtfStream *stream, const char *why)
 {
 	snprintf(stream->streams->network.why, sizeof(stream->streams->network.why), "\"%s\": %s",
 			 stream->host_and_port, why);
+	stream->streams->network.broken = true;
 	return MTF_IO_PROTOCOL;
 }
 
