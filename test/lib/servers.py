@@ -428,7 +428,7 @@ class Cluster:
             time.sleep(0.05)
 
     def _answers(self):
-        return subprocess.run([self.program("pg_isready"), "-q", "-h", self.host, "-p", str(self.port)],
+        return subprocess.run([self.program("pg_isready"), "-q", "-h", self.host, "-p", str(self.port), "-U", "postgres"],
                               stdin=subprocess.DEVNULL).returncode == 0
 
     def stop(self, number=signal.SIGINT):

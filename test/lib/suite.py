@@ -90,6 +90,9 @@ class Suite:
         self.write_prelude()
         self.sql("""DO $$ BEGIN CREATE ROLE mtf_app LOGIN;
                     EXCEPTION WHEN duplicate_object THEN END $$""")
+        self.switches = self.sql("\\pset tuples_only on\n\\pset format unaligned\n" + tap.SWITCHES + ";").split()
+        if not self.switches:
+            raise servers.ServerError("the extension is not loaded: no pushdown can be turned off")
 
     def write_prelude(self):
         """Variables for psql; what is echoed of it is the same in every run."""
@@ -108,6 +111,7 @@ class Suite:
                                 input=text, text=True, capture_output=True, env=self.env)
         if result.returncode != 0:
             raise servers.ServerError("psql: " + result.stderr)
+        return result.stdout
 
     # -- pg_regress
 
@@ -129,7 +133,7 @@ class Suite:
         selected = ["setup"] + [name for name in files if name != "setup"]
         on_dir, off_dir = os.path.join(WORK, "on"), os.path.join(WORK, "off")
         off_env = dict(self.env)
-        off_env["PGOPTIONS"] = (off_env.get("PGOPTIONS", "") + " " + tap.pushdown_off()).strip()
+        off_env["PGOPTIONS"] = (off_env.get("PGOPTIONS", "") + " " + tap.pushdown_off(self.switches)).strip()
         on = pool.submit(self.pg_regress, "mtf_regress", selected, on_dir, self.env)
         off = pool.submit(self.pg_regress, "mtf_regress_off", selected, off_dir, off_env)
         status, output, seconds = on.result()
@@ -183,7 +187,7 @@ class Suite:
                 self.sql("CREATE DATABASE %s TEMPLATE mtf_template" % database)
                 env = dict(self.env)
                 if mode == "off":
-                    env["PGOPTIONS"] = (env.get("PGOPTIONS", "") + " " + tap.pushdown_off()).strip()
+                    env["PGOPTIONS"] = (env.get("PGOPTIONS", "") + " " + tap.pushdown_off(self.switches)).strip()
                 command = ["pg_prove", "--verbose", "--psql-bin", self.cluster.program("psql"), "-d", database,
                            "-S", "mtf_quiet=1", path]
                 jobs.append(pool.submit(self.tap_file, "%s (pushdown %s)" % (name, mode), command, env))

@@ -129,6 +129,7 @@ class World:
             self.client.drop_database(self.name)
         with self.connect(role="postgres", database="postgres") as admin:
             make_roles(admin)
+            self.switches = self.column(admin, SWITCHES)
             admin.execute("DROP DATABASE IF EXISTS %s" % self.name)
             admin.execute("CREATE DATABASE %s" % self.name)
         if self._objects:
@@ -173,7 +174,7 @@ class World:
         """A session in autocommit mode; with `tenant` (or `token`) that identity is set."""
         words = [options] if options else []
         if not pushdown:
-            words.append(pushdown_off())
+            words.append(pushdown_off(self.switches))
         connection = psycopg.connect(
             host=self.env["PGHOST"], port=self.env["PGPORT"], user=role, dbname=database or self.name,
             options=" ".join(words), autocommit=True, application_name=self.name)
@@ -216,11 +217,12 @@ class World:
             raise RuntimeError("psql %s: %s" % (path, run.stderr))
 
 
-SWITCHES = ("aggregate", "filter", "join", "limit", "sort")
+def pushdown_off(settings):
+    """Options of a session that turn all pushdown off; `settings` are the switches there are."""
+    return " ".join("-c %s=off" % name for name in settings)
 
 
-def pushdown_off():
-    return " ".join("-c mongo_tenant.enable_%s_pushdown=off" % kind for kind in SWITCHES)
+SWITCHES = """SELECT name FROM pg_settings WHERE name LIKE 'mongo\\_tenant.enable\\_%\\_pushdown' ORDER BY name"""
 
 
 def make_roles(admin):
