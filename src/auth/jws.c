@@ -136,7 +136,7 @@ parse_payload(const char *text, size_t len, MtfJws *jws, const char **why)
 bool
 mtf_jws_parse(const char *token, size_t len, int max_bytes, MtfJws *jws, const char **why)
 {
-	const char *text;
+	char *text;
 	size_t dot1 = 0;
 	size_t dot2 = 0;
 	unsigned char *part;
@@ -151,7 +151,10 @@ mtf_jws_parse(const char *token, size_t len, int max_bytes, MtfJws *jws, const c
 	}
 	if (!split(token, len, &dot1, &dot2, why))
 		return false;
-	text = jws->token = pnstrdup(token, len);
+	text = palloc(len + 1); /* pnstrdup would stop at a NUL, which decoding has yet to refuse */
+	memcpy(text, token, len);
+	text[len] = '\0';
+	jws->token = text;
 	jws->signed_len = dot2;
 
 	/* All three parts are decoded before any is parsed: encoding first, meaning second. */

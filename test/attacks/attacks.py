@@ -214,7 +214,7 @@ def row_binding(ctx, foreign):
         check = "signature" if same_type and ctx.form in ("pem", "bare-jwk") else "key"
         if alg not in ctx.provider["algorithms"]:
             check = "algorithm"
-        elif ctx.form == "secret" and alg < ctx.key.alg:
+        elif ctx.form == "secret" and alg.startswith("HS") and alg < ctx.key.alg:
             check = "signature"  # a bare secret is bound by its length only
         ctx.pair(row, "%s of another key under this kid" % alg, check,
                  ctx.token(header={"alg": alg}, key=forger))
