@@ -236,11 +236,14 @@ load_word(const void *at)
 	return word;
 }
 
-/* Does the element at `at` have the step's type and name?  Reads nothing behind the zero at `end`. */
+/*
+ * Does the element at `at` have the step's type and name?  Its name ends before `end`: the zero there
+ * is the document's own and ends no name.
+ */
 static inline bool
 step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
 {
-	uint32 available = (uint32) (end - at) + 1;
+	uint32 available = (uint32) (end - at);
 	uint32 size = step->size;
 
 	if (unlikely(available < 8))
