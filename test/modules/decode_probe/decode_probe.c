@@ -90,9 +90,11 @@ create_decoder(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
 {
 	Oid rowtype = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	MtfColumnMap *map = mtf_column_map(get_typ_typrelid(rowtype));
+	TupleDesc found;
 
-	*tupdesc = CreateTupleDescCopy(lookup_rowtype_tupdesc_noerror(rowtype, -1, false));
-	ReleaseTupleDesc(lookup_rowtype_tupdesc(rowtype, -1));
+	found = lookup_rowtype_tupdesc(rowtype, -1);
+	*tupdesc = CreateTupleDescCopy(found);
+	ReleaseTupleDesc(found);
 	return mtf_decoder_create(map->natts, map->columns);
 }
 
