@@ -36,7 +36,10 @@ LIBS_PKG = $(MONGOC_PKG) libjwt jansson openssl
 PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBS_PKG))
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG))
+# libjwt is loaded at run time, see jwt_verify.c.
+LIBJWT = $(shell $(PKG_CONFIG) --variable=libdir libjwt)/libjwt.so
+PG_CPPFLAGS += -DMTF_LIBJWT_SONAME=\"$(shell objdump -p $(LIBJWT) | awk '$$1 == "SONAME" { print $$2 }')\"
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(filter-out libjwt,$(LIBS_PKG))) -ldl
 
 # JIT inlining has nothing to gain here, and bitcode would double the build.
 override with_llvm = no

@@ -4,6 +4,10 @@
  *
  * The only file that knows libjwt; its two generations have nothing in common but the header's name.
  *
+ * libjwt is loaded here, not linked: it calls jansson's json_object(), and the postgres executable
+ * exports another function of that name, which the dynamic linker would find first.  RTLD_DEEPBIND
+ * makes libjwt look in its own dependencies before.  Where that cannot be had, OpenSSL verifies all.
+ *
  * libjwt 1.x parses a PEM text at every call (the verdict cache of the tenant room makes this the
  * cold path), knows no EdDSA, refuses every `typ` but "JWT", and compares HMACs with strcmp before
  * 1.17: those go to OpenSSL.  libjwt 3 keeps keys parsed; its checks of times are switched off since
@@ -11,6 +15,7 @@
  */
 #include "auth/jwt_verify.h"
 
+#include <dlfcn.h>
 #include <dlfcn.h>
 #include <jwt.h>
 #include <openssl/bn.h>
@@ -28,6 +33,75 @@
 #ifdef jwk_set_auto_t
 #define LIBJWT_3
 #endif
+
+/* Normally the Makefile names the library that the header belongs to. */
+#ifndef MTF_LIBJWT_SONAME
+#define MTF_LIBJWT_SONAME "libjwt.so"
+#endif
+
+#ifdef LIBJWT_3
+#define LIBJWT_FUNCTIONS(F)                                                                        \
+	F(jwks_create)                                                                                 \
+	F(jwks_error)                                                                                  \
+	F(jwks_free)                                                                                   \
+	F(jwks_item_error)                                                                             \
+	F(jwks_item_get)                                                                               \
+	F(jwt_checker_free)                                                                            \
+	F(jwt_checker_new)                                                                             \
+	F(jwt_checker_setkey)                                                                          \
+	F(jwt_checker_time_leeway)                                                                     \
+	F(jwt_checker_verify)                                                                          \
+	F(jwt_str_alg)
+#else
+#define LIBJWT_FUNCTIONS(F)                                                                        \
+	F(jwt_decode)                                                                                  \
+	F(jwt_free)
+#endif
+
+/* A sanitizer's run-time library cannot live with RTLD_DEEPBIND, and needs it not: no postgres there. */
+#ifdef __SANITIZE_ADDRESS__
+#define LIBJWT_FLAGS (RTLD_NOW | RTLD_LOCAL)
+#else
+#define LIBJWT_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
+#endif
+
+static struct
+{
+	bool tried;
+	bool usable;
+#define LIBJWT_MEMBER(name) typeof(&name) name;
+	LIBJWT_FUNCTIONS(LIBJWT_MEMBER)
+#undef LIBJWT_MEMBER
+} libjwt;
+
+/* Load libjwt once per process; false when it is not there, or was loaded by others without care. */
+static bool
+libjwt_load(void)
+{
+	void *handle;
+
+	if (libjwt.tried)
+		return libjwt.usable;
+	libjwt.tried = true;
+	if (dlopen(MTF_LIBJWT_SONAME, RTLD_NOW | RTLD_NOLOAD) != NULL)
+		return false;
+	handle = dlopen(MTF_LIBJWT_SONAME, LIBJWT_FLAGS);
+	if (handle == NULL)
+		return false;
+	libjwt.usable = true;
+#define LIBJWT_LOOK_UP(name)                                                                       \
+	libjwt.name = (typeof(&name)) dlsym(handle, #name);                                            \
+	libjwt.usable &= libjwt.name != NULL;
+	LIBJWT_FUNCTIONS(LIBJWT_LOOK_UP)
+#undef LIBJWT_LOOK_UP
+	return libjwt.usable;
+}
+
+bool
+mtf_signature_uses_libjwt(void)
+{
+	return libjwt_load();
+}
 
 /* Family of an algorithm: three hash sizes each, in the order of MtfAlgorithm. */
 static bool
@@ -132,7 +206,7 @@ evp_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
 static void
 destroy_jwks(void *object)
 {
-	jwks_free((jwk_set_t *) object);
+	libjwt.jwks_free((jwk_set_t *) object);
 }
 
 /* libjwt 3 binds a key to one algorithm: one item per algorithm of the key, in MtfAlgorithm order. */
@@ -143,7 +217,7 @@ mtf_signature_prepare(MtfKey *key, MemoryContext context)
 	char *json = pstrdup("");
 	jwk_set_t *native;
 
-	if (key->type == MTF_KEY_OCT || key->algorithms == 0)
+	if (key->type == MTF_KEY_OCT || key->algorithms == 0 || !libjwt_load())
 		return;
 	for (int i = 0; i < MTF_ALG_COUNT; i++)
 		if (key->algorithms & MTF_ALG_BIT(i))
@@ -151,12 +225,12 @@ mtf_signature_prepare(MtfKey *key, MemoryContext context)
 							mtf_algorithm_name((MtfAlgorithm) i), key->jwk + 1);
 	json = psprintf("{\"keys\":[%s]}", json);
 	guard = mtf_guard_arm(context, destroy_jwks);
-	native = jwks_create(json);
+	native = libjwt.jwks_create(json);
 	ERR_clear_error();
 	if (native == NULL)
 		return; /* OpenSSL verifies then */
 	mtf_guard_hold(guard, native);
-	if (jwks_error(native) == 0)
+	if (libjwt.jwks_error(native) == 0)
 		key->native = native;
 }
 
@@ -170,8 +244,8 @@ native_item(const MtfKey *key, MtfAlgorithm algorithm)
 		if (key->algorithms & MTF_ALG_BIT(i))
 			index++;
 	if (key->native != NULL)
-		item = jwks_item_get((const jwk_set_t *) key->native, index);
-	return item != NULL && jwks_item_error(item) == 0 ? item : NULL;
+		item = libjwt.jwks_item_get((const jwk_set_t *) key->native, index);
+	return item != NULL && libjwt.jwks_item_error(item) == 0 ? item : NULL;
 }
 
 /* True when libjwt has judged, and *valid is its word; false when it cannot judge. */
@@ -181,13 +255,14 @@ libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool
 	const jwk_item_t *item = native_item(key, algorithm);
 	jwt_checker_t *checker;
 
-	if (item == NULL || (checker = jwt_checker_new()) == NULL)
+	if (item == NULL || (checker = libjwt.jwt_checker_new()) == NULL)
 		return false;
-	*valid = jwt_checker_setkey(checker, jwt_str_alg(mtf_algorithm_name(algorithm)), item) == 0 &&
-			 jwt_checker_time_leeway(checker, JWT_CLAIM_EXP, -1) == 0 &&
-			 jwt_checker_time_leeway(checker, JWT_CLAIM_NBF, -1) == 0 &&
-			 jwt_checker_verify(checker, jws->token) == 0;
-	jwt_checker_free(checker);
+	*valid = libjwt.jwt_checker_setkey(checker, libjwt.jwt_str_alg(mtf_algorithm_name(algorithm)),
+									   item) == 0 &&
+			 libjwt.jwt_checker_time_leeway(checker, JWT_CLAIM_EXP, -1) == 0 &&
+			 libjwt.jwt_checker_time_leeway(checker, JWT_CLAIM_NBF, -1) == 0 &&
+			 libjwt.jwt_checker_verify(checker, jws->token) == 0;
+	libjwt.jwt_checker_free(checker);
 	return true;
 }
 
@@ -203,14 +278,17 @@ libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool
 {
 	jwt_t *jwt = NULL;
 
+	if (!libjwt_load())
+		return false;
 	if (!is_family(algorithm, MTF_ALG_RS256) && !is_family(algorithm, MTF_ALG_ES256))
 		return false;
 	if (jws->typ != NULL && pg_strcasecmp(jws->typ, "JWT") != 0)
 		return false;
-	*valid = jwt_decode(&jwt, jws->token, (const unsigned char *) key->pem, key->pem_len) == 0 &&
-			 jwt != NULL;
+	*valid =
+		libjwt.jwt_decode(&jwt, jws->token, (const unsigned char *) key->pem, key->pem_len) == 0 &&
+		jwt != NULL;
 	if (jwt != NULL)
-		jwt_free(jwt);
+		libjwt.jwt_free(jwt);
 	return true;
 }
 

@@ -17,6 +17,9 @@
 #include "auth/jws.h"
 #include "auth/key.h"
 
+/* True when libjwt could be loaded; false: OpenSSL makes every check (shown by diag()). */
+extern bool mtf_signature_uses_libjwt(void);
+
 /* Give the library its own form of the key once, if it has one; owned by `context`. */
 extern void mtf_signature_prepare(MtfKey *key, MemoryContext context);
 
