@@ -60,6 +60,66 @@ mtf_column_is_addressable(const MtfColumn *column)
 
 /* --- columns and values -------------------------------------------------------------------- */
 
+/* `tags.0`: an array's element or a field named "0", which an aggregation expression does not do. */
+static bool
+has_position(const MtfColumn *column)
+{
+	for (int i = 1; i < column->nsegments; i++)
+		if (strspn(column->segments[i], "0123456789") == strlen(column->segments[i]))
+			return true;
+	return false;
+}
+
+/* A double holds any decimal of 15 digits and gives it back. */
+#define FAITHFUL_DIGITS 15
+
+static bool
+numeric_is_exact(const MtfColumn *column)
+{
+	int precision = ((column->typmod - VARHDRSZ) >> 16) & 0xffff;
+	int scale = mtf_compat_numeric_scale(column->typmod);
+
+	if (column->trust_types)
+		return true;
+	return column->typmod >= (int32) VARHDRSZ && precision <= FAITHFUL_DIGITS && scale >= 0 &&
+		   scale <= precision;
+}
+
+/*
+ * Can the server tell exactly which values of the column decode, and to what?  Not for a float4
+ * (there is no such BSON type to round to), a plain numeric (a double's shortest text), a binary (its
+ * subtype is not told apart by every server), nor a domain, whose CHECK runs here.
+ */
+static bool
+column_is_exact(const MtfColumn *column)
+{
+	if (!mtf_column_is_addressable(column) || has_position(column) ||
+		column->declared_typid != column->typid)
+		return false;
+	switch (column->kind)
+	{
+		case MTF_KIND_BOOL:
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8:
+		case MTF_KIND_FLOAT8:
+		case MTF_KIND_DATE:
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ: return true;
+		case MTF_KIND_NUMERIC: return numeric_is_exact(column);
+		/* Text that the database cannot hold is a misfit; in UTF8 that is a NUL only. */
+		case MTF_KIND_TEXT: return GetDatabaseEncoding() == PG_UTF8;
+		case MTF_KIND_OBJECTID: return column->typmod < 0 && column->typid != BPCHAROID;
+		case MTF_KIND_UUID: return column->trust_types;
+		case MTF_KIND_FLOAT4:
+		case MTF_KIND_BPCHAR:
+		case MTF_KIND_BYTEA:
+		case MTF_KIND_JSONB:
+		case MTF_KIND_ARRAY: break;
+	}
+	return false;
+}
+
 static MtfField *
 field_of_column(const MtfColumn *column, int rel)
 {
@@ -74,6 +134,7 @@ field_of_column(const MtfColumn *column, int rel)
 	field->any_id = column->any_id;
 	field->null_mismatch = column->on_mismatch == MTF_MISMATCH_NULL;
 	field->trust = column->trust_types;
+	field->exact = column_is_exact(column);
 	return field;
 }
 
@@ -233,6 +294,56 @@ collation_allows(MtfLowering *lowering, const MtfField *field, MtfOp op, Oid col
 	return true;
 }
 
+/* Given an exact field: is its comparison with a value of this type exact? */
+static bool
+comparison_is_exact(const MtfField *field, Oid type)
+{
+	if (!field->exact)
+		return false;
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8: return type == INT2OID || type == INT4OID || type == INT8OID;
+		case MTF_KIND_FLOAT8: return type == FLOAT4OID || type == FLOAT8OID;
+		case MTF_KIND_NUMERIC: return type == NUMERICOID;
+		default: return true;
+	}
+}
+
+/* A comparison of a field with a value, or with each of a list of values. */
+static MtfTerm *
+create_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, MtfField *field, Node *value)
+{
+	Oid type = exprType(value);
+	MtfTerm *term = mtf_term_create(kind, op, field, value_index(lowering, value), NIL);
+
+	if (kind != MTF_TERM_COMPARE)
+		type = get_element_type(type);
+	term->exact = comparison_is_exact(field, type);
+	return term;
+}
+
+/* A test of a field alone. */
+static MtfTerm *
+create_test(MtfTermKind kind, MtfOp op, MtfField *field)
+{
+	MtfTerm *term = mtf_term_create(kind, op, field, -1, NIL);
+
+	term->exact = field->exact;
+	return term;
+}
+
+static MtfTerm *
+create_constant(bool holds)
+{
+	MtfTerm *term =
+		mtf_term_create(holds ? MTF_TERM_TRUE : MTF_TERM_FALSE, MTF_OP_EQ, NULL, -1, NIL);
+
+	term->exact = true;
+	return term;
+}
+
 static MtfOp
 negated(MtfOp op)
 {
@@ -350,7 +461,7 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 		return NULL;
 	if (row->why != NULL)
 		lowering->why = row->why;
-	return mtf_term_create(MTF_TERM_COMPARE, op, field, value_index(lowering, value), NIL);
+	return create_comparison(lowering, MTF_TERM_COMPARE, op, field, value);
 }
 
 static MtfTerm *
@@ -372,8 +483,7 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 	if (!collation_allows(lowering, field, op, expr->inputcollid))
 		return NULL;
 	lowering->why = row->why;
-	return mtf_term_create(any ? MTF_TERM_ANY : MTF_TERM_ALL, op, field,
-						   value_index(lowering, list), NIL);
+	return create_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op, field, list);
 }
 
 static MtfTerm *
@@ -387,7 +497,7 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 	if (field == NULL)
 		return local(lowering, operand_reason(lowering, (Node *) test->arg, (Node *) test->arg));
 	lowering->why = "documents whose field does not decode are told apart here";
-	return mtf_term_create(is_null ? MTF_TERM_NULL : MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
+	return create_test(is_null ? MTF_TERM_NULL : MTF_TERM_NOT_NULL, MTF_OP_EQ, field);
 }
 
 /* A boolean column alone, under NOT (then `IS FALSE`: unknown is not true), or under IS [NOT] TRUE. */
@@ -399,7 +509,7 @@ lower_truth(MtfLowering *lowering, Node *node, MtfOp op)
 	if (field == NULL || field->kind != MTF_KIND_BOOL)
 		return local(lowering, "not a boolean column");
 	lowering->why = NULL;
-	return mtf_term_create(MTF_TERM_TRUTH, op, field, -1, NIL);
+	return create_test(MTF_TERM_TRUTH, op, field);
 }
 
 static MtfTerm *
@@ -424,8 +534,8 @@ lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
 		return lower_truth(lowering, arg, negate ? negated(op) : op);
 	lowering->why = NULL;
 	if ((test->booltesttype == IS_UNKNOWN) != negate)
-		return mtf_term_create(MTF_TERM_NULL, MTF_OP_EQ, field, -1, NIL);
-	return mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
+		return create_test(MTF_TERM_NULL, MTF_OP_EQ, field);
+	return create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, field);
 }
 
 /* A condition without columns, such as `$1 IS NULL`: decided when the values are known. */
@@ -433,13 +543,27 @@ static MtfTerm *
 lower_value_condition(MtfLowering *lowering, Node *node, bool negate)
 {
 	int value = value_index(lowering, node);
+	MtfTerm *term = mtf_term_create(MTF_TERM_TRUTH, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE, NULL,
+									value, NIL);
 
+	term->exact = true;
 	lowering->why = NULL;
-	return mtf_term_create(MTF_TERM_TRUTH, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE, NULL, value,
-						   NIL);
+	return term;
 }
 
 /* --- the tree -------------------------------------------------------------------------------- */
+
+static MtfTerm *
+create_group(MtfTermKind kind, List *terms, bool complete)
+{
+	MtfTerm *group = mtf_term_create(kind, MTF_OP_EQ, NULL, -1, terms);
+	ListCell *cell;
+
+	group->exact = complete;
+	foreach (cell, terms)
+		group->exact &= ((MtfTerm *) lfirst(cell))->exact;
+	return group;
+}
 
 /* Under AND what cannot be sent is left to the recheck; nothing sent at all: local. */
 static MtfTerm *
@@ -462,7 +586,7 @@ lower_and(MtfLowering *lowering, List *args, bool negate)
 		return local(lowering, dropped);
 	if (dropped != NULL)
 		lowering->why = psprintf("in part: %s", dropped);
-	return mtf_term_create(MTF_TERM_AND, MTF_OP_EQ, NULL, -1, terms);
+	return create_group(MTF_TERM_AND, terms, dropped == NULL);
 }
 
 static MtfTerm *
@@ -483,7 +607,7 @@ lower_or(MtfLowering *lowering, List *args, bool negate)
 			return local(lowering, psprintf("one side of OR stays: %s", lowering->why));
 		terms = lappend(terms, term);
 	}
-	return mtf_term_create(MTF_TERM_OR, MTF_OP_EQ, NULL, -1, terms);
+	return create_group(MTF_TERM_OR, terms, true);
 }
 
 static MtfTerm *
@@ -508,7 +632,7 @@ lower_constant(MtfLowering *lowering, Const *constant, bool negate)
 	bool holds = !constant->constisnull && DatumGetBool(constant->constvalue) != negate;
 
 	lowering->why = NULL;
-	return mtf_term_create(holds ? MTF_TERM_TRUE : MTF_TERM_FALSE, MTF_OP_EQ, NULL, -1, NIL);
+	return create_constant(holds);
 }
 
 static MtfTerm *

@@ -91,6 +91,7 @@ typedef struct MtfField
 	bool any_id; /* text `_id` that may hold ObjectIds */
 	bool null_mismatch; /* on_mismatch 'null': what does not decode is NULL */
 	bool trust;         /* the owner's promise: no arrays, and the column's own types only */
+	bool exact;         /* an aggregation expression can tell exactly what decodes, and to what */
 } MtfField;
 
 /* A lowered clause or value. */
@@ -101,6 +102,7 @@ typedef struct MtfTerm
 	int op;          /* MtfOp */
 	MtfField *field; /* what is tested; NULL for AND, OR and constants */
 	int value;       /* index into ForeignScan.fdw_exprs; -1 when there is none */
+	bool exact;      /* the exact form exists: true remotely if and only if true here */
 	List *args;      /* of MtfTerm */
 } MtfTerm;
 
