@@ -83,6 +83,7 @@ class Suite:
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "MTF_PRELUDE": os.path.join(owner.directory, "prelude.sql"),
                     "MTF_OBJECTS": os.path.join(ROOT, "test", "fixtures", "objects.sql")}
+        self.quiet_prelude = os.path.join(owner.directory, "quiet.sql")
         self.env["PATH"] = cluster.bindir + os.pathsep + self.env["PATH"]
         self.engine = engine
         with engine.client() as client:
@@ -99,12 +100,13 @@ class Suite:
         keys = tokens.standard_keys(self.env["MTF_TOKEN_DIR"])
         variables = {**tokens.variables(keys, tokens.ISSUER), "uri": self.env["MTF_URI"],
                      "mongo_db": "mtf_regress", "root": ROOT, "objects": self.env["MTF_OBJECTS"]}
-        with open(self.env["MTF_PRELUDE"], "w") as file:
-            file.write("\\set ECHO none\n")
-            for name, value in variables.items():
-                file.write("\\set %s %s\n" % (name, tokens.quoted(value)))
-            # Only a script that was echoing goes on doing so (pg_regress does, pg_prove does not).
-            file.write("\\if :{?mtf_quiet}\n\\else\n\\set ECHO all\n\\endif\n")
+        # pg_regress echoes its scripts and goes on doing so afterwards; pg_prove does not.
+        for path, end in ((self.env["MTF_PRELUDE"], "\\set ECHO all\n"), (self.quiet_prelude, "")):
+            with open(path, "w") as file:
+                file.write("\\set ECHO none\n")
+                for name, value in variables.items():
+                    file.write("\\set %s %s\n" % (name, tokens.quoted(value)))
+                file.write(end)
 
     def sql(self, text, database="postgres"):
         result = subprocess.run([self.cluster.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database],
@@ -134,16 +136,25 @@ class Suite:
         on_dir, off_dir = os.path.join(WORK, "on"), os.path.join(WORK, "off")
         off_env = dict(self.env)
         off_env["PGOPTIONS"] = (off_env.get("PGOPTIONS", "") + " " + tap.pushdown_off(self.switches)).strip()
+        # pg_regress stops at a file without expected output; an empty one lets it go on, and fails.
+        new = [path for path in (os.path.join(ROOT, "expected", name + ".out") for name in selected)
+               if not os.path.exists(path)]
+        for path in new:
+            open(path, "w").close()
         on = pool.submit(self.pg_regress, "mtf_regress", selected, on_dir, self.env)
         off = pool.submit(self.pg_regress, "mtf_regress_off", selected, off_dir, off_env)
         status, output, seconds = on.result()
         off.result()
+        for path in new:
+            os.unlink(path)
         failures = 0
         for name in selected:
             wrong = difference(os.path.join(ROOT, "expected", name + ".out"),
                                os.path.join(on_dir, "results", name + ".out"))
             failures += bool(wrong)
             self.tally.file("regress/" + name, not wrong, bool(wrong), seconds / len(selected), detail=wrong)
+            if not agreement_wanted(os.path.join(ROOT, "sql", name + ".sql")):
+                continue
             wrong = difference(os.path.join(on_dir, "results", name + ".out"),
                                os.path.join(off_dir, "results", name + ".out"), without_plans)
             self.tally.file("agree/" + name, not wrong, bool(wrong), 0, detail=wrong)
@@ -171,8 +182,7 @@ class Suite:
         self.sql("DROP DATABASE IF EXISTS mtf_template")
         self.sql("CREATE DATABASE mtf_template TEMPLATE template0")
         self.sql("CREATE EXTENSION pgtap", "mtf_template")
-        self.sql("\\set mtf_quiet 1\n\\i %s\n\\o /dev/null\n\\i %s\n" % (
-            self.env["MTF_PRELUDE"], self.env["MTF_OBJECTS"]), "mtf_template")
+        self.sql("\\i %s\n\\o /dev/null\n\\i %s\n" % (self.quiet_prelude, self.env["MTF_OBJECTS"]), "mtf_template")
 
     def pgtap(self, pool):
         files = names("test/pgtap/*.sql", "pgtap", self.parts)
@@ -185,11 +195,10 @@ class Suite:
                 database = "mtf_%s_%s" % (name.split("/")[1].replace("-", "_"), mode)
                 self.sql("DROP DATABASE IF EXISTS %s" % database)
                 self.sql("CREATE DATABASE %s TEMPLATE mtf_template" % database)
-                env = dict(self.env)
+                env = {**self.env, "MTF_PRELUDE": self.quiet_prelude}
                 if mode == "off":
                     env["PGOPTIONS"] = (env.get("PGOPTIONS", "") + " " + tap.pushdown_off(self.switches)).strip()
-                command = ["pg_prove", "--verbose", "--psql-bin", self.cluster.program("psql"), "-d", database,
-                           "-S", "mtf_quiet=1", path]
+                command = ["pg_prove", "--verbose", "--psql-bin", self.cluster.program("psql"), "-d", database, path]
                 jobs.append(pool.submit(self.tap_file, "%s (pushdown %s)" % (name, mode), command, env))
         return jobs
 
@@ -204,6 +213,12 @@ class Suite:
             for job in concurrent.futures.as_completed(jobs):
                 name, passed, failed, seconds, skipped, output = job.result()
                 self.tally.file(name, passed, failed, seconds, skipped, output)
+
+
+def agreement_wanted(path):
+    """A file whose head says "-- agree: no, WHY" depends on where clauses run."""
+    with open(path) as file:
+        return not any(line.startswith("-- agree: no, ") for line in file.readlines()[:5])
 
 
 def without_plans(lines):
