@@ -16,7 +16,6 @@
 #include "auth/jwt_verify.h"
 
 #include <dlfcn.h>
-#include <dlfcn.h>
 #include <jwt.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
@@ -58,13 +57,19 @@
 	F(jwt_free)
 #endif
 
-/* A sanitizer's run-time library cannot live with RTLD_DEEPBIND, and needs it not: no postgres there. */
-#ifdef __SANITIZE_ADDRESS__
-#define LIBJWT_FLAGS (RTLD_NOW | RTLD_LOCAL)
+/*
+ * Other C libraries than glibc have no RTLD_DEEPBIND.  Programs of the test suite set their own flags:
+ * a sanitizer's run-time library cannot live with it, and there is no postgres executable there.
+ */
+#ifndef MTF_LIBJWT_FLAGS
+#ifdef RTLD_DEEPBIND
+#define MTF_LIBJWT_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
 #else
-#define LIBJWT_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
+#define MTF_LIBJWT_FLAGS 0 /* do not load it */
+#endif
 #endif
 
+/* The functions of libjwt, once it is loaded. */
 static struct
 {
 	bool tried;
@@ -83,9 +88,9 @@ libjwt_load(void)
 	if (libjwt.tried)
 		return libjwt.usable;
 	libjwt.tried = true;
-	if (dlopen(MTF_LIBJWT_SONAME, RTLD_NOW | RTLD_NOLOAD) != NULL)
+	if (MTF_LIBJWT_FLAGS == 0 || dlopen(MTF_LIBJWT_SONAME, RTLD_NOW | RTLD_NOLOAD) != NULL)
 		return false;
-	handle = dlopen(MTF_LIBJWT_SONAME, LIBJWT_FLAGS);
+	handle = dlopen(MTF_LIBJWT_SONAME, MTF_LIBJWT_FLAGS);
 	if (handle == NULL)
 		return false;
 	libjwt.usable = true;

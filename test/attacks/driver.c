@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "auth/claims.h"
+#include "auth/jwt_verify.h"
 
 #include "utils/memutils.h"
 
@@ -258,6 +259,7 @@ main(int argc, char **argv)
 	size_t size = 0;
 	Cache cache = {0};
 
+	fprintf(stderr, "libjwt: %s\n", mtf_signature_uses_libjwt() ? "used" : "not used");
 	while (getline(&line, &size, stdin) > 0)
 	{
 		MemoryContext context =
