@@ -109,6 +109,12 @@ effective_deadline(const MtfNetwork *network, int64 deadline)
 	return network->deadline != 0 && network->deadline < deadline ? network->deadline : deadline;
 }
 
+bool
+mtf_network_is_late(const MtfNetwork *network)
+{
+	return network->deadline != 0 && mtf_clock() >= network->deadline;
+}
+
 /* Milliseconds until `deadline`, rounded up; 0 when it has passed. */
 static long
 remaining_ms(int64 deadline)

@@ -85,6 +85,9 @@ extern bool mtf_socket_is_stale(MtfSocket *socket);
 extern MtfIo mtf_socket_poll(MtfSocket **sockets, const bool *wants_read, bool *ready, int n,
 							 int64 deadline);
 
+/* True when network->deadline has passed. */
+extern bool mtf_network_is_late(const MtfNetwork *network);
+
 /* Deadlines are on this clock, in microseconds. */
 extern int64 mtf_clock(void);
 

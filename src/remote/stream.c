@@ -405,8 +405,8 @@ stream_readv(mongoc_stream_t *base, mongoc_iovec_t *iov, size_t iovcnt, size_t m
 }
 
 /*
- * The driver polls while it says hello to several hosts.  An interrupt must end that loop at once,
- * which only errors on all streams do.
+ * The driver polls while it says hello to several hosts.  An interrupt, or the end of the time we
+ * have in all, must end that loop at once, which only errors on all streams do.
  */
 static ssize_t
 stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout_msec)
@@ -414,6 +414,7 @@ stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout_msec)
 	MtfSocket *sockets[MAX_IOV];
 	bool wants_read[MAX_IOV];
 	bool ready[MAX_IOV] = {false};
+	MtfStreams *streams = ((MtfStream *) polled[0].stream)->streams;
 	ssize_t count = 0;
 	MtfIo io;
 
@@ -432,7 +433,7 @@ stream_poll(mongoc_stream_poll_t *polled, size_t n, int32_t timeout_msec)
 	{
 		io = mtf_socket_poll(sockets, wants_read, ready, (int) n,
 							 mtf_clock() + Max(timeout_msec, 1) * INT64CONST(1000));
-		if (io == MTF_IO_TIMEOUT)
+		if (io == MTF_IO_TIMEOUT && !mtf_network_is_late(&streams->network))
 			return 0;
 		if (io != MTF_IO_OK)
 		{
