@@ -1,0 +1,81 @@
+-- threats.md "Token", at definition: who may sign, with which keys, for whom.
+\i `echo "$MTF_PRELUDE"`
+BEGIN;
+SELECT plan(47);
+CREATE FUNCTION accepted(token text) RETURNS boolean LANGUAGE sql AS
+	$$ SELECT bool_and(coalesce(passed, false)) FROM mongo_tenant.check_token(token) $$;
+CREATE FUNCTION failing(token text) RETURNS text LANGUAGE sql AS
+	$$ SELECT "check" FROM mongo_tenant.check_token(token) WHERE NOT passed $$;
+
+-- The fixtures' provider: RSA, EC and Ed25519 keys of one set.
+SELECT ok(accepted(:'ua'), 'RS256 token');
+SELECT ok(accepted(:'ua_es'), 'ES256 token');
+SELECT ok(accepted(:'ua_ed'), 'EdDSA token');
+SELECT is(failing(:'forged'), 'signature', 'forged token');
+SELECT is(failing(:'expired'), 'times', 'expired token');
+SELECT is(failing(:'future'), 'times', 'token of the future');
+SELECT is(failing(:'stranger'), 'issuer', 'unknown issuer');
+SELECT is(failing('x'), 'structure', 'no token');
+SELECT is((SELECT count(*) FROM mongo_tenant.check_token(:'ua') WHERE why IS NOT NULL), 0::bigint, 'nothing to explain');
+SELECT is((SELECT count(*) FROM mongo_tenant.check_token(:'forged') WHERE why LIKE '%ey%'), 0::bigint, 'a reason quotes no token');
+SELECT is((SELECT count(*) FROM mongo_tenant.check_token(:'forged') WHERE passed IS NULL), 6::bigint, 'checks after the first failure are not reached');
+
+-- A provider says who it is for.
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', NULL)$$, '22023', NULL, 'no audience');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{}')$$, '22023', NULL, 'an empty audience');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', any_audience => true)$$, '22023', NULL, 'an audience and any audience');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('', 'https://a', '{x}')$$, '22023', NULL, 'no name');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', NULL, '{x}')$$, '22023', NULL, 'no issuer');
+SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', %L, '{x}')$$, :'issuer'), '23505', NULL, 'the same issuer twice');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{none}')$$, '22023', NULL, 'alg none');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{rs256}')$$, '22023', NULL, 'alg in lower case');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', tenant_claim => 'a..b')$$, '22023', NULL, 'a claim that is no path');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', local => true)$$, '23505', NULL, 'a second local provider');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', secret_file => 'hs.secret')$$, '22023', NULL, 'a secret without an HS algorithm');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', jwks_file => '../postgresql.conf')$$, '22023', NULL, 'a file elsewhere');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', jwks_file => 'nothing.json')$$, '22023', NULL, 'a file that is not there');
+
+-- Keys: bad ones refuse the set, and nothing of it is kept.
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', '{"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}', '{HS256}')$$, '22023', NULL, 'a secret outside of a file');
+SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$,
+	jsonb_build_object('keys', jsonb_build_array(:'jwks_rs'::jsonb -> 'keys' -> 0, :'jwks_rs'::jsonb -> 'keys' -> 0))),
+	'23505', NULL, 'one kid twice');
+SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$, :'jwks_rs'), '22023', NULL, 'a key of another provider');
+SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$,
+	:'jwks_other'::jsonb #- '{keys,0,n}'), '22023', NULL, 'half a key');
+SELECT is((SELECT count(*) FROM mongo_tenant.provider), 1::bigint, 'nothing of them is left');
+SELECT ok(accepted(:'ua'), 'and the first provider works as before');
+
+-- A second issuer: its own keys, its own tokens.
+SELECT lives_ok(format($$SELECT mongo_tenant.create_provider('other', 'https://other.example', %L, %L)$$,
+	ARRAY[:'audience'], :'jwks_other'), 'a second issuer');
+SELECT ok(accepted(:'other_issuer'), 'its token');
+SELECT is(failing(:'forged'), 'signature', 'its key signs for nobody else');
+SELECT throws_ok(format($$SELECT mongo_tenant.add_key('test', 'o', %L)$$, :'pem_other'), '22023', NULL, 'nor is it taken as another''s');
+
+-- Rotation without a gap; PEM.
+SELECT mongo_tenant.drop_key('other', 'other');
+SELECT is(failing(:'other_issuer'), 'key', 'without its key');
+SELECT lives_ok(format($$SELECT mongo_tenant.add_key('other', 'other', %L)$$, :'pem_other'), 'the same key as PEM');
+SELECT ok(accepted(:'other_issuer'), 'accepted again');
+SELECT mongo_tenant.drop_key('test', 'rs');
+SELECT is(failing(:'ua'), 'key', 'a key taken away');
+SELECT ok(accepted(:'ua_es'), 'the others stay');
+SELECT lives_ok(format($$SELECT mongo_tenant.add_key('test', %L::jsonb)$$, :'jwks_rs'), 'a JWK Set added');
+SELECT ok(accepted(:'ua'), 'and good again');
+SELECT throws_ok($$SELECT mongo_tenant.drop_key('test', 'nothing')$$, '42704', NULL, 'no such key');
+
+-- Gone.
+SELECT mongo_tenant.drop_provider('other');
+SELECT is(failing(:'other_issuer'), 'issuer', 'a provider dropped');
+SELECT throws_ok($$SELECT mongo_tenant.drop_provider('other')$$, '42704', NULL, 'no such provider');
+TRUNCATE mongo_tenant.provider CASCADE;
+SELECT is(failing(:'ua'), 'issuer', 'all providers truncated');
+
+-- Nobody else changes them.
+SET ROLE mtf_app;
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}')$$, '42501', NULL, 'not for everybody');
+SELECT throws_ok($$SELECT * FROM mongo_tenant.provider$$, '42501', NULL, 'nor to look at');
+RESET ROLE;
+SELECT * FROM finish();
+ROLLBACK;
