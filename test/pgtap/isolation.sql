@@ -84,7 +84,7 @@ SELECT become(:'ua');
 SELECT is_empty($$SELECT * FROM accounts WHERE name = '$name'$$, 'a constant is no field path');
 SELECT is_empty($$SELECT * FROM accounts WHERE tenant_id = '$tenant_id'$$, 'nor is the tenant');
 SELECT is_empty($$SELECT * FROM accounts WHERE name = '{"$ne": null}'$$, 'nor an operator');
-SELECT is_empty($$SELECT * FROM accounts WHERE name IN ('$name', '$$ROOT', '.*')$$, 'nor in a list');
+SELECT is_empty($q$SELECT * FROM accounts WHERE name IN ('$name', '$$ROOT', '.*')$q$, 'nor in a list');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -76,7 +76,7 @@ def ask(world, sessions, query, wrong):
     answers = {}
     for name, session in sessions.items():
         try:
-            answers[name] = [tuple(row) for row in session.execute(query).fetchall()]
+            answers[name] = [repr(row) for row in session.execute(query).fetchall()]  # so that NaN equals NaN
         except Exception as error:
             answers[name] = "%s %s" % (getattr(error, "sqlstate", None), str(error).splitlines()[0])
     if not answers["on"] == answers["off"] == answers["local"]:

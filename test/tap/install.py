@@ -25,6 +25,9 @@ def contents(world, session):
 
 
 with World(engine=False, objects=False) as world:
+    with world.connect() as user:
+        throws("42501", lambda: user.execute("CREATE EXTENSION mongo_tenant_fdw"),
+               "an ordinary user does not create the extension")
     with world.admin() as admin:
         default = world.value(admin, "SELECT default_version FROM pg_available_extensions"
                                      " WHERE name = 'mongo_tenant_fdw'")
@@ -69,6 +72,5 @@ with World(engine=False, objects=False) as world:
     with world.connect() as user:
         throws("42501", lambda: user.execute("SELECT mongo_tenant.create_provider('mine', 'https://me.example',"
                                              " ARRAY['x'], '{\"keys\": []}')"), "an ordinary user makes no provider")
-        throws("42501", lambda: user.execute("CREATE EXTENSION mongo_tenant_fdw SCHEMA public"),
-               "nor the extension")
+        throws("42501", lambda: user.execute("DROP EXTENSION mongo_tenant_fdw"), "nor does it drop the extension")
 done()

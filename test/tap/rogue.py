@@ -172,8 +172,13 @@ def every_command_names_its_tenant(world, session, script, server):
     want = [{"tenant_id": {"$eq": "UA"}}, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
     for command in server.commands:
         first = (command.get("pipeline") or [{}])[0].get("$match", {})
-        terms = first.get("$and", [first])
+        terms = conjuncts(first)
         ok(all(any(same(term, one) for term in terms) for one in want), "the first stage is the tenant's $match") or diag(command)
+
+
+def conjuncts(match):
+    """The terms of a $match, through nested $and."""
+    return [term for part in match["$and"] for term in conjuncts(part)] if list(match) == ["$and"] else [match]
 
 
 def same(term, wanted):
