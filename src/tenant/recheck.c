@@ -4,6 +4,10 @@
  *
  * All keys of a level are walked, since a second tenant field makes a document nobody's.  Every step
  * is checked against the document's end: the bytes come from a server and were not validated.
+ *
+ * Documents of a collection mostly agree in their fields.  So the types and names of one are kept as
+ * the order to expect, and an element is compared with the expected one, eight bytes at a time, before
+ * it is read byte by byte.  What an element is, is decided by its whole name either way.
  */
 #include "tenant/recheck.h"
 
@@ -45,14 +49,40 @@ typedef struct Image
 	const uint8 *bytes; /* the value as it stands in a document */
 } Image;
 
+/* An expected element: its type and name with the NUL, compared by words. */
+typedef struct Expected
+{
+	uint64 head; /* first eight bytes, masked */
+	uint64 mask;
+	uint64 tail; /* last eight bytes, when there are more than eight */
+	uint8 *bytes;
+	uint32 size;
+	uint8 type;
+	uint8 fixed;   /* size of the value, or SIZE_VARIES */
+	bool is_field; /* the segment's own name */
+} Expected;
+
+#define SIZE_VARIES    0xff
+#define MAX_EXPECTED   64
+#define MAX_NAMES      2048 /* bytes of all expected elements */
+#define LOOKAHEAD      3    /* optional fields that may be missing */
+#define FIRST_PATIENCE 8
+
 typedef struct Segment
 {
 	const char *name;
 	uint32 len; /* without the NUL */
+
+	Expected *expected; /* MAX_EXPECTED of them; NULL until a document was seen */
+	int nexpected;
+	uint8 *names;
+	uint32 misses; /* unexpected elements since the order was learned */
+	uint32 patience;
 } Segment;
 
 struct MtfRecheck
 {
+	MemoryContext context;
 	bool array;
 	int nsegments;
 	Segment *segments;
@@ -76,6 +106,7 @@ mtf_recheck_create(const char *field, bool array)
 	const char *p;
 	int i;
 
+	recheck->context = CurrentMemoryContext;
 	recheck->array = array;
 	recheck->nsegments = 1;
 	for (p = field; *p != '\0'; p++)
@@ -87,6 +118,7 @@ mtf_recheck_create(const char *field, bool array)
 
 		recheck->segments[i].name = pnstrdup(p, len);
 		recheck->segments[i].len = len;
+		recheck->segments[i].patience = FIRST_PATIENCE;
 		p += len + 1;
 	}
 	return recheck;
@@ -226,39 +258,183 @@ is_document(const uint8 *doc, uint32 len)
 	return len >= MIN_DOCUMENT && get_int32(doc) == len && doc[len - 1] == 0;
 }
 
-/* The only element of that name; NULL, or why there is none. */
-static const char *
-find_only(const uint8 *doc, uint32 len, const Segment *segment, Element *found)
+static inline uint64
+load_word(const uint8 *p)
+{
+	uint64 word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/* Has the element at `p` the expected type and name?  Reads at most up to the zero at `end`. */
+static inline bool
+is_expected(const Expected *expected, const uint8 *p, const uint8 *end)
+{
+	uint32 left = end - p;
+	uint32 size = expected->size;
+
+	if (unlikely(size > left))
+		return false;
+	if (unlikely(left < 8))
+		return memcmp(p, expected->bytes, size) == 0;
+	if ((load_word(p) ^ expected->head) & expected->mask)
+		return false;
+	if (size <= 8)
+		return true;
+	return load_word(p + size - 8) == expected->tail &&
+		   (size <= 16 || memcmp(p + 8, expected->bytes + 8, size - 16) == 0);
+}
+
+static bool
+is_field(const Segment *segment, const uint8 *name, uint32 size)
+{
+	return size == segment->len + 1 && memcmp(name, segment->name, size) == 0;
+}
+
+static uint8
+fixed_size(uint8 type)
+{
+	static const uint8 zeros[16] = {0};
+	uint32 size;
+
+	switch (type)
+	{
+		case BSON_DOUBLE:
+		case BSON_DATE:
+		case BSON_TIMESTAMP_TYPE:
+		case BSON_INT64:
+		case BSON_INT32:
+		case BSON_OBJECTID:
+		case BSON_BOOLEAN:
+		case BSON_DECIMAL:
+		case BSON_UNDEFINED:
+		case BSON_NULL:
+		case BSON_MIN_KEY:
+		case BSON_MAX_KEY:
+			return value_size(type, zeros, zeros + sizeof(zeros), &size) ? size : SIZE_VARIES;
+		default: return SIZE_VARIES;
+	}
+}
+
+/* `bytes` are the type and the name with its NUL, which stay. */
+static void
+expect(Expected *expected, const Segment *segment, uint8 *bytes, uint32 size)
+{
+	uint8 head[8] = {0};
+	uint8 mask[8] = {0};
+
+	memcpy(head, bytes, Min(size, 8));
+	memset(mask, 0xff, Min(size, 8));
+	expected->head = load_word(head);
+	expected->mask = load_word(mask);
+	expected->tail = size > 8 ? load_word(bytes + size - 8) : 0;
+	expected->bytes = bytes;
+	expected->size = size;
+	expected->type = bytes[0];
+	expected->fixed = fixed_size(bytes[0]);
+	expected->is_field = is_field(segment, bytes + 1, size - 1);
+}
+
+/* Keep the order of a document that was found to be well formed; its first fields when it has many. */
+static void
+learn_order(const MtfRecheck *recheck, Segment *segment, const uint8 *doc, uint32 len)
 {
 	const uint8 *end = doc + len - 1;
 	const uint8 *p = doc + 4;
+	uint32 used = 0;
+	int n = 0;
+
+	if (segment->expected == NULL)
+	{
+		segment->expected = MemoryContextAlloc(recheck->context, sizeof(Expected) * MAX_EXPECTED);
+		segment->names = MemoryContextAlloc(recheck->context, MAX_NAMES);
+	}
+	while (p < end && n < MAX_EXPECTED)
+	{
+		uint32 size = 1 + cstring_size(p + 1, end);
+		uint32 value;
+
+		if (used + size > MAX_NAMES || !value_size(*p, p + size, end, &value))
+			break;
+		memcpy(segment->names + used, p, size);
+		expect(&segment->expected[n++], segment, segment->names + used, size);
+		used += size;
+		p += size + value;
+	}
+	segment->nexpected = n;
+	segment->misses = 0;
+	/* Where orders keep changing, learning must not cost more than reading. */
+	if (segment->patience < PG_INT32_MAX)
+		segment->patience *= 2;
+}
+
+/* The expected element that stands at `p`, looking a little ahead; NULL when it is none of them. */
+static const Expected *
+find_expected(const Expected *expected, const Expected *last, const uint8 *p, const uint8 *end)
+{
+	int i;
+
+	for (i = 0; i <= LOOKAHEAD && expected + i < last; i++)
+		if (is_expected(expected + i, p, end))
+			return expected + i;
+	return NULL;
+}
+
+/* The only element of that name; NULL, or why there is none. */
+static const char *
+find_only(const MtfRecheck *recheck, Segment *segment, const uint8 *doc, uint32 len, Element *found)
+{
+	const uint8 *end = doc + len - 1;
+	const uint8 *p = doc + 4;
+	const Expected *next = segment->expected;
+	const Expected *last = next + segment->nexpected;
 	bool seen = false;
 
 	if (!is_document(doc, len))
 		return malformed;
 	while (p < end)
 	{
-		uint8 type = *p++;
-		const uint8 *key = p;
-		uint32 size = cstring_size(p, end);
+		const Expected *expected = next;
+		uint8 type = *p;
+		bool ours;
+		uint32 size;
 
-		if (size == 0)
-			return malformed;
-		p += size;
-		if (unlikely(size == segment->len + 1 && memcmp(key, segment->name, size) == 0))
+		if (unlikely(next >= last || !is_expected(next, p, end)))
+			expected = find_expected(next, last, p, end);
+		if (likely(expected != NULL))
+		{
+			next = expected + 1;
+			ours = expected->is_field;
+			p += expected->size;
+			size = expected->fixed;
+			if (size == SIZE_VARIES ? !value_size(type, p, end, &size) : size > end - p)
+				return malformed;
+		}
+		else
+		{
+			segment->misses++;
+			size = cstring_size(p + 1, end);
+			if (size == 0)
+				return malformed;
+			ours = is_field(segment, p + 1, size);
+			p += 1 + size;
+			if (!value_size(type, p, end, &size))
+				return malformed;
+		}
+		if (ours)
 		{
 			if (seen)
 				return "it has the tenant field more than once";
 			seen = true;
 			found->type = type;
 			found->value = p;
-		}
-		if (!value_size(type, p, end, &size))
-			return malformed;
-		if (found->value == p)
 			found->len = size;
+		}
 		p += size;
 	}
+	if (unlikely(segment->misses > segment->patience))
+		learn_order(recheck, segment, doc, len);
 	return seen ? NULL : "it has no tenant field";
 }
 
@@ -308,7 +484,7 @@ find_in_array(const MtfRecheck *recheck, const uint8 *doc, uint32 len)
 }
 
 const char *
-mtf_recheck_document(const MtfRecheck *recheck, const uint8 *doc, uint32 len)
+mtf_recheck_document(MtfRecheck *recheck, const uint8 *doc, uint32 len)
 {
 	Element element = {0, NULL, 0};
 	int i;
@@ -323,9 +499,8 @@ mtf_recheck_document(const MtfRecheck *recheck, const uint8 *doc, uint32 len)
 				return "its path to the tenant is not made of documents";
 			doc = element.value;
 			len = element.len;
-			element.value = NULL;
 		}
-		why = find_only(doc, len, &recheck->segments[i], &element);
+		why = find_only(recheck, &recheck->segments[i], doc, len, &element);
 		if (why != NULL)
 			return why;
 	}

@@ -21,6 +21,6 @@ extern void mtf_recheck_accept_objectid(MtfRecheck *recheck, const uint8 *oid);
 extern void mtf_recheck_accept_uuid(MtfRecheck *recheck, const uint8 *uuid);
 
 /* NULL: it is the tenant's.  Else why not, in static text that holds no value. */
-extern const char *mtf_recheck_document(const MtfRecheck *recheck, const uint8 *doc, uint32 len);
+extern const char *mtf_recheck_document(MtfRecheck *recheck, const uint8 *doc, uint32 len);
 
 #endif /* MTF_RECHECK_H */
