@@ -37,7 +37,9 @@ PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBS_PKG))
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden
 # libjwt is loaded at run time, see jwt_verify.c.
-LIBJWT = $(shell $(PKG_CONFIG) --variable=libdir libjwt)/libjwt.so
+# Debian's libjwt.pc of libjwt 3 names a directory where the library is not: the compiler knows.
+LIBJWT = $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir libjwt)/libjwt.so) \
+	$(shell $(CC) -print-file-name=libjwt.so))
 PG_CPPFLAGS += -DMTF_LIBJWT_SONAME=\"$(shell objdump -p $(LIBJWT) | awk '$$1 == "SONAME" { print $$2 }')\"
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(filter-out libjwt,$(LIBS_PKG))) -ldl
 
