@@ -10,8 +10,9 @@
  *
  * libjwt 1.x parses a PEM text at every call (the verdict cache of the tenant room makes this the
  * cold path), knows no EdDSA, refuses every `typ` but "JWT", and compares HMACs with strcmp before
- * 1.17: those go to OpenSSL.  libjwt 3 keeps keys parsed; its checks of times are switched off since
- * claims.c makes them, with the leeway of our settings.
+ * 1.17: those go to OpenSSL.  libjwt 3 keeps keys parsed; it takes PSS salts of any length, so PS* go to
+ * OpenSSL there too, and its checks of times are switched off since claims.c makes them, with the
+ * leeway of our settings.
  */
 #include "auth/jwt_verify.h"
 
@@ -214,6 +215,13 @@ destroy_jwks(void *object)
 	libjwt.jwks_free((jwk_set_t *) object);
 }
 
+static bool
+libjwt_judges(MtfAlgorithm algorithm)
+{
+	return is_family(algorithm, MTF_ALG_RS256) || is_family(algorithm, MTF_ALG_ES256) ||
+		   algorithm == MTF_ALG_EDDSA;
+}
+
 /* libjwt 3 binds a key to one algorithm: one item per algorithm of the key, in MtfAlgorithm order. */
 void
 mtf_signature_prepare(MtfKey *key, MemoryContext context)
@@ -225,9 +233,11 @@ mtf_signature_prepare(MtfKey *key, MemoryContext context)
 	if (key->type == MTF_KEY_OCT || key->algorithms == 0 || !libjwt_load())
 		return;
 	for (int i = 0; i < MTF_ALG_COUNT; i++)
-		if (key->algorithms & MTF_ALG_BIT(i))
+		if ((key->algorithms & MTF_ALG_BIT(i)) && libjwt_judges((MtfAlgorithm) i))
 			json = psprintf("%s%s{\"alg\":\"%s\",%s", json, json[0] ? "," : "",
 							mtf_algorithm_name((MtfAlgorithm) i), key->jwk + 1);
+	if (json[0] == '\0')
+		return;
 	json = psprintf("{\"keys\":[%s]}", json);
 	guard = mtf_guard_arm(context, destroy_jwks);
 	native = libjwt.jwks_create(json);
@@ -245,8 +255,10 @@ native_item(const MtfKey *key, MtfAlgorithm algorithm)
 	const jwk_item_t *item = NULL;
 	size_t index = 0;
 
+	if (!libjwt_judges(algorithm))
+		return NULL;
 	for (int i = 0; i < (int) algorithm; i++)
-		if (key->algorithms & MTF_ALG_BIT(i))
+		if ((key->algorithms & MTF_ALG_BIT(i)) && libjwt_judges((MtfAlgorithm) i))
 			index++;
 	if (key->native != NULL)
 		item = libjwt.jwks_item_get((const jwk_set_t *) key->native, index);
