@@ -93,7 +93,7 @@ def psql(cluster, values, database, user, *arguments, **more):
 def show(cluster, values, user, script, *arguments):
     """Run a script of this directory, echoed, with errors where they happen."""
     with open(os.path.join(HERE, script)) as file:
-        psql(cluster, values, "demo", user, "-a", *arguments, check=True, stdin=file, stderr=subprocess.STDOUT)
+        psql(cluster, values, "demo", user, "-a", "-P", "format=wrapped", "-P", "columns=100", *arguments, check=True, stdin=file, stderr=subprocess.STDOUT)
 
 
 def check(cluster, values):

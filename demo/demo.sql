@@ -21,8 +21,8 @@ SELECT count(*) FROM flights WHERE carrier = 'DL';
 SELECT DISTINCT carrier FROM flights WHERE carrier = 'DL' OR true;
 
 -- What is sent to the document server: the tenant's $match comes first.
-EXPLAIN (VERBOSE, COSTS OFF) SELECT flight, dest, dep_delay FROM flights WHERE dep_delay > 300 AND origin = 'JFK';
-SELECT flight, dest, dep_delay FROM flights WHERE dep_delay > 300 AND origin = 'JFK' ORDER BY dep_delay DESC LIMIT 3;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT flight, dest, dep_delay FROM flights WHERE dep_delay > 300 AND origin = 'EWR';
+SELECT flight, dest, dep_delay FROM flights WHERE dep_delay > 300 AND origin = 'EWR' ORDER BY dep_delay DESC LIMIT 3;
 
 -- A forged token, an expired one, and none at all: errors, never an empty result.
 SELECT set_config('mongo_tenant.jwt', :'forged', false);
