@@ -5,7 +5,7 @@ DATA = mongo_tenant_fdw--0.1.sql
 PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
 
 # base: versions, guards, errors
-OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/key_dir.o src/base/stat.o
+OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/bson_raw.o src/base/bson_order.o src/base/key_dir.o src/base/stat.o
 # options: what an owner may say, and how columns map to documents
 OBJS += src/options/uri.o src/options/option.o src/options/column.o
 # auth: text token to verified claims
@@ -25,7 +25,7 @@ OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/expr.o src/pip
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
 	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/bson_raw.o src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/exec_scan.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/exec_scan.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

@@ -20,17 +20,12 @@
  * Text, numeric and bytea values live in an arena that is used again for the next row.
  */
 #include "rows/decode.h"
-#include "rows/bson_raw.h"
+#include "base/bson_order.h"
 #include "rows/value.h"
 
 #include "common/hashfn.h"
 
-#define ARENA_SIZE     16384
-#define MAX_STEPS      4096
-#define MAX_STEP_NAME  255 /* a longer one ends the learning */
-#define LOOKAHEAD      8   /* missing optional fields that cost only a few comparisons */
-#define FIRST_PATIENCE 16
-
+#define ARENA_SIZE 16384
 typedef struct MtfNode MtfNode;
 
 /* A name that is wanted at one level of the documents. */
@@ -51,10 +46,9 @@ typedef struct MtfChild
 /* What to do with an element of the expected name and type. */
 typedef enum MtfOp
 {
-	OP_GENERAL, /* everything that has no operation of its own below */
-	OP_SKIP_FIXED,
-	OP_SKIP_TEXT,
-	OP_SKIP_OTHER,
+	OP_SKIP_FIXED = MTF_STEP_SKIP_FIXED,
+	OP_SKIP_OTHER = MTF_STEP_SKIP_OTHER,
+	OP_GENERAL = MTF_STEP_OWN, /* everything that has no operation of its own below */
 	OP_NULL,
 	OP_INT4,
 	OP_INT8_OF_INT32,
@@ -66,19 +60,6 @@ typedef enum MtfOp
 	OP_OBJECTID
 } MtfOp;
 
-/* An expected element: its type and its name with the NUL, by words, and whom it belongs to. */
-typedef struct MtfStep
-{
-	uint64 head; /* first eight bytes, masked */
-	uint64 mask;
-	uint64 tail; /* last eight bytes, when there are more than eight */
-	uint32 size;
-	uint8 fixed; /* of OP_SKIP_FIXED: bytes of the value */
-	MtfOp op;
-	MtfChild *child;    /* NULL: skipped */
-	const uint8 *bytes; /* type, name, NUL */
-} MtfStep;
-
 struct MtfNode
 {
 	MtfChild *children;
@@ -86,12 +67,7 @@ struct MtfNode
 	MtfChild **slots; /* hash table; a power of two of slots */
 	uint32 slot_mask;
 
-	MtfStep *steps;
-	int nsteps;
-	uint8 *step_bytes;
-	uint64 walks;    /* since the steps were learned */
-	uint64 misses;   /* walks that needed a search */
-	uint64 patience; /* misses before learning again */
+	MtfOrder order; /* its steps' owners are children */
 };
 
 struct MtfDecoder
@@ -116,7 +92,7 @@ create_node(void)
 {
 	MtfNode *node = palloc0(sizeof(MtfNode));
 
-	node->patience = FIRST_PATIENCE;
+	mtf_order_init(&node->order, CurrentMemoryContext);
 	return node;
 }
 
@@ -227,61 +203,11 @@ mtf_decoder_create(int natts, MtfColumn **columns)
 	return decoder;
 }
 
-static inline uint64
-load_word(const void *at)
-{
-	uint64 word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-/*
- * Does the element at `at` have the step's type and name?  Its name ends before `end`: the zero there
- * is the document's own and ends no name.
- */
-static inline bool
-step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
-{
-	uint32 available = (uint32) (end - at);
-	uint32 size = step->size;
-
-	if (unlikely(available < 8))
-		return size <= available && memcmp(at, step->bytes, size) == 0;
-	if ((load_word(at) ^ step->head) & step->mask)
-		return false;
-	if (size <= 8)
-		return true;
-	if (unlikely(size > available) || load_word(at + size - 8) != step->tail)
-		return false;
-	return size <= 16 || memcmp(at + 8, step->bytes + 8, size - 16) == 0;
-}
-
-/* The same for the name alone. */
-static inline bool
-step_names_match(const MtfStep *step, const uint8 *name, const uint8 *end)
-{
-	uint32 size = step->size - 1;
-
-	return size <= (uint32) (end - name) && memcmp(name, step->bytes + 1, size) == 0;
-}
-
-static MtfOp
-skip_op(uint8 type)
-{
-	if (mtf_bson_sizes[type] <= 16)
-		return OP_SKIP_FIXED;
-	return mtf_bson_sizes[type] == MTF_SIZE_TEXT ? OP_SKIP_TEXT : OP_SKIP_OTHER;
-}
-
 static MtfOp
 choose_op(uint8 type, const MtfChild *child)
 {
-	const MtfTarget *target;
+	const MtfTarget *target = child->targets;
 
-	if (child == NULL)
-		return skip_op(type);
-	target = child->targets;
 	if (child->node != NULL || target->next != NULL || OidIsValid(target->domain))
 		return OP_GENERAL;
 	switch ((MtfBsonType) type)
@@ -306,25 +232,6 @@ choose_op(uint8 type, const MtfChild *child)
 	}
 }
 
-/* `bytes` are the type and the name, which stay. */
-static void
-fill_step(MtfStep *step, const uint8 *bytes, uint32 size, MtfChild *child)
-{
-	unsigned char head[8] = {0};
-	unsigned char mask[8] = {0};
-
-	memcpy(head, bytes, Min(size, 8));
-	memset(mask, 0xFF, Min(size, 8));
-	step->head = load_word(head);
-	step->mask = load_word(mask);
-	step->tail = size > 8 ? load_word(bytes + size - 8) : 0;
-	step->size = size;
-	step->bytes = bytes;
-	step->child = child;
-	step->op = choose_op(bytes[0], child);
-	step->fixed = mtf_bson_sizes[bytes[0]];
-}
-
 static MtfChild *
 find_child(const MtfNode *node, const char *name, uint32 name_size)
 {
@@ -338,97 +245,55 @@ find_child(const MtfNode *node, const char *name, uint32 name_size)
 	return NULL;
 }
 
-/* How many steps, and bytes of types and names, a document's order takes. */
-static int
-measure_order(const uint8 *at, const uint8 *end, Size *bytes)
-{
-	MtfElement element;
-	int nsteps = 0;
-
-	*bytes = 0;
-	while (nsteps < MAX_STEPS && mtf_bson_next(&at, end, &element) &&
-		   element.name_len <= MAX_STEP_NAME)
-	{
-		nsteps++;
-		*bytes += element.name_len + 2;
-	}
-	return nsteps;
-}
-
-static void
-forget_order(MtfNode *node)
-{
-	node->nsteps = 0;
-	for (MtfChild *child = node->children; child != NULL; child = child->next)
-		child->step = -1;
-	if (node->steps == NULL)
-		return;
-	pfree(node->steps);
-	pfree(node->step_bytes);
-	node->steps = NULL;
-	/* Where orders keep changing, learning must not cost more than searching. */
-	node->patience *= 2;
-}
-
 /*
  * Learn the order of this document's fields.  The second of two equal names is a step to skip.
  */
 static void
-learn_order(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end)
+learn_order(MtfNode *node, const uint8 *at, const uint8 *end)
 {
-	Size nbytes;
-	int nsteps = measure_order(at, end, &nbytes);
-	MtfElement element;
-	uint8 *bytes;
+	MtfOrder *order = &node->order;
 
-	forget_order(node);
-	node->steps = MemoryContextAlloc(decoder->context, Max(nsteps, 1) * sizeof(MtfStep));
-	bytes = node->step_bytes = MemoryContextAlloc(decoder->context, Max(nbytes, 1));
-	for (int i = 0; i < nsteps && mtf_bson_next(&at, end, &element); i++)
+	mtf_order_learn(order, at, end);
+	for (MtfChild *child = node->children; child != NULL; child = child->next)
+		child->step = -1;
+	for (int i = 0; i < order->nsteps; i++)
 	{
-		MtfChild *child = find_child(node, element.name, element.name_len + 1);
+		MtfStep *step = &order->steps[i];
+		MtfChild *child = find_child(node, (const char *) step->bytes + 1, step->size - 1);
 
-		if (child != NULL && child->step >= 0)
-			child = NULL;
-		else if (child != NULL)
-			child->step = i;
-		bytes[0] = element.type;
-		memcpy(bytes + 1, element.name, element.name_len + 1);
-		fill_step(&node->steps[i], bytes, element.name_len + 2, child);
-		bytes += element.name_len + 2;
+		if (child == NULL || child->step >= 0)
+			continue;
+		child->step = i;
+		step->owner = child;
+		step->op = choose_op(step->bytes[0], child);
 	}
-	node->nsteps = nsteps;
-	node->walks = node->misses = 0;
 }
 
 /*
- * The element whose name is at `name` is not what *step expects: find whom it belongs to (NULL:
- * nobody) and set *step to the step from which to go on.
+ * The element at `at` is not what *step expects: find whom it belongs to (NULL: nobody) and set *step
+ * to the step from which to go on.
  */
 static MtfChild *
-search_child(MtfNode *node, const uint8 *name, const uint8 *end, const MtfStep **step,
+search_child(MtfNode *node, const uint8 *at, const uint8 *end, const MtfStep **step,
 			 uint32 *name_size)
 {
-	const MtfStep *last = node->steps + node->nsteps;
+	const MtfStep *found = mtf_order_find(&node->order, *step, at, end);
 	const uint8 *nul;
 	MtfChild *child;
 
-	for (const MtfStep *ahead = *step; ahead < last && ahead <= *step + LOOKAHEAD; ahead++)
+	if (found != NULL)
 	{
-		if (step_names_match(ahead, name, end))
-		{
-			*name_size = ahead->size - 1;
-			*step = ahead + 1;
-			return ahead->child;
-		}
+		*name_size = found->size - 1;
+		*step = found + 1;
+		return found->owner;
 	}
-	nul = memchr(name, '\0', end - name);
+	nul = memchr(at + 1, '\0', end - at - 1);
 	if (nul == NULL)
 		mtf_bson_raise_invalid();
-	*name_size = (uint32) (nul - name) + 1;
-	child = find_child(node, (const char *) name, *name_size);
+	*name_size = (uint32) (nul - at);
+	child = find_child(node, (const char *) at + 1, *name_size);
 	if (child != NULL && child->step >= 0)
-		*step = node->steps + child->step + 1;
+		*step = node->order.steps + child->step + 1;
 	return child;
 }
 
@@ -518,7 +383,7 @@ need(const uint8 *value, const uint8 *end, uint32 size)
 static inline uint32
 store_datum(MtfDecoder *decoder, const MtfStep *step, Datum datum, uint32 size)
 {
-	int index = step->child->targets->index;
+	int index = ((MtfChild *) step->owner)->targets->index;
 
 	decoder->values[index] = datum;
 	decoder->isnull[index] = false;
@@ -532,13 +397,13 @@ store_datum(MtfDecoder *decoder, const MtfStep *step, Datum datum, uint32 size)
 static inline uint32
 run_step(MtfDecoder *decoder, const MtfStep *step, uint8 type, const uint8 *value, const uint8 *end)
 {
+	MtfChild *child = step->owner;
 	uint32 size;
 	Datum datum;
 
-	switch (step->op)
+	switch ((MtfOp) step->op)
 	{
 		case OP_SKIP_FIXED: need(value, end, step->fixed); return step->fixed;
-		case OP_SKIP_TEXT:
 		case OP_SKIP_OTHER: return value_size(type, value, end);
 		case OP_NULL: return 0;
 		case OP_INT4:
@@ -568,13 +433,13 @@ run_step(MtfDecoder *decoder, const MtfStep *step, uint8 type, const uint8 *valu
 			return store_datum(decoder, step, mtf_objectid_text(value, &decoder->arena), 12);
 		case OP_TEXT:
 			size = value_size(type, value, end);
-			if (likely(mtf_plain_text(step->child->targets, value, size, &decoder->arena, &datum)))
+			if (likely(mtf_plain_text(child->targets, value, size, &decoder->arena, &datum)))
 				return store_datum(decoder, step, datum, size);
 			break;
 		case OP_GENERAL: break;
 	}
 	size = value_size(type, value, end);
-	take_value(decoder, step->child, type, value, size);
+	take_value(decoder, child, type, value, size);
 	return size;
 }
 
@@ -585,7 +450,7 @@ walk_unexpected(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8
 {
 	uint8 type = at[0];
 	uint32 name_size;
-	MtfChild *child = search_child(node, at + 1, end, step, &name_size);
+	MtfChild *child = search_child(node, at, end, step, &name_size);
 	const uint8 *value = at + 1 + name_size;
 	uint32 size = value_size(type, value, end);
 
@@ -606,21 +471,19 @@ walk_document(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *
 	int remaining = node->nchildren;
 	bool missed = false;
 
-	if (unlikely(node->nsteps == 0 ||
-				 (node->misses >= node->patience && node->misses * 4 > node->walks)))
-		learn_order(decoder, node, at, end);
-	node->walks++;
-	step = node->steps;
-	last = step + node->nsteps;
+	if (mtf_order_is_stale(&node->order))
+		learn_order(node, at, end);
+	step = node->order.steps;
+	last = step + node->order.nsteps;
 
 	while (at < end && remaining > 0)
 	{
 		uint8 type = *at;
 		MtfChild *child;
 
-		if (likely(step < last && step_matches(step, at, end)))
+		if (likely(step < last && mtf_step_matches(step, at, end)))
 		{
-			child = step->child;
+			child = step->owner;
 			if (child == NULL || child->seen != decoder->row)
 			{
 				if (child != NULL)
@@ -637,7 +500,7 @@ walk_document(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *
 		at += walk_unexpected(decoder, node, at, end, &step, &remaining);
 		missed = true;
 	}
-	node->misses += missed;
+	node->order.misses += missed;
 }
 
 void

@@ -7,7 +7,7 @@
  * duplicates, as it demands; sorting them here is what lets the first of two equal keys win.
  */
 #include "rows/jsonb.h"
-#include "rows/bson_raw.h"
+#include "base/bson_raw.h"
 #include "rows/number.h"
 #include "rows/value.h"
 

@@ -8,7 +8,7 @@
  * display scale 14 bits, then the weight as int16), or 11 for NaN and the infinities.
  */
 #include "rows/number.h"
-#include "rows/bson_raw.h"
+#include "base/bson_raw.h"
 
 #include <math.h>
 

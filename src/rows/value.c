@@ -8,7 +8,7 @@
  * What must not happen here: a value in an error message; a value cut, wrapped or guessed to fit.
  */
 #include "rows/value.h"
-#include "rows/bson_raw.h"
+#include "base/bson_raw.h"
 #include "rows/jsonb.h"
 #include "rows/number.h"
 

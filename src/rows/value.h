@@ -37,7 +37,8 @@
 
 #include "base/compat.h"
 #include "options/column.h"
-#include "rows/bson_raw.h"
+#include "base/bson_order.h"
+#include "base/bson_raw.h"
 
 #include "datatype/timestamp.h"
 #include "utils/timestamp.h"
@@ -138,15 +139,6 @@ static inline bool
 mtf_word_is_plain(uint64 word)
 {
 	return (word & MTF_HIGH_BITS) == 0 && ((word + MTF_LOW_BITS) & MTF_HIGH_BITS) == MTF_HIGH_BITS;
-}
-
-static inline uint64
-mtf_load_native(const void *at)
-{
-	uint64 word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
 }
 
 /* ASCII without NUL. */

@@ -1,6 +1,7 @@
 /*
  * recheck.h
- *	  Is this document the tenant's?  Once per document: one pass over raw bytes, no allocation.
+ *	  Is this document the tenant's?  Once per document: one pass over raw bytes; allocates only when
+ *	  it learns the order of the fields.
  *
  * Knows BSON and nothing else: no session, no catalog, no error reporting.
  */

@@ -2,7 +2,7 @@
  * bson_raw.c
  *	  Reading BSON bytes in place, every length checked against the end of its document.
  */
-#include "rows/bson_raw.h"
+#include "base/bson_raw.h"
 
 /* Type 0 is the end of a document: as the type of an element it is unknown. */
 const uint8 mtf_bson_sizes[256] = {
@@ -99,24 +99,32 @@ mtf_bson_open(const uint8 *document, uint32 available, const uint8 **at, const u
 }
 
 bool
-mtf_bson_next(const uint8 **at, const uint8 *end, MtfElement *element)
+mtf_bson_read(const uint8 **at, const uint8 *end, MtfElement *element)
 {
 	const uint8 *p = *at;
 	uint32 name_size;
 
-	if (p >= end)
-		return false;
 	element->type = *p++;
 	name_size = c_string_size(p, (uint32) (end - p));
 	if (name_size == 0)
-		mtf_bson_raise_invalid();
+		return false;
 	element->name = (const char *) p;
 	element->name_len = name_size - 1;
 	element->value = p + name_size;
 	element->size = mtf_bson_size(element->type, element->value, end);
 	if (element->size == MTF_BSON_BAD)
-		mtf_bson_raise_invalid();
+		return false;
 	*at = element->value + element->size;
+	return true;
+}
+
+bool
+mtf_bson_next(const uint8 **at, const uint8 *end, MtfElement *element)
+{
+	if (*at >= end)
+		return false;
+	if (!mtf_bson_read(at, end, element))
+		mtf_bson_raise_invalid();
 	return true;
 }
 

@@ -129,9 +129,10 @@ typedef struct MtfElement
 extern bool mtf_bson_open(const uint8 *document, uint32 available, const uint8 **at,
 						  const uint8 **end);
 
-/*
- * Step to the next element; false at the end.  Raises XX001 for an invalid one.
- */
+/* Read the element at *at, which is before `end`; false when it is invalid. */
+extern bool mtf_bson_read(const uint8 **at, const uint8 *end, MtfElement *element);
+
+/* Step to the next element; false at the end.  Raises XX001 for an invalid one. */
 extern bool mtf_bson_next(const uint8 **at, const uint8 *end, MtfElement *element);
 
 /* The bytes of a string, code or symbol, checked to end in NUL; raises XX001. */

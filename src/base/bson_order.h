@@ -1,0 +1,116 @@
+/*
+ * bson_order.h
+ *	  The order in which documents bring their fields, learned from one and expected of the next.
+ *
+ * Documents of a collection mostly agree.  So type and name of an element are compared with those of
+ * the expected step, eight bytes at a time, and no name is scanned or searched while they agree.
+ * What a step means is its owner's business: `op` and `owner` are set by who walks.
+ *
+ * An order is a guess that makes walking cheap; a walk must be right whatever the order says.
+ */
+#ifndef MTF_BSON_ORDER_H
+#define MTF_BSON_ORDER_H
+
+#include "base/compat.h"
+#include "base/bson_raw.h"
+
+/* How to step over a value; a walker's own operations are numbered from MTF_STEP_OWN. */
+enum
+{
+	MTF_STEP_SKIP_FIXED,
+	MTF_STEP_SKIP_OTHER,
+	MTF_STEP_OWN
+};
+
+/* An expected element: its type and its name with the NUL, by words. */
+typedef struct MtfStep
+{
+	uint64 head; /* first eight bytes, masked */
+	uint64 mask;
+	uint64 tail; /* last eight bytes, when there are more than eight */
+	uint32 size;
+	uint8 fixed; /* bytes of the value of MTF_STEP_SKIP_FIXED */
+	uint8 op;
+	void *owner;        /* NULL: nobody's, skipped */
+	const uint8 *bytes; /* type, name, NUL */
+} MtfStep;
+
+typedef struct MtfOrder
+{
+	MtfStep *steps;
+	int nsteps;
+	uint8 *bytes;
+	uint64 walks;    /* since the order was learned */
+	uint64 misses;   /* walks that met something else */
+	uint64 patience; /* misses before learning again */
+	MemoryContext context;
+} MtfOrder;
+
+/* How many steps ahead an unexpected name is looked for: missing optional fields cost only this. */
+#define MTF_ORDER_LOOKAHEAD 8
+
+/* What is learned lives in `context`. */
+extern void mtf_order_init(MtfOrder *order, MemoryContext context);
+
+/*
+ * Learn from the elements from `at` to `end`, as far as they are valid.  All steps are nobody's then.
+ * Raises out-of-memory only.
+ */
+extern void mtf_order_learn(MtfOrder *order, const uint8 *at, const uint8 *end);
+
+/* To be asked before each walk; counts it. */
+static inline bool
+mtf_order_is_stale(MtfOrder *order)
+{
+	order->walks++;
+	return unlikely(order->nsteps == 0 ||
+					(order->misses >= order->patience && order->misses * 4 > order->walks));
+}
+
+static inline uint64
+mtf_load_native(const void *at)
+{
+	uint64 word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/*
+ * Does the element at `at` have the step's type and name?  Its name ends before `end`: the zero there
+ * is the document's own and ends no name.
+ */
+static inline bool
+mtf_step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
+{
+	uint32 available = (uint32) (end - at);
+	uint32 size = step->size;
+
+	if (unlikely(available < 8))
+		return size <= available && memcmp(at, step->bytes, size) == 0;
+	if ((mtf_load_native(at) ^ step->head) & step->mask)
+		return false;
+	if (size <= 8)
+		return true;
+	if (unlikely(size > available) || mtf_load_native(at + size - 8) != step->tail)
+		return false;
+	return size <= 16 || memcmp(at + 8, step->bytes + 8, size - 16) == 0;
+}
+
+/* Size of the value that follows a matching step; MTF_BSON_BAD when it does not fit. */
+static inline uint32
+mtf_step_value_size(const MtfStep *step, const uint8 *value, const uint8 *end)
+{
+	if (step->fixed <= 16)
+		return step->fixed <= (uint32) (end - value) ? step->fixed : MTF_BSON_BAD;
+	return mtf_bson_size(step->bytes[0], value, end);
+}
+
+/*
+ * The step, at most MTF_ORDER_LOOKAHEAD behind `from`, that has the name of the element at `at`,
+ * whatever its type; NULL: none.
+ */
+extern const MtfStep *mtf_order_find(const MtfOrder *order, const MtfStep *from, const uint8 *at,
+									 const uint8 *end);
+
+#endif /* MTF_BSON_ORDER_H */
