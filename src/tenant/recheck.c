@@ -4,6 +4,9 @@
  *
  * All keys of a level are walked, since a second tenant field makes a document nobody's.  Every step
  * is checked against the document's end: the bytes come from a server and were not validated.
+ *
+ * An element that stands where the learned order expects it is known without reading its name byte by
+ * byte (base/bson_order.h); what it is, is decided by its whole name either way.
  */
 #include "tenant/recheck.h"
 
