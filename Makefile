@@ -13,7 +13,7 @@ OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
 	src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o
 # tenant: claims and policy to scope
 OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/tenant/identity.o \
-	src/tenant/setting.o src/tenant/session.o src/tenant/audit.o src/tenant/policy.o \
+	src/tenant/login.o src/tenant/setting.o src/tenant/session.o src/tenant/audit.o src/tenant/policy.o \
 	src/tenant/recheck.o src/tenant/scope.o \
 	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely

@@ -21,6 +21,7 @@
 #include "rows/explain.h"
 #include "tenant/audit.h"
 #include "tenant/identity.h"
+#include "tenant/login.h"
 #include "tenant/session.h"
 
 PG_MODULE_MAGIC;
@@ -92,6 +93,13 @@ define_settings(void)
 	DefineCustomIntVariable("mongo_tenant.leeway", "Clock skew allowed in token times.", NULL,
 							&mtf_setting_leeway, 30, 0, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL,
 							NULL);
+
+	/* Catalogs cannot be read while a connection authenticates: logins have key files. */
+	DefineCustomStringVariable("mongo_tenant.login_providers",
+							   "Files of key_dir whose issuers may authenticate connections.",
+							   "For PostgreSQL 18's OAuth login; see the README.",
+							   &mtf_setting_login_providers, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 
 	/* An absurdly long token is refused before anything parses it. */
 	DefineCustomIntVariable("mongo_tenant.max_token_bytes", "Longest token that is looked at.",

@@ -14,6 +14,8 @@
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
 
+#include "tenant/login.h"
+
 /* Counts transactions; 0 is never one of them. */
 static uint64 current_transaction = 1;
 
@@ -55,6 +57,14 @@ mtf_jwt_check(char **newval, void **extra, GucSource source)
 {
 	TokenExtra *made;
 
+	/* A token of the login is the connection's for life: not even "" takes its place. */
+	if (mtf_login_is_bound() && source == PGC_S_SESSION)
+	{
+		GUC_check_errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM);
+		GUC_check_errmsg("parameter \"mongo_tenant.jwt\" cannot be changed");
+		GUC_check_errdetail("The connection was authenticated with its token.");
+		return false;
+	}
 	if (*newval == NULL || (*newval)[0] == '\0')
 		return true;
 	if (source_is_stored(source))
