@@ -38,6 +38,8 @@
 #define RETRY_MS       5000
 #define RETRY_PAUSE_MS 200
 
+#define CODE_CURSOR_NOT_FOUND 43
+
 typedef enum CursorState
 {
 	CURSOR_NEW,
@@ -104,7 +106,6 @@ close_driver_cursor(MtfCursor *cursor)
 	int64 id = mongoc_cursor_get_id(cursor->driver);
 
 	network->persist = true;
-	network->canceled = false;
 	network->deadline = mtf_clock() + MTF_KILL_BUDGET_US;
 	if (client->doomed)
 	{
@@ -412,24 +413,6 @@ raise_io(MtfCursor *cursor, MtfIo io, const char *command)
 	mtf_client_raise_io(client, io, command);
 }
 
-static void raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
-						 const char *command) pg_attribute_noreturn();
-
-static void
-raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
-			 const char *command)
-{
-	bson_t doc;
-
-	/* The server has closed the cursor with its error. */
-	cursor->id = 0;
-	if (error->domain != MONGOC_ERROR_SERVER || !bson_init_static(&doc, reply->data, reply->len))
-		raise_reply(cursor, "The reply is not a valid document.");
-	mtf_error_raise(error, &doc, command);
-}
-
-/* ---- the first command, which may be tried again ---- */
-
 /* Codes of the retryable reads specification: the server has not begun, or is no longer the one. */
 static bool
 code_is_retryable(int code)
@@ -442,6 +425,30 @@ code_is_retryable(int code)
 			return true;
 	return false;
 }
+
+static void raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
+						 const char *command) pg_attribute_noreturn();
+
+/*
+ * Raise a server's error.  Its cursor is closed all the same: not every error of a getMore closes it.
+ */
+static void
+raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
+			 const char *command)
+{
+	bson_t doc;
+
+	if (error->domain != MONGOC_ERROR_SERVER || !bson_init_static(&doc, reply->data, reply->len))
+		raise_reply(cursor, "The reply is not a valid document.");
+	if (error->code == CODE_CURSOR_NOT_FOUND)
+		cursor->id = 0;
+	/* It is no longer the server that was chosen: the next query chooses again. */
+	if (code_is_retryable((int) error->code))
+		cursor->client->doomed = true;
+	mtf_error_raise(error, &doc, command);
+}
+
+/* ---- the first command, which may be tried again ---- */
 
 static void
 pause_before_retry(void)

@@ -12,6 +12,16 @@
 
 #include "remote/wire.h"
 
+/* How long the answer to a killed command is waited for. */
+#define OVERTAKEN_US INT64CONST(15000)
+
+/* The driver's own cursors are in sessions of the driver. */
+static bool
+works_in_session(const MtfClient *client)
+{
+	return client->direct && client->has_session;
+}
+
 static void
 begin_persisting(MtfClient *client, int64 deadline)
 {
@@ -19,8 +29,15 @@ begin_persisting(MtfClient *client, int64 deadline)
 
 	/* The interrupt that brought us here stays pending, and must not end these waits too. */
 	network->persist = true;
-	network->canceled = false;
 	network->deadline = deadline;
+}
+
+static bool
+is_waiting(MtfClient *client)
+{
+	MtfStream *stream = mtf_client_stream(client);
+
+	return stream != NULL && mtf_stream_is_outstanding(stream);
 }
 
 static bool
@@ -49,36 +66,45 @@ build_kill_sessions(MtfClient *client, bson_t *command, const uint8 *session)
 		   mtf_wire_append_common(client, command, "admin", false);
 }
 
+/* Send the kill and wait for its answer: afterwards the work has ended.  False: not in time. */
+static bool
+kill_once(MtfClient *killer, const MtfClient *victim, const char *database, const char *collection,
+		  int64 id, int64 deadline)
+{
+	bson_t command;
+	bool done;
+
+	bson_init(&command);
+	done = works_in_session(victim)
+			   ? build_kill_sessions(killer, &command, victim->session)
+			   : build_kill_cursors(killer, &command, database, collection, id);
+	done = done && mtf_wire_send(killer, &command, deadline) == MTF_IO_OK &&
+		   mtf_wire_drain(killer, deadline);
+	bson_destroy(&command);
+	return done;
+}
+
 void
 mtf_kill_session(MtfClient *client, const char *database, const char *collection, int64 id)
 {
 	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US;
 	MtfClient *killer;
-	bson_t command;
-	bool by_session;
-	bool built;
 
 	client->doomed = true;
-	/* The driver's own cursors are in sessions of the driver. */
-	by_session = client->direct && client->has_session;
-	if (client->killed || (!by_session && id == 0))
+	if (client->killed || (!works_in_session(client) && id == 0))
 		return;
 	client->killed = true;
 	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
 	if (killer == NULL)
 		return;
 	begin_persisting(killer, deadline);
-	bson_init(&command);
-	if (by_session)
-		built = build_kill_sessions(killer, &command, client->session);
-	else
-		built = build_kill_cursors(killer, &command, database, collection, id);
-	/* The answer is waited for, so that the work has ended when the query has. */
-	if (!built || mtf_wire_send(killer, &command, deadline) != MTF_IO_OK)
-		killer->doomed = true;
-	else
-		(void) mtf_wire_drain(killer, deadline);
-	bson_destroy(&command);
+	if (kill_once(killer, client, database, collection, id, deadline) && works_in_session(client))
+	{
+		/* The kill may have overtaken the command: what that began is ended now. */
+		begin_persisting(client, Min(deadline, mtf_clock() + OVERTAKEN_US));
+		if (is_waiting(client) && mtf_wire_drain(client, deadline))
+			(void) kill_once(killer, client, database, collection, id, deadline);
+	}
 	mtf_connection_return(killer);
 }
 
@@ -86,14 +112,14 @@ void
 mtf_kill_cursor(MtfClient *client, const char *database, const char *collection, int64 id)
 {
 	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US / 2;
-	MtfStream *stream = mtf_client_stream(client);
-	bool outstanding = stream != NULL && mtf_stream_is_outstanding(stream);
+	bool outstanding = is_waiting(client);
 	bson_t command;
 
 	if (client->killed || (id == 0 && !outstanding))
 		return;
 	begin_persisting(client, deadline);
-	if (client->doomed || stream == NULL || (outstanding && !mtf_wire_drain(client, deadline)))
+	if (client->doomed || mtf_client_stream(client) == NULL ||
+		(outstanding && !mtf_wire_drain(client, deadline)))
 	{
 		mtf_kill_session(client, database, collection, id);
 		return;

@@ -1,0 +1,185 @@
+"""Whatever a scan waits for, an interrupt ends it within 100 ms, and the server's work with it."""
+import threading
+import time
+
+import psycopg
+
+from faultserver import FaultServer, Silence
+from tap import World, ok, is_, diag, done
+from wire import Reply, batch
+
+LIMIT = 0.1
+TRIES = 3  # the machine may be busy: one of them must be in time
+CANCELLED = "57014"
+
+
+def make_tables(world, servers):
+    """One foreign table per server, {name: uri}."""
+    with world.admin() as admin:
+        for name, uri in servers.items():
+            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
+                          " providers 'test', tenant_field 'tenant_id')" % (name, uri))
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
+                          % (name, name, name))
+
+
+class Phase:
+    """Where a scan is kept waiting."""
+
+    def __init__(self, name, table, prepare=lambda: None, query="SELECT id FROM %s", killed=None):
+        self.name, self.table, self.prepare, self.killed = name, table, prepare, killed
+        self.query = query % table
+
+
+def phases(server):
+    def silent(command, number=1, **settings):
+        def prepare():
+            server.reset(**settings)
+            server.at(command, number, None)
+        return prepare
+
+    def half():
+        server.reset()
+        server.at("aggregate", 1, lambda s, command: Reply(batch(command, s._documents(0)), length=4000))
+
+    def dripping():
+        server.reset()
+        server.at("aggregate", 1, lambda s, command: Reply(batch(command, s._documents(0)), drip=0.02))
+
+    def not_read():
+        server.reset(read_limit=1000000)
+
+    def greeting():
+        server.reset(hello="silent")
+
+    return [
+        Phase("connect", "hole"),
+        Phase("TLS handshake", "tls"),
+        Phase("hello without an answer", "mute"),
+        Phase("server selection", "pair"),
+        Phase("first command", "t", silent("aggregate"), killed=("killSessions",)),
+        Phase("half a reply", "t", half, killed=("killSessions",)),
+        Phase("slow drip", "t", dripping, killed=("killSessions",)),
+        Phase("later batch", "t", silent("getMore", batches=4), killed=("killSessions", "killCursors")),
+        Phase("batch asked for ahead", "t", silent("getMore", 2, batches=4), killed=("killSessions", "killCursors")),
+        Phase("write", "t", not_read, query="SELECT id FROM %s WHERE name = repeat('x', 12000000)"),
+    ]
+
+
+def timed(session, query):
+    """(seconds, sqlstate) of a query that must fail."""
+    try:
+        session.execute(query).fetchall()
+        state = None
+    except psycopg.Error as error:
+        state = error.sqlstate
+    return time.monotonic(), state
+
+
+def one_cancel(world, admin, session, phase, how):
+    """Seconds from the interrupt to the error, and the error."""
+    pid = session.info.backend_pid
+    asked = []
+
+    def strike():
+        asked.append(time.monotonic())
+        admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+
+    phase.prepare()
+    if how == "statement_timeout":
+        session.execute("SET statement_timeout = 300")
+        asked.append(time.monotonic() + 0.3)
+    else:
+        timer = threading.Timer(0.3, strike)
+        timer.start()
+    end, state = timed(session, phase.query)
+    if how == "statement_timeout":
+        session.execute("RESET statement_timeout")
+    else:
+        timer.join()
+    return end - asked[0], state
+
+
+def cancels(world, server):
+    with world.connect("UA") as session, world.admin() as admin:
+        for phase in phases(server):
+            for how in ("pg_cancel_backend", "statement_timeout"):
+                name = "%s, %s" % (phase.name, how)
+                best = None
+                for _ in range(TRIES):
+                    seconds, state = one_cancel(world, admin, session, phase, how)
+                    best = seconds if best is None else min(best, seconds)
+                    if best < LIMIT:
+                        break
+                is_(state, CANCELLED, name + ": cancelled")
+                ok(best < LIMIT, name + ": within 100 ms") or diag("%.0f ms" % (best * 1000))
+                if phase.killed:
+                    ok(server.heard(*phase.killed), name + ": the server's work is ended") or diag(server.log)
+                    is_(server.cursors, {}, name + ": no cursor is left open")
+                server.reset(batches=2)
+                is_(world.value(session, "SELECT count(*) FROM t"), 20, name + ": the next query is whole")
+
+
+def terminated(world, server):
+    """pg_terminate_backend and a client that goes away: the process ends, and its work on the server."""
+    for phase in phases(server):
+        with world.admin() as admin:
+            session = world.connect("UA")
+            pid = session.info.backend_pid
+            phase.prepare()
+            worker = threading.Thread(target=timed, args=(session, phase.query))
+            worker.start()
+            time.sleep(0.3)
+            start = time.monotonic()
+            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            seconds = gone_after(world, admin, pid, start)
+            worker.join()
+            session.close()
+            ok(seconds < 0.5, "%s, pg_terminate_backend: the process ends at once" % phase.name) or diag(seconds)
+            if phase.killed:
+                ok(server.heard(*phase.killed), "%s, pg_terminate_backend: the server's work is ended" % phase.name)
+
+
+def gone_after(world, admin, pid, start):
+    while world.value(admin, "SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid) > 0:
+        if time.monotonic() - start > 10:
+            break
+        time.sleep(0.005)
+    return time.monotonic() - start
+
+
+def disconnected(world, server):
+    """client_connection_check_interval (PostgreSQL 14): the client's end is seen while we wait."""
+    with world.admin() as admin:
+        if world.value(admin, "SELECT current_setting('server_version_num')::int") < 140000:
+            return
+        for phase in phases(server):
+            session = world.connect("UA", options="-c client_connection_check_interval=20ms")
+            pid = session.info.backend_pid
+            phase.prepare()
+            session.pgconn.send_query(phase.query.encode())
+            time.sleep(0.3)
+            start = time.monotonic()
+            session.pgconn.finish()
+            seconds = gone_after(world, admin, pid, start)
+            ok(seconds < 0.5, "%s, client gone: the process ends at once" % phase.name) or diag(seconds)
+            if phase.killed:
+                ok(server.heard(*phase.killed), "%s, client gone: the server's work is ended" % phase.name)
+
+
+with World(engine=False) as world, FaultServer() as server, Silence(full=True) as full, Silence() as mute:
+    server.reset()
+    make_tables(world, {
+        "t": server.uri + "?socketTimeoutMS=30000",
+        "hole": "mongodb://127.0.0.1:%d/?connectTimeoutMS=20000" % full.port,
+        "mute": "mongodb://127.0.0.1:%d/?connectTimeoutMS=20000" % mute.port,
+        "tls": "mongodb://127.0.0.1:%d/?tls=true&connectTimeoutMS=20000" % mute.port,
+        "pair": "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=20000" % (full.port, mute.port)})
+    with world.connect("UA") as session:
+        is_(world.value(session, "SELECT count(*) FROM t"), 10, "positive control: the server answers")
+    cancels(world, server)
+    terminated(world, server)
+    disconnected(world, server)
+    server.reset()
+    ok(server.settle(0), "no connection is left") or diag(server.connections_open)
+done()

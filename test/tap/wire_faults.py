@@ -1,0 +1,240 @@
+"""Faults of the wire: an error with its SQLSTATE in bounded time, the next query works, nothing leaks."""
+import os
+import threading
+import time
+
+import psycopg
+
+from faultserver import FaultServer, Silence, failure
+from tap import World, ok, is_, throws, diag, done
+from wire import Reply, batch
+
+GONE = "08006"
+BROKEN = "08P01"
+NOT_PRIMARY = failure(10107, "NotWritablePrimary")
+QUERY = "SELECT id FROM t"
+
+
+def make_tables(world, server, silence):
+    with world.admin() as admin:
+        for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"), ("many", server.uri + "?socketTimeoutMS=1500"),
+                          ("pair", "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000"
+                           % (silence.port, server.port))):
+            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
+                          " providers 'test', tenant_field 'tenant_id')" % (name, uri))
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text, padding text) SERVER s_%s;"
+                          " GRANT SELECT ON %s TO mtf_app" % (name, name, name))
+
+
+def whole(world, session, server, name):
+    server.reset(batches=3)
+    is_(world.column(session, QUERY), list(range(30)), name + ": the next query is whole")
+
+
+def faults(world, session, server):
+    def changed(**changes):
+        def answer(s, command):
+            reply = batch(command, s._documents(0), name="nextBatch", cursor=command["getMore"])
+            reply["cursor"].update(changes)
+            return reply
+        return answer
+
+    def reply(**wrong):
+        return lambda s, command: Reply(batch(command, s._documents(0), name="nextBatch"), **wrong)
+
+    for name, state, fault in (
+            ("connection closed", GONE, "close"), ("connection reset", GONE, "reset"), ("silence", GONE, None),
+            ("half a reply, then closed", GONE, reply(cut=700)), ("half a reply, then silence", GONE, reply(length=99999)),
+            ("slow drip", GONE, reply(drip=0.05)), ("answer to another request", BROKEN, reply(response_to=4711)),
+            ("two answers", BROKEN, reply(before=Reply({"ok": 1.0}, response_to=1).message(1))),
+            ("another cursor", BROKEN, changed(id=psycopg_int64(99))), ("another collection", BROKEN, changed(ns="x.u")),
+            ("batch that is no array", BROKEN, changed(nextBatch=5)), ("batch of numbers", BROKEN, changed(nextBatch=[1])),
+            ("cursor not found", "HV000", failure(43, "CursorNotFound")),
+            ("not authorized", "42501", failure(13, "Unauthorized")),
+            ("time limit", "57014", failure(50, "MaxTimeMSExpired")),
+            ("primary steps down after rows", GONE, NOT_PRIMARY)):
+        server.reset(batches=3)
+        server.at("getMore", 1, fault)
+        start = time.monotonic()
+        throws(state, lambda: session.execute(QUERY).fetchall(), name + " mid-scan: an error, never a short result")
+        ok(time.monotonic() - start < 4, name + ": in bounded time") or diag(time.monotonic() - start)
+        is_(server.log.count("aggregate"), 1, name + ": a scan that has returned rows is not begun again")
+        if name != "cursor not found":
+            ok(server.heard("killSessions", "killCursors"), name + ": the server's cursor is closed") or diag(server.log)
+        whole(world, session, server, name)
+
+
+def psycopg_int64(value):
+    from bson.int64 import Int64
+    return Int64(value)
+
+
+def retried(world, session, server):
+    for name, fault in (("closed", "close"), ("reset", "reset"), ("step-down", NOT_PRIMARY),
+                        ("shutdown", failure(91, "ShutdownInProgress"))):
+        server.reset()
+        server.at("aggregate", 1, fault)
+        is_(len(world.rows(session, QUERY)), 10, "%s before any row: read once more, on a new connection" % name)
+        is_(server.log.count("aggregate"), 2, "%s: two commands" % name)
+        server.reset()
+        server.at("aggregate", 0, fault)
+        start = time.monotonic()
+        throws(GONE, lambda: session.execute(QUERY).fetchall(), "%s again: an error" % name)
+        is_(server.log.count("aggregate"), 2, "%s again: not a third time" % name)
+        ok(time.monotonic() - start < 3, "%s again: in bounded time" % name)
+        whole(world, session, server, name)
+    server.reset()
+    server.at("aggregate", 1, failure(2, "BadValue"))
+    throws("HV000", lambda: session.execute(QUERY).fetchall(), "an error of another kind")
+    is_(server.log, ["aggregate"], "is not tried again")
+
+
+def secrets(session, server):
+    """A server's text may quote a document of another tenant: the client does not see it."""
+    for code, name in ((2, "BadValue"), (11000, "DuplicateKey"), (121, "DocumentValidationFailure"), (16410, "x"),
+                       (13, "Unauthorized"), (14, "TypeMismatch"), (8000, "AtlasError"), (241, "ConversionFailure")):
+        server.reset()
+        server.at("aggregate", 0, failure(code, name, "cannot convert 'CANARY of DL'"))
+        try:
+            session.execute(QUERY).fetchall()
+            ok(False, "error %d is raised" % code)
+        except psycopg.Error as error:
+            ok("CANARY" not in str(error) and "CANARY" not in str(error.diag.message_detail),
+               "error %d is raised without the server's text" % code) or diag(error)
+
+
+def large(world, session, server):
+    server.reset(batch_size=3, padding=15 << 20)
+    is_(world.rows(session, "SELECT count(*), sum(length(padding)) FROM t"), [(3, 3 * (15 << 20))], "a reply of 45 MB")
+    server.reset()
+    server.at("aggregate", 1, lambda s, command: Reply(batch(command, s._documents(0)), length=49 << 20))
+    throws(BROKEN, lambda: session.execute(QUERY).fetchall(), "a reply that says it has 49 MB is refused")
+    whole(world, session, server, "large")
+
+
+def early_end(world, session, server):
+    server.reset(batches=5)
+    is_(world.column(session, QUERY + " LIMIT 3"), [0, 1, 2], "a query that wants three rows")
+    ok(server.heard("killCursors"), "closes its cursor")
+    is_(server.log.count("getMore"), 0, "and has not asked for more")
+    server.reset(batches=5)
+    is_(len(world.rows(session, "SELECT id FROM t OFFSET 0 LIMIT 15")), 15, "one that wants fifteen")
+    ok(server.heard("killCursors"), "closes its cursor, too") or diag(server.log)
+    is_(server.cursors, {}, "and none is left")
+    server.reset(batches=3)
+    is_(len(world.rows(session, "SELECT a.id FROM t a, t b WHERE a.id = b.id")), 30, "two scans of one server at once")
+    server.reset(batches=3)
+    with session.transaction():
+        session.execute("DECLARE c CURSOR FOR " + QUERY)
+        rows = world.column(session, "FETCH 12 c")
+        is_(len(world.rows(session, QUERY)), 30, "a query beside a half-read cursor")
+        rows += world.column(session, "FETCH ALL c")
+        is_(rows, list(range(30)), "and the cursor goes on where it was")
+    is_(server.cursors, {}, "no cursor is left open")
+
+
+def one_command(world, session, server):
+    server.reset()
+    world.rows(session, QUERY)
+    for _ in range(20):
+        server.reset()
+        world.rows(session, QUERY)
+        if server.log != ["aggregate"]:
+            break
+    is_(server.log, ["aggregate"], "a query costs one command: no ping, no hello")
+    seen = server.connections_seen
+    time.sleep(1.5)
+    world.rows(session, QUERY)
+    is_(server.connections_seen, seen, "and no connection of its own, after idling too")
+
+
+def dead_member(world, session, server):
+    """A member that does not answer must not keep the others waiting for longer than its timeout."""
+    start = time.monotonic()
+    throws("HV00N", lambda: session.execute("SELECT id FROM pair").fetchall(), "no server fits the replica set's name")
+    ok(time.monotonic() - start < 4, "in bounded time") or diag(time.monotonic() - start)
+
+
+def altered(world, session, server):
+    with world.admin() as admin:
+        server.reset(batches=3)
+        with session.transaction():
+            session.execute("DECLARE c CURSOR FOR " + QUERY)
+            rows = world.column(session, "FETCH 12 c")
+            admin.execute("ALTER SERVER s_t OPTIONS (ADD fetch_size '7')")
+            rows += world.column(session, "FETCH ALL c")
+            is_(rows, list(range(30)), "ALTER SERVER under an open cursor: it is read to its end")
+        seen = server.connections_seen
+        is_(len(world.rows(session, QUERY)), 30, "and the next query")
+        ok(server.connections_seen > seen, "has a new connection")
+        admin.execute("ALTER SERVER s_t OPTIONS (DROP fetch_size)")
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def resident(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+
+
+def cancelled(world, admin, session, pid, server, turn):
+    server.at("getMore" if turn % 2 else "aggregate", 1, None)
+    timer = threading.Timer(0.01, lambda: admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
+    timer.start()
+    try:
+        session.execute(QUERY).fetchall()
+    except psycopg.Error:
+        pass
+    timer.join()
+
+
+def failing(session, server, turn):
+    server.at("getMore" if turn % 2 else "aggregate", 1, ("close", failure(2, "BadValue"), "reset")[turn % 3])
+    try:
+        session.execute(QUERY).fetchall()
+    except psycopg.Error:
+        pass
+
+
+def leaks(world, server, errors=int(os.environ.get("MTF_FAULT_TURNS", "150"))):
+    """Sockets, server cursors and memory after many errors and cancels in one backend."""
+    with world.connect("UA") as session, world.admin() as admin:
+        session.execute("SET jit = off")
+        pid = session.info.backend_pid
+        for name, action in (("errors", lambda turn: failing(session, server, turn)),
+                             ("cancels", lambda turn: cancelled(world, admin, session, pid, server, turn))):
+            server.reset(batches=3)
+            for turn in range(20):
+                action(turn)
+            whole(world, session, server, name)
+            before, memory = descriptors(pid), resident(pid)
+            server.reset(batches=3)
+            for turn in range(errors):
+                action(turn)
+            whole(world, session, server, name)
+            diag("%d %s: %d descriptors before, %d after; %d kB before, %d after; %d cursors opened, %d closed"
+                 % (errors, name, before, descriptors(pid), memory, resident(pid), server.opened, server.ended))
+            ok(descriptors(pid) <= before + 2, "%d %s: no descriptor is lost" % (errors, name))
+            ok(resident(pid) <= memory + 1024, "%d %s: memory is flat" % (errors, name))
+            is_(server.cursors, {}, "%d %s: no cursor is left open on the server" % (errors, name))
+            ok(server.connections_open <= 6, "%d %s: few connections" % (errors, name)) or diag(server.connections_open)
+    ok(server.settle(1), "no connection outlives its backend") or diag(server.connections_open)
+
+
+with World(engine=False) as world, FaultServer() as server, Silence() as silence:
+    server.reset()
+    make_tables(world, server, silence)
+    with world.connect("UA") as session:
+        whole(world, session, server, "positive control")
+        faults(world, session, server)
+        retried(world, session, server)
+        secrets(session, server)
+        large(world, session, server)
+        early_end(world, session, server)
+        one_command(world, session, server)
+        dead_member(world, session, server)
+        altered(world, session, server)
+    leaks(world, server)
+done()
