@@ -15,6 +15,7 @@
 #include "base/key_dir.h"
 #include "plan/plan_private.h"
 #include "plan/plan_scan.h"
+#include "plan/plan_upper.h"
 #include "plan/setting.h"
 #include "remote/connection.h"
 #include "rows/exec_scan.h"
@@ -138,6 +139,7 @@ mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
 	routine->GetForeignRelSize = mtfGetForeignRelSize;
 	routine->GetForeignPaths = mtfGetForeignPaths;
 	routine->GetForeignPlan = mtfGetForeignPlan;
+	routine->GetForeignUpperPaths = mtfGetForeignUpperPaths;
 
 	routine->BeginForeignScan = mtfBeginForeignScan;
 	routine->IterateForeignScan = mtfIterateForeignScan;

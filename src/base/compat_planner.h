@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_collation.h"
+#include "access/stratnum.h"
 #include "catalog/pg_database.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
@@ -95,6 +96,37 @@ mtf_compat_numeric_scale(int32 typmod)
 	scale = ((scale & 0x7ff) ^ 1024) - 1024;
 #endif
 	return scale;
+}
+
+#if PG_VERSION_NUM >= 180000
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+											 private)                                              \
+	create_foreign_upper_path(root, rel, target, rows, 0, startup, total, keys, NULL, NIL, private)
+#elif PG_VERSION_NUM >= 170000
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+											 private)                                              \
+	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, NULL, NIL, private)
+#else
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+											 private)                                              \
+	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, NULL, private)
+#endif
+
+/* PostgreSQL 18: pathkeys hold a comparison's type, not a btree strategy. */
+static inline bool
+mtf_compat_pathkey_is_descending(const PathKey *pathkey)
+{
+#if PG_VERSION_NUM >= 180000
+	return pathkey->pk_cmptype == COMPARE_GT;
+#else
+	return pathkey->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+static inline bool
+mtf_compat_limit_with_ties(const Query *query)
+{
+	return query->limitOption == LIMIT_OPTION_WITH_TIES;
 }
 
 #endif /* MTF_COMPAT_PLANNER_H */

@@ -15,20 +15,19 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "pipeline/literal.h"
+#include "pipeline/operand.h"
 
 /* Above these a list is no filter worth its bytes: only the field's presence is asked for. */
 #define MAX_LIST_LITERALS 20000
 #define MAX_LIST_RANGES   500
 
-static const char *
-op_word(MtfOp op)
+const char *
+mtf_op_word(MtfOp op)
 {
 	switch (op)
 	{
@@ -327,20 +326,6 @@ write_truth(const MtfField *field, MtfOp op, StringInfo out, const char *key)
 
 /* --- numbers ----------------------------------------------------------------------------------- */
 
-static bool
-is_integer_kind(const MtfField *field)
-{
-	return field->kind == MTF_KIND_INT2 || field->kind == MTF_KIND_INT4 ||
-		   field->kind == MTF_KIND_INT8;
-}
-
-static bool
-is_number_kind(const MtfField *field)
-{
-	return is_integer_kind(field) || field->kind == MTF_KIND_FLOAT4 ||
-		   field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC;
-}
-
 /*
  * The doubles between which everything lies that decodes to a value equal to `c`.  A float8 takes
  * int64 and Decimal128 rounded to it: one unit in the last place.  A float4 takes doubles rounded to
@@ -376,7 +361,7 @@ write_nan_comparison(const MtfField *field, MtfOp op, StringInfo out, const char
 		case MTF_OP_GT: return MTF_NEVER;
 		case MTF_OP_EQ:
 		case MTF_OP_GE:
-			return is_integer_kind(field) ? MTF_NEVER : write_nan(out, key, field->path);
+			return mtf_is_integer_kind(field) ? MTF_NEVER : write_nan(out, key, field->path);
 		default: return write_present(field, out, key);
 	}
 }
@@ -402,7 +387,7 @@ write_float_range(const MtfField *field, MtfOp op, const MtfValue *value, String
 
 		range.low_op = strict ? "$gt" : "$gte";
 		range.low = mtf_literal_double(strict ? c : below);
-		range.nan = op != MTF_OP_EQ && !is_integer_kind(field);
+		range.nan = op != MTF_OP_EQ && !mtf_is_integer_kind(field);
 	}
 	if (op == MTF_OP_EQ || op == MTF_OP_LT || op == MTF_OP_LE)
 	{
@@ -415,46 +400,6 @@ write_float_range(const MtfField *field, MtfOp op, const MtfValue *value, String
 }
 
 /* --- dates ------------------------------------------------------------------------------------- */
-
-/*
- * A comparison of instants in whole milliseconds: [first, behind) is the set of instants that decode
- * to a value equal to the constant (empty when it has microseconds, or a time on a date column).
- */
-typedef struct Moment
-{
-	int64 first;
-	int64 behind;
-	bool exists; /* some instant is equal */
-} Moment;
-
-#define MILLISECONDS_PER_DAY INT64CONST(86400000)
-
-static int64
-floor_to_day(int64 milliseconds)
-{
-	int64 rest = milliseconds % MILLISECONDS_PER_DAY;
-
-	return milliseconds - (rest < 0 ? rest + MILLISECONDS_PER_DAY : rest);
-}
-
-static Moment
-moment_of(const MtfField *field, const MtfInstant *instant)
-{
-	Moment moment = {instant->milliseconds, instant->milliseconds + 1, !instant->rest};
-
-	if (field->kind == MTF_KIND_DATE)
-	{
-		int64 day = floor_to_day(instant->milliseconds);
-
-		moment.exists = !instant->rest && day == instant->milliseconds;
-		moment.first = day;
-		moment.behind = day + MILLISECONDS_PER_DAY;
-	}
-	/* No unit is equal: everything up to the end of the unit it lies in is below it. */
-	if (!moment.exists)
-		moment.first = moment.behind;
-	return moment;
-}
 
 /* An infinity lies outside every document's dates. */
 static MtfVerdict
@@ -476,11 +421,11 @@ write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo ou
 	MtfLiteral first;
 	MtfLiteral behind;
 	Range range = {NULL};
-	Moment moment;
+	MtfMoment moment;
 
 	if (instant.kind != MTF_INSTANT_FINITE)
 		return write_infinite_date(field, op, instant.kind, out, key);
-	moment = moment_of(field, &instant);
+	moment = mtf_moment_of(field, &instant);
 	first = mtf_literal_date(moment.first);
 	behind = mtf_literal_date(moment.behind);
 	switch (op)
@@ -496,51 +441,6 @@ write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo ou
 			return write_range(out, key, field->path, &range);
 		default: return write_present(field, out, key);
 	}
-}
-
-/* --- equality by literals ----------------------------------------------------------------------- */
-
-#define NOT_BY_LITERALS (-1)
-
-/*
- * The BSON values that decode to a value equal to `value`: their number (0: none can be), or
- * NOT_BY_LITERALS when a range is needed.
- */
-static int
-equal_literals(const MtfField *field, const MtfValue *value, MtfLiteral literals[2])
-{
-	MtfInstant instant;
-	int n = 0;
-
-	switch ((MtfKind) field->kind)
-	{
-		case MTF_KIND_INT2:
-		case MTF_KIND_INT4:
-		case MTF_KIND_INT8:
-			if (!mtf_value_is_integer(value))
-				return NOT_BY_LITERALS;
-			break;
-		case MTF_KIND_TEXT:
-		case MTF_KIND_OBJECTID:
-			if (!mtf_literal_of(value, &literals[0]))
-				return 0;
-			n = field->kind == MTF_KIND_TEXT ? 1 : 0;
-			if (field->any_id || field->kind == MTF_KIND_OBJECTID)
-				n += mtf_literal_objectid(literals[0].data, literals[0].len, &literals[n]);
-			return n;
-		case MTF_KIND_TIMESTAMP:
-		case MTF_KIND_TIMESTAMPTZ:
-			instant = mtf_value_as_instant(value);
-			if (instant.kind != MTF_INSTANT_FINITE || instant.rest)
-				return 0;
-			literals[0] = mtf_literal_date(instant.milliseconds);
-			return 1;
-		case MTF_KIND_BOOL:
-		case MTF_KIND_UUID:
-		case MTF_KIND_BYTEA: break;
-		default: return NOT_BY_LITERALS;
-	}
-	return mtf_literal_of(value, &literals[0]) ? 1 : 0;
 }
 
 static MtfVerdict
@@ -566,13 +466,6 @@ write_unequal(const MtfField *field, StringInfo out, const char *key, MtfLiteral
 
 /* --- comparisons --------------------------------------------------------------------------------- */
 
-static bool
-is_date_kind(const MtfField *field)
-{
-	return field->kind == MTF_KIND_DATE || field->kind == MTF_KIND_TIMESTAMP ||
-		   field->kind == MTF_KIND_TIMESTAMPTZ;
-}
-
 /* Order of text: also ObjectIds, whose hexadecimal text sorts as their bytes do. */
 static MtfVerdict
 write_text_range(const MtfField *field, MtfOp op, const MtfLiteral *literal, StringInfo out,
@@ -586,14 +479,14 @@ write_text_range(const MtfField *field, MtfOp op, const MtfLiteral *literal, Str
 	if (field->kind == MTF_KIND_OBJECTID)
 	{
 		if (mtf_literal_objectid(literal->data, literal->len, &id))
-			return write_op(out, key, field->path, op_word(op), &id);
+			return write_op(out, key, field->path, mtf_op_word(op), &id);
 		return write_present(field, out, key);
 	}
 	if (!field->any_id)
-		return write_op(out, key, field->path, op_word(op), literal);
+		return write_op(out, key, field->path, mtf_op_word(op), literal);
 	condition = mtf_write_begin(out, key);
 	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, op_word(op), literal);
+	write_op(out, "0", field->path, mtf_op_word(op), literal);
 	write_type(out, "1", field->path, ids);
 	mtf_write_end(out, either);
 	mtf_write_end(out, condition);
@@ -605,32 +498,32 @@ write_order(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo o
 {
 	MtfLiteral literal;
 
-	if (is_date_kind(field))
+	if (mtf_is_date_kind(field))
 		return write_date(field, op, value, out, key);
-	if (is_number_kind(field) && !(is_integer_kind(field) && mtf_value_is_integer(value)))
+	if (mtf_is_number_kind(field) && !(mtf_is_integer_kind(field) && mtf_value_is_integer(value)))
 		return write_float_range(field, op, value, out, key);
 	if (field->kind == MTF_KIND_BOOL || field->kind == MTF_KIND_BYTEA ||
 		!mtf_literal_of(value, &literal))
 		return write_present(field, out, key);
 	if (field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID)
 		return write_text_range(field, op, &literal, out, key);
-	return write_op(out, key, field->path, op_word(op), &literal);
+	return write_op(out, key, field->path, mtf_op_word(op), &literal);
 }
 
 static MtfVerdict
 write_not_equal(const MtfField *field, const MtfValue *value, StringInfo out, const char *key)
 {
 	MtfLiteral literals[3];
-	int n = equal_literals(field, value, literals);
+	int n = mtf_equal_literals(field, value, literals);
 
 	/* A double on a float8 column: what is equal remotely is equal here. */
-	if (n == NOT_BY_LITERALS && field->kind == MTF_KIND_FLOAT8 && value->typid == FLOAT8OID &&
+	if (n == MTF_NOT_BY_LITERALS && field->kind == MTF_KIND_FLOAT8 && value->typid == FLOAT8OID &&
 		!isnan(DatumGetFloat8(value->datum)))
 	{
 		literals[0] = mtf_literal_double(DatumGetFloat8(value->datum));
 		n = 1;
 	}
-	if (n == NOT_BY_LITERALS)
+	if (n == MTF_NOT_BY_LITERALS)
 		return write_present(field, out, key);
 	return write_unequal(field, out, key, literals, n);
 }
@@ -642,7 +535,7 @@ write_distinct(const MtfField *field, const MtfValue *value, StringInfo out, con
 	MtfLiteral literals[2];
 
 	/* Under on_mismatch 'null' a misfit may equal the value remotely, and be NULL here. */
-	if (field->null_mismatch || equal_literals(field, value, literals) != 1)
+	if (field->null_mismatch || mtf_equal_literals(field, value, literals) != 1)
 		return MTF_ALWAYS;
 	return write_op(out, key, field->path, "$ne", &literals[0]);
 }
@@ -667,59 +560,27 @@ write_comparison(const MtfField *field, MtfOp op, const MtfValue *value, StringI
 		return MTF_NEVER;
 	if (op == MTF_OP_NE)
 		return write_not_equal(field, value, out, key);
-	if (op == MTF_OP_EQ && (n = equal_literals(field, value, literals)) != NOT_BY_LITERALS)
+	if (op == MTF_OP_EQ && (n = mtf_equal_literals(field, value, literals)) != MTF_NOT_BY_LITERALS)
 		return write_equal(field, out, key, literals, n);
 	return write_order(field, op, value, out, key);
 }
 
 /* --- lists --------------------------------------------------------------------------------------- */
 
-typedef struct ValueList
-{
-	MtfValue *values;
-	int n;
-	bool has_null;
-} ValueList;
-
-static ValueList
-expand_list(const MtfValue *value)
-{
-	ArrayType *array = DatumGetArrayTypeP(value->datum);
-	ValueList list = {NULL};
-	int16 length;
-	bool by_value;
-	char align;
-	Datum *datums;
-	bool *nulls;
-	int n;
-
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &datums, &nulls, &n);
-	list.values = palloc(sizeof(MtfValue) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			list.has_null = true;
-		else
-			list.values[list.n++] = (MtfValue){ARR_ELEMTYPE(array), false, true, datums[i]};
-	}
-	return list;
-}
-
 /* All literals that equal one of the list's values; -1 when a range is needed, or they are too many. */
 static int
-list_literals(const MtfField *field, const ValueList *list, MtfLiteral *literals)
+list_literals(const MtfField *field, const MtfValueList *list, MtfLiteral *literals)
 {
 	int total = 0;
 
 	if (list->n > MAX_LIST_LITERALS)
-		return NOT_BY_LITERALS;
+		return MTF_NOT_BY_LITERALS;
 	for (int i = 0; i < list->n; i++)
 	{
-		int n = equal_literals(field, &list->values[i], &literals[total]);
+		int n = mtf_equal_literals(field, &list->values[i], &literals[total]);
 
-		if (n == NOT_BY_LITERALS)
-			return NOT_BY_LITERALS;
+		if (n == MTF_NOT_BY_LITERALS)
+			return MTF_NOT_BY_LITERALS;
 		total += n;
 	}
 	return total;
@@ -727,7 +588,7 @@ list_literals(const MtfField *field, const ValueList *list, MtfLiteral *literals
 
 /* AND or OR of one comparison per value. */
 static MtfVerdict
-write_each(const MtfField *field, MtfOp op, const ValueList *list, bool any, StringInfo out,
+write_each(const MtfField *field, MtfOp op, const MtfValueList *list, bool any, StringInfo out,
 		   const char *key)
 {
 	MtfVerdict decisive = any ? MTF_ALWAYS : MTF_NEVER;
@@ -762,21 +623,23 @@ write_each(const MtfField *field, MtfOp op, const ValueList *list, bool any, Str
 
 /* field op ANY (list): NULLs in the list never make it true. */
 static MtfVerdict
-write_any(const MtfField *field, MtfOp op, const ValueList *list, StringInfo out, const char *key)
+write_any(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo out,
+		  const char *key)
 {
 	MtfLiteral *literals = palloc(sizeof(MtfLiteral) * (2 * list->n + 2));
 	int n;
 
 	if (list->n == 0)
 		return MTF_NEVER;
-	if (op == MTF_OP_EQ && (n = list_literals(field, list, literals)) != NOT_BY_LITERALS)
+	if (op == MTF_OP_EQ && (n = list_literals(field, list, literals)) != MTF_NOT_BY_LITERALS)
 		return write_equal(field, out, key, literals, n);
 	return write_each(field, op, list, true, out, key);
 }
 
 /* field op ALL (list): one NULL in the list and it is never true; an empty list makes it true. */
 static MtfVerdict
-write_all(const MtfField *field, MtfOp op, const ValueList *list, StringInfo out, const char *key)
+write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo out,
+		  const char *key)
 {
 	MtfLiteral *literals = palloc(sizeof(MtfLiteral) * (2 * list->n + 2));
 	int n;
@@ -785,7 +648,7 @@ write_all(const MtfField *field, MtfOp op, const ValueList *list, StringInfo out
 		return MTF_NEVER;
 	if (list->n == 0)
 		return MTF_ALWAYS;
-	if (op == MTF_OP_NE && (n = list_literals(field, list, literals)) != NOT_BY_LITERALS)
+	if (op == MTF_OP_NE && (n = list_literals(field, list, literals)) != MTF_NOT_BY_LITERALS)
 		return write_unequal(field, out, key, literals, n);
 	return write_each(field, op, list, false, out, key);
 }
@@ -799,7 +662,7 @@ write_unknown(const MtfTerm *term, StringInfo out, const char *key)
 	MtfMark condition = mtf_write_begin(out, key);
 	const char *word = term->kind == MTF_TERM_ANY   ? "$in"
 					   : term->kind == MTF_TERM_ALL ? "$all"
-													: op_word(term->op);
+													: mtf_op_word(term->op);
 	MtfMark test;
 
 	if (term->kind == MTF_TERM_ALL && term->op == MTF_OP_NE)
@@ -854,11 +717,11 @@ value_verdict(const MtfTerm *term, const MtfValue *value)
 static MtfVerdict
 write_list_term(const MtfTerm *term, const MtfValue *value, StringInfo out, const char *key)
 {
-	ValueList list;
+	MtfValueList list;
 
 	if (value->isnull)
 		return MTF_NEVER;
-	list = expand_list(value);
+	list = mtf_expand_list(value);
 	if (term->kind == MTF_TERM_ANY)
 		return write_any(term->field, term->op, &list, out, key);
 	return write_all(term->field, term->op, &list, out, key);
@@ -892,4 +755,61 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 			return write_truth(term->field, term->op, out, key);
 		default: return MTF_ALWAYS;
 	}
+}
+
+/* --- is it exact? -------------------------------------------------------------------------------- */
+
+/* Kinds whose comparisons are sent one to one. */
+static bool
+is_plain_kind(const MtfField *field)
+{
+	return mtf_is_integer_kind(field) || field->kind == MTF_KIND_BOOL ||
+		   (field->kind == MTF_KIND_TEXT && !field->any_id) || field->kind == MTF_KIND_UUID ||
+		   mtf_is_date_kind(field);
+}
+
+static bool
+comparison_is_exact(const MtfField *field, MtfOp op)
+{
+	if (!field->trust || !field->exact || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT)
+		return false;
+	if (field->kind == MTF_KIND_OBJECTID)
+		return op == MTF_OP_EQ || op == MTF_OP_NE;
+	/* `<>` a day is sent as IS NOT NULL. */
+	return is_plain_kind(field) && !(field->kind == MTF_KIND_DATE && op == MTF_OP_NE);
+}
+
+/* A long list is sent as IS NOT NULL. */
+static bool
+list_is_short(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = &context->values[term->value];
+
+	return !value->is_known || value->isnull || mtf_expand_list(value).n <= MAX_LIST_RANGES;
+}
+
+bool
+mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
+{
+	ListCell *cell;
+
+	switch ((MtfTermKind) term->kind)
+	{
+		case MTF_TERM_TRUE:
+		case MTF_TERM_FALSE: return true;
+		case MTF_TERM_COMPARE: return comparison_is_exact(term->field, term->op);
+		case MTF_TERM_ANY:
+		case MTF_TERM_ALL:
+			return comparison_is_exact(term->field, term->op) && list_is_short(context, term);
+		case MTF_TERM_NULL:
+		case MTF_TERM_NOT_NULL: return term->field->trust && !term->field->null_mismatch;
+		case MTF_TERM_TRUTH: return term->field == NULL || term->field->trust;
+		case MTF_TERM_AND:
+		case MTF_TERM_OR: break;
+		default: return false;
+	}
+	foreach (cell, term->args)
+		if (!mtf_match_is_exact(context, lfirst(cell)))
+			return false;
+	return true;
 }

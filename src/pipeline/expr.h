@@ -21,7 +21,12 @@ typedef struct MtfExprContext
 {
 	const MtfValue *values;
 	int nvalues;
+	const char *const
+		*aliases; /* per relation, the field that holds its document; NULL: the root */
 } MtfExprContext;
+
+/* "$eq", "$lt", … */
+extern const char *mtf_op_word(MtfOp op);
 
 /*
  * Write the superset form of a condition as a document under `key`.  Total: it raises out-of-memory
@@ -29,5 +34,8 @@ typedef struct MtfExprContext
  */
 extern MtfVerdict mtf_match_write(const MtfExprContext *context, const MtfTerm *term,
 								  StringInfo out, const char *key);
+
+/* Is the superset form of the condition exact, given the owner's promise (trust_types)? */
+extern bool mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term);
 
 #endif /* MTF_EXPR_H */

@@ -149,6 +149,100 @@ mtf_value_as_double(const MtfValue *value)
 	}
 }
 
+MtfLiteral
+mtf_literal_decimal(const char *text)
+{
+	MtfLiteral literal = {.type = MTF_LITERAL_DECIMAL};
+
+	if (!bson_decimal128_from_string(text, &literal.value.decimal))
+		elog(ERROR, "not a decimal: \"%s\"", text);
+	return literal;
+}
+
+#define DECIMAL_DIGITS       34
+#define GREATEST_DIGITS      "9999999999999999999999999999999999"
+#define DECIMAL_MAX_EXPONENT 6111
+#define DECIMAL_MIN_EXPONENT (-6176)
+
+/* The digits of a finite numeric's text without leading zeros, cut to 34, and their exponent. */
+static char *
+significant_digits(const char *text, int *exponent, bool *exact)
+{
+	char *digits = palloc(strlen(text) + 1);
+	int n = 0;
+	bool point = false;
+
+	*exponent = 0;
+	*exact = true;
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '.')
+			point = true;
+		else if (*text != '-' && n < DECIMAL_DIGITS && (n > 0 || *text != '0'))
+		{
+			digits[n++] = *text;
+			*exponent -= point;
+		}
+		else if (*text != '-' && n == 0)
+			*exponent -= point;
+		else if (*text != '-')
+		{
+			*exact &= *text == '0';
+			*exponent += !point;
+		}
+	}
+	digits[n] = '\0';
+	return digits;
+}
+
+MtfDecimalBound
+mtf_value_as_decimal(const MtfValue *value)
+{
+	char *text = DatumGetCString(DirectFunctionCall1(numeric_out, value->datum));
+	bool negative = text[0] == '-';
+	MtfDecimalBound bound = {.exact = true};
+	int exponent;
+	char *digits;
+
+	bound.is_nan = strcmp(text, "NaN") == 0;
+	if (bound.is_nan)
+		bound.literal = mtf_literal_decimal_nan();
+	else if (strstr(text, "Infinity") != NULL)
+		bound.literal = mtf_literal_decimal(text);
+	if (bound.is_nan || strstr(text, "Infinity") != NULL)
+		return bound;
+
+	digits = significant_digits(text, &exponent, &bound.exact);
+	bound.below = !negative;
+	/* Above the range of Decimal128, zeros at the end may bring the exponent down; else its greatest. */
+	while (digits[0] != '\0' && exponent > DECIMAL_MAX_EXPONENT && strlen(digits) < DECIMAL_DIGITS)
+	{
+		digits = psprintf("%s0", digits);
+		exponent--;
+	}
+	if (digits[0] != '\0' && exponent > DECIMAL_MAX_EXPONENT)
+	{
+		digits = GREATEST_DIGITS;
+		bound.exact = false;
+	}
+	exponent = Min(exponent, DECIMAL_MAX_EXPONENT);
+	/* Below it, the digits that do not fit are cut. */
+	while (digits[0] != '\0' && exponent < DECIMAL_MIN_EXPONENT)
+	{
+		size_t last = strlen(digits) - 1;
+
+		bound.exact &= digits[last] == '0';
+		digits[last] = '\0';
+		exponent++;
+	}
+	exponent = Max(exponent, DECIMAL_MIN_EXPONENT);
+	if (digits[0] == '\0')
+		digits = "0";
+	bound.literal =
+		mtf_literal_decimal(psprintf("%s%sE%+d", negative ? "-" : "", digits, exponent));
+	return bound;
+}
+
 /* --- dates ----------------------------------------------------------------------------------- */
 
 #define MILLISECONDS_PER_DAY INT64CONST(86400000)
@@ -200,6 +294,13 @@ mtf_literal_of(const MtfValue *value, MtfLiteral *literal)
 		case INT8OID: *literal = mtf_literal_int64(mtf_value_as_int64(value)); return true;
 		case FLOAT4OID:
 		case FLOAT8OID: *literal = mtf_literal_double(mtf_value_as_double(value)); return true;
+		case NUMERICOID:
+		{
+			MtfDecimalBound bound = mtf_value_as_decimal(value);
+
+			*literal = bound.literal;
+			return bound.exact;
+		}
 		case BOOLOID: *literal = mtf_literal_bool(DatumGetBool(value->datum)); return true;
 		case TEXTOID:
 		case VARCHAROID: return literal_of_text(value->datum, literal);

@@ -22,6 +22,8 @@ extern MtfLiteral mtf_literal_bool(bool value);
 extern MtfLiteral mtf_literal_null(void);
 extern MtfLiteral mtf_literal_date(int64 milliseconds);
 extern MtfLiteral mtf_literal_decimal_nan(void);
+/* A Decimal128 from a text of ours that is one ("1E+5", "Infinity"). */
+extern MtfLiteral mtf_literal_decimal(const char *text);
 
 /* An ObjectId from text: only as PostgreSQL would show it, 24 lower-case hexadecimal digits. */
 extern bool mtf_literal_objectid(const char *text, int len, MtfLiteral *literal);
@@ -30,6 +32,17 @@ extern bool mtf_literal_objectid(const char *text, int len, MtfLiteral *literal)
 extern double mtf_value_as_double(const MtfValue *value);
 extern bool mtf_value_is_integer(const MtfValue *value);
 extern int64 mtf_value_as_int64(const MtfValue *value);
+
+/* A numeric as Decimal128: itself, or, with more than 34 digits, the next one towards zero. */
+typedef struct MtfDecimalBound
+{
+	MtfLiteral literal;
+	bool is_nan;
+	bool exact;
+	bool below; /* when not exact: the literal is less than the value */
+} MtfDecimalBound;
+
+extern MtfDecimalBound mtf_value_as_decimal(const MtfValue *value);
 
 /* The instant, in milliseconds since 1970 UTC, of a date, timestamp or timestamptz. */
 typedef enum MtfInstantKind

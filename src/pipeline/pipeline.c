@@ -12,6 +12,8 @@
 
 #include "base/guard.h"
 #include "pipeline/expr.h"
+#include "pipeline/literal.h"
+#include "pipeline/value.h"
 #include "pipeline/writer.h"
 
 /* The server's limit for one command is 16 MB and a little; leave room for the command around it. */
@@ -24,6 +26,7 @@ struct MtfPipeline
 	MtfMark array;
 	int nstages;
 	bool empty;
+	int64 limit; /* 0: none */
 	bson_t view; /* of the finished stages */
 };
 
@@ -33,12 +36,24 @@ next_stage(MtfPipeline *pipeline)
 	return mtf_array_key(pipeline->nstages++);
 }
 
+/* {$expr: condition} */
+static void
+write_expression_filter(StringInfo out, const MtfExprContext *context, const MtfTerm *term,
+						const char *key)
+{
+	MtfMark filter = mtf_write_begin(out, key);
+
+	mtf_value_write_condition(context, term, out, "$expr");
+	mtf_write_end(out, filter);
+}
+
 /*
  * The first stage: the tenant's predicate, and behind it, in the same $and, the user's conditions.
  * Each stays a document of its own: keys are never merged.
  */
 static void
-write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms)
+write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms,
+				  bool exact)
 {
 	StringInfo out = &pipeline->stages;
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
@@ -57,6 +72,9 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 
 		n += verdict == MTF_SOME;
 		pipeline->empty |= verdict == MTF_NEVER;
+		/* The exact form is the superset, which an index can serve, and what makes it exact. */
+		if (exact && !mtf_match_is_exact(context, lfirst(cell)))
+			write_expression_filter(out, context, lfirst(cell), mtf_array_key(n++));
 	}
 	if (n == 0)
 	{
@@ -70,7 +88,7 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 }
 
 static MtfPipeline *
-begin_pipeline(const MtfScope *scope, const MtfExprContext *context, const List *terms)
+begin_pipeline(const MtfScope *scope, const MtfExprContext *context, const List *terms, bool exact)
 {
 	MtfPipeline *pipeline = palloc0(sizeof(MtfPipeline));
 
@@ -78,7 +96,7 @@ begin_pipeline(const MtfScope *scope, const MtfExprContext *context, const List 
 	pipeline->scope = scope;
 	initStringInfo(&pipeline->stages);
 	pipeline->array = mtf_write_begin(&pipeline->stages, NULL);
-	write_first_match(pipeline, context, terms);
+	write_first_match(pipeline, context, terms, exact);
 	return pipeline;
 }
 
@@ -105,7 +123,7 @@ mtf_pipeline_from(const MtfScope *scope)
 {
 	MtfExprContext context = {NULL, 0};
 
-	return seal(begin_pipeline(scope, &context, NIL));
+	return seal(begin_pipeline(scope, &context, NIL, false));
 }
 
 /* --- projection ------------------------------------------------------------------------------ */
@@ -188,13 +206,166 @@ write_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 	mtf_write_end(out, stage);
 }
 
+/* --- sort and limit ---------------------------------------------------------------------------- */
+
+/* A prefix for computed keys that no projected path starts with. */
+static char *
+unused_prefix(const MtfPipeline *pipeline, const MtfScanPlan *plan)
+{
+	const char *tenant = mtf_scope_field(pipeline->scope);
+	char *prefix = pstrdup("mtf_k");
+	bool used = true;
+
+	while (used)
+	{
+		ListCell *cell;
+
+		used = tenant != NULL && strncmp(tenant, prefix, strlen(prefix)) == 0;
+		foreach (cell, plan->paths)
+			used |= strncmp(strVal(lfirst(cell)), prefix, strlen(prefix)) == 0;
+		foreach (cell, plan->sort)
+			used |=
+				strncmp(((MtfSortKey *) lfirst(cell))->field->path, prefix, strlen(prefix)) == 0;
+		if (used)
+			prefix = psprintf("%s_", prefix);
+	}
+	return prefix;
+}
+
+/*
+ * The rank of null, NaN and all other values, so that ascending ranks are PostgreSQL's order:
+ * {$cond: [known, {$cond: [is NaN, r, s]}, t]}.
+ */
+static void
+write_rank(StringInfo out, const MtfExprContext *context, const MtfSortKey *key, const char *name)
+{
+	mtf_value_write_rank(context, key->field, key->nulls_first ? 0 : 4, key->descending ? 1 : 3, 2,
+						 out, name);
+}
+
+static void
+write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+					const char *prefix)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark fields = mtf_write_begin(out, "$addFields");
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, plan->sort)
+	{
+		const MtfSortKey *key = lfirst(cell);
+
+		if (!key->plain)
+		{
+			write_rank(out, context, key, psprintf("%s%dr", prefix, i));
+			mtf_value_write_field(context, key->field, out, psprintf("%s%dv", prefix, i));
+		}
+		i++;
+	}
+	mtf_write_end(out, fields);
+	mtf_write_end(out, stage);
+}
+
+static void
+write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	char *prefix = unused_prefix(pipeline, plan);
+	bool computed = false;
+	ListCell *cell;
+	MtfMark stage;
+	MtfMark keys;
+	int i = 0;
+
+	if (plan->sort == NIL)
+		return;
+	foreach (cell, plan->sort)
+		computed |= !((MtfSortKey *) lfirst(cell))->plain;
+	if (computed)
+		write_computed_keys(pipeline, context, plan, prefix);
+	stage = mtf_write_begin(out, next_stage(pipeline));
+	keys = mtf_write_begin(out, "$sort");
+	foreach (cell, plan->sort)
+	{
+		const MtfSortKey *key = lfirst(cell);
+		int direction = key->descending ? -1 : 1;
+
+		if (key->plain)
+			mtf_write_int(out, key->field->path, direction);
+		else
+		{
+			mtf_write_int(out, psprintf("%s%dr", prefix, i), 1);
+			mtf_write_int(out, psprintf("%s%dv", prefix, i), direction);
+		}
+		i++;
+	}
+	mtf_write_end(out, keys);
+	mtf_write_end(out, stage);
+}
+
+/* The count of a LIMIT or OFFSET; -1: none.  Negative ones raise, as they do in PostgreSQL. */
+static int64
+row_count(const MtfExprContext *context, int index, bool is_limit)
+{
+	int64 count;
+
+	if (index < 0 || !context->values[index].is_known || context->values[index].isnull)
+		return -1;
+	count = DatumGetInt64(context->values[index].datum);
+	if (count < 0 && is_limit)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE),
+						errmsg("LIMIT must not be negative")));
+	if (count < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE),
+						errmsg("OFFSET must not be negative")));
+	return count;
+}
+
+/* {op: count}, or {op: "$n"} while explaining */
+static void
+write_count_stage(MtfPipeline *pipeline, const MtfExprContext *context, const char *op, int index,
+				  int64 count)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfLiteral literal = mtf_literal_int64(count);
+
+	if (context->values[index].is_known)
+		mtf_write_literal(out, op, &literal);
+	else
+		mtf_write_word(out, op, psprintf("$%d", index + 1));
+	mtf_write_end(out, stage);
+}
+
+static void
+write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	int64 offset = row_count(context, plan->offset, false);
+	int64 limit = row_count(context, plan->limit, true);
+	bool offset_shown = plan->offset >= 0 && !context->values[plan->offset].is_known;
+	bool limit_shown = plan->limit >= 0 && !context->values[plan->limit].is_known;
+
+	if (offset > 0 || offset_shown)
+		write_count_stage(pipeline, context, "$skip", plan->offset, offset);
+	/* The server takes no $limit of 0. */
+	if (limit == 0)
+		pipeline->empty = true;
+	else if (limit > 0 || limit_shown)
+		write_count_stage(pipeline, context, "$limit", plan->limit, limit);
+	pipeline->limit = Max(limit, 0);
+}
+
 MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
 {
 	MtfExprContext context = {values, nvalues};
-	MtfPipeline *pipeline = begin_pipeline(scopes[0], &context, plan->terms);
+	MtfPipeline *pipeline = begin_pipeline(scopes[0], &context, plan->terms, plan->exact);
 
+	write_sort(pipeline, &context, plan);
+	write_limit(pipeline, &context, plan);
 	if (plan->projects)
 		write_projection(pipeline, plan);
 	return seal(pipeline);
@@ -206,6 +377,12 @@ bool
 mtf_pipeline_is_empty(const MtfPipeline *pipeline)
 {
 	return pipeline->empty;
+}
+
+int64
+mtf_pipeline_limit(const MtfPipeline *pipeline)
+{
+	return pipeline->limit;
 }
 
 const MtfScope *

@@ -37,6 +37,9 @@ extern MtfPipeline *mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **sc
 /* True when the values prove that no row can come (= NULL, empty list): nothing need be sent. */
 extern bool mtf_pipeline_is_empty(const MtfPipeline *pipeline);
 
+/* The documents that are asked for at most; 0: no limit. */
+extern int64 mtf_pipeline_limit(const MtfPipeline *pipeline);
+
 extern const MtfScope *mtf_pipeline_scope(const MtfPipeline *pipeline);
 
 /* For the remote room: the array of stages, owned by the pipeline. */

@@ -672,6 +672,21 @@ mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **wh
 	lowering->why = NULL;
 	term = lower_clause(lowering, clause, false);
 	*why = lowering->why;
-	*ship = term == NULL ? MTF_SHIP_LOCAL : MTF_SHIP_SUPERSET;
+	*ship = term == NULL ? MTF_SHIP_LOCAL : term->exact ? MTF_SHIP_EXACT : MTF_SHIP_SUPERSET;
 	return term;
+}
+
+MtfField *
+mtf_lowering_field(MtfLowering *lowering, Node *node)
+{
+	/* Only a relabelling keeps a value as it is; a cast changes its type. */
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return IsA(node, Var) ? find_field(lowering, node) : NULL;
+}
+
+int
+mtf_lowering_value(MtfLowering *lowering, Node *node)
+{
+	return is_value(lowering, node) ? value_index(lowering, node) : -1;
 }

@@ -41,4 +41,10 @@ extern MtfTerm *mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship,
 /* True when a column's path can be named in a query at all. */
 extern bool mtf_column_is_addressable(const MtfColumn *column);
 
+/* The field that a plain column reference names; NULL for anything else. */
+extern MtfField *mtf_lowering_field(MtfLowering *lowering, Node *node);
+
+/* The index of a value that the executor can evaluate before the scan; -1: it cannot. */
+extern int mtf_lowering_value(MtfLowering *lowering, Node *node);
+
 #endif /* MTF_CLASSIFY_H */

@@ -48,6 +48,7 @@ typedef struct Attribute
 
 StaticAssertDecl(sizeof(MtfShip) == sizeof(int), "enums are written as int");
 
+/* clang-format off: one field, one line. */
 static const Attribute decision_attributes[] = {
 	INT_OF(MtfDecision, ship),
 	NODE_OF(MtfDecision, clause),
@@ -56,23 +57,51 @@ static const Attribute decision_attributes[] = {
 };
 
 static const Attribute field_attributes[] = {
-	INT_OF(MtfField, rel),     INT_OF(MtfField, attnum),         STRING_OF(MtfField, path),
-	INT_OF(MtfField, kind),    INT_OF(MtfField, element),        INT_OF(MtfField, typmod),
-	BOOL_OF(MtfField, any_id), BOOL_OF(MtfField, null_mismatch), BOOL_OF(MtfField, trust),
+	INT_OF(MtfField, rel),     INT_OF(MtfField, attnum),
+	STRING_OF(MtfField, path), INT_OF(MtfField, kind),
+	INT_OF(MtfField, element), INT_OF(MtfField, typmod),
+	BOOL_OF(MtfField, any_id), BOOL_OF(MtfField, null_mismatch),
+	BOOL_OF(MtfField, trust),  BOOL_OF(MtfField, exact),
 	END_OF_ATTRIBUTES,
 };
 
 static const Attribute term_attributes[] = {
-	INT_OF(MtfTerm, kind),  INT_OF(MtfTerm, op),    NODE_OF(MtfTerm, field),
-	INT_OF(MtfTerm, value), NODE_OF(MtfTerm, args), END_OF_ATTRIBUTES,
+	INT_OF(MtfTerm, kind),  INT_OF(MtfTerm, op),     NODE_OF(MtfTerm, field),
+	INT_OF(MtfTerm, value), BOOL_OF(MtfTerm, exact), NODE_OF(MtfTerm, args),
+	END_OF_ATTRIBUTES,
+};
+
+static const Attribute sort_key_attributes[] = {
+	NODE_OF(MtfSortKey, field),
+	BOOL_OF(MtfSortKey, descending),
+	BOOL_OF(MtfSortKey, nulls_first),
+	BOOL_OF(MtfSortKey, plain),
+	END_OF_ATTRIBUTES,
+};
+
+static const Attribute output_attributes[] = {
+	INT_OF(MtfOutput, rel),   INT_OF(MtfOutput, attnum), STRING_OF(MtfOutput, name),
+	INT_OF(MtfOutput, typid), INT_OF(MtfOutput, typmod), INT_OF(MtfOutput, collation),
+	END_OF_ATTRIBUTES,
 };
 
 static const Attribute scan_plan_attributes[] = {
-	NODE_OF(MtfScanPlan, relids),    NODE_OF(MtfScanPlan, rtis),
-	NODE_OF(MtfScanPlan, wanted),    NODE_OF(MtfScanPlan, paths),
-	BOOL_OF(MtfScanPlan, projects),  NODE_OF(MtfScanPlan, terms),
-	NODE_OF(MtfScanPlan, decisions), END_OF_ATTRIBUTES,
+	NODE_OF(MtfScanPlan, relids),
+	NODE_OF(MtfScanPlan, rtis),
+	NODE_OF(MtfScanPlan, wanted),
+	NODE_OF(MtfScanPlan, paths),
+	BOOL_OF(MtfScanPlan, projects),
+	NODE_OF(MtfScanPlan, terms),
+	NODE_OF(MtfScanPlan, decisions),
+	BOOL_OF(MtfScanPlan, exact),
+	NODE_OF(MtfScanPlan, sort),
+	INT_OF(MtfScanPlan, limit),
+	INT_OF(MtfScanPlan, offset),
+	NODE_OF(MtfScanPlan, outputs),
+	END_OF_ATTRIBUTES,
 };
+
+/* clang-format on */
 
 static const struct
 {
@@ -84,6 +113,8 @@ static const struct
 	{"MtfField", sizeof(MtfField), field_attributes},
 	{"MtfTerm", sizeof(MtfTerm), term_attributes},
 	{"MtfScanPlan", sizeof(MtfScanPlan), scan_plan_attributes},
+	{"MtfSortKey", sizeof(MtfSortKey), sort_key_attributes},
+	{"MtfOutput", sizeof(MtfOutput), output_attributes},
 };
 
 static const Attribute *
@@ -218,7 +249,33 @@ create_node(size_t size, const char *name)
 MtfScanPlan *
 mtf_scan_plan_create(void)
 {
-	return create_node(sizeof(MtfScanPlan), "MtfScanPlan");
+	MtfScanPlan *plan = create_node(sizeof(MtfScanPlan), "MtfScanPlan");
+
+	plan->limit = plan->offset = -1;
+	return plan;
+}
+
+MtfSortKey *
+mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first)
+{
+	MtfSortKey *key = create_node(sizeof(MtfSortKey), "MtfSortKey");
+
+	key->field = field;
+	key->descending = descending;
+	key->nulls_first = nulls_first;
+	return key;
+}
+
+MtfOutput *
+mtf_output_create(int rel, int attnum, const char *name)
+{
+	MtfOutput *output = create_node(sizeof(MtfOutput), "MtfOutput");
+
+	output->rel = rel;
+	output->attnum = attnum;
+	output->name = name == NULL ? NULL : pstrdup(name);
+	output->typmod = -1;
+	return output;
 }
 
 MtfField *
@@ -257,10 +314,10 @@ mtf_scan_plan(const ForeignScan *scan)
 	return linitial(scan->fdw_private);
 }
 
-MtfColumn **
-mtf_scan_plan_columns(const MtfScanPlan *plan, int natts)
+/* The table's own columns, of those that are wanted. */
+static void
+columns_of_base(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 {
-	MtfColumn **columns = palloc0(sizeof(MtfColumn *) * Max(natts, 1));
 	MtfColumnMap *map = mtf_column_map(linitial_oid(plan->relids));
 	ListCell *cell;
 
@@ -271,5 +328,41 @@ mtf_scan_plan_columns(const MtfScanPlan *plan, int natts)
 		if (attnum >= 1 && attnum <= natts)
 			columns[attnum - 1] = map->columns[attnum - 1];
 	}
+}
+
+static void
+columns_of_outputs(const MtfScanPlan *plan, MtfColumn **columns, int natts)
+{
+	MtfColumnMap **maps = palloc(sizeof(MtfColumnMap *) * list_length(plan->relids));
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, plan->relids)
+		maps[i++] = mtf_column_map(lfirst_oid(cell));
+	i = 0;
+	foreach (cell, plan->outputs)
+	{
+		const MtfOutput *output = lfirst(cell);
+
+		if (i >= natts)
+			break;
+		if (output->rel >= 0)
+			columns[i] = maps[output->rel]->columns[output->attnum - 1];
+		else if (output->name != NULL)
+			columns[i] =
+				mtf_column_computed(output->name, output->typid, output->typmod, output->collation);
+		i++;
+	}
+}
+
+MtfColumn **
+mtf_scan_plan_columns(const MtfScanPlan *plan, int natts)
+{
+	MtfColumn **columns = palloc0(sizeof(MtfColumn *) * Max(natts, 1));
+
+	if (plan->outputs != NIL)
+		columns_of_outputs(plan, columns, natts);
+	else
+		columns_of_base(plan, columns, natts);
 	return columns;
 }

@@ -106,6 +106,28 @@ typedef struct MtfTerm
 	List *args;      /* of MtfTerm */
 } MtfTerm;
 
+/* One key of a remote sort. */
+typedef struct MtfSortKey
+{
+	ExtensibleNode node;
+	MtfField *field;
+	bool descending;
+	bool nulls_first;
+	bool plain; /* the field itself sorts right (and an index may serve); else computed keys */
+} MtfSortKey;
+
+/* One attribute of a scan that is not of a base table: where its value stands in a document. */
+typedef struct MtfOutput
+{
+	ExtensibleNode node;
+	int rel;    /* a column of this relation (index into relids), or -1: computed */
+	int attnum; /* of the relation */
+	char *name; /* the computed field */
+	int typid;  /* of a computed field */
+	int typmod;
+	int collation;
+} MtfOutput;
+
 /* The remote part of a ForeignScan. */
 typedef struct MtfScanPlan
 {
@@ -117,6 +139,11 @@ typedef struct MtfScanPlan
 	bool projects;   /* false: whole documents travel */
 	List *terms;     /* of MtfTerm, ANDed: the remote filter */
 	List *decisions; /* of MtfDecision */
+	bool exact;      /* terms are sent in their exact form: nothing is rechecked here */
+	List *sort;      /* of MtfSortKey */
+	int limit;       /* index into fdw_exprs, or -1 */
+	int offset;      /* index into fdw_exprs, or -1 */
+	List *outputs;   /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
@@ -125,6 +152,8 @@ extern void mtf_plan_private_init(void);
 /* Empty nodes, in the current memory context. */
 extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
+extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
+extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
 extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args);
 

@@ -10,8 +10,6 @@
  */
 #include "plan/plan_scan.h"
 
-#include "plan/setting.h"
-
 #include "access/sysattr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -26,35 +24,8 @@
 #include "plan/classify.h"
 #include "plan/cost.h"
 #include "plan/plan_private.h"
-
-/* What planning knows about a base relation, kept in RelOptInfo.fdw_private. */
-typedef struct MtfRelInfo
-{
-	MtfColumnMap *map;
-	List *remote; /* of RestrictInfo: base clauses of which something is sent */
-	Selectivity remote_selectivity;
-} MtfRelInfo;
-
-static MtfLowering *
-lowering_of(PlannerInfo *root, RelOptInfo *baserel)
-{
-	MtfRelInfo *info = baserel->fdw_private;
-	MtfLowerRel *rel = palloc(sizeof(MtfLowerRel));
-
-	rel->rti = baserel->relid;
-	rel->map = info->map;
-	return mtf_lowering_create(root, 1, rel);
-}
-
-static MtfTerm *
-classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **why)
-{
-	if (mtf_setting_enable_filter_pushdown)
-		return mtf_classify(lowering, clause, ship, why);
-	*ship = MTF_SHIP_LOCAL;
-	*why = "mongo_tenant.enable_filter_pushdown is off";
-	return NULL;
-}
+#include "plan/plan_upper.h"
+#include "plan/relation.h"
 
 /* Can anything of the clause be sent?  (The term itself is made again for the chosen path.) */
 static bool
@@ -63,7 +34,8 @@ is_remote(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *clause)
 	MtfShip ship;
 	const char *why;
 
-	return classify(lowering_of(root, baserel), (Node *) clause->clause, &ship, &why) != NULL;
+	return mtf_classify_filter(mtf_lowering_of(root, baserel), (Node *) clause->clause, &ship,
+							   &why) != NULL;
 }
 
 void
@@ -233,18 +205,7 @@ plan_projection(MtfScanPlan *plan, const MtfColumnMap *map)
 
 	plan->projects = true;
 	foreach (cell, plan->wanted)
-	{
-		const MtfColumn *column = map->columns[lfirst_int(cell) - 1];
-
-		/* The whole document, or a name that a projection cannot say: everything travels. */
-		if (!mtf_column_is_addressable(column))
-		{
-			plan->projects = false;
-			plan->paths = NIL;
-			return;
-		}
-		plan->paths = lappend(plan->paths, makeString(pstrdup(column->path)));
-	}
+		mtf_plan_project_column(plan, map->columns[lfirst_int(cell) - 1]);
 }
 
 static void
@@ -257,10 +218,13 @@ plan_filter(MtfScanPlan *plan, MtfLowering *lowering, List *clauses)
 		Node *clause = lfirst(cell);
 		const char *why;
 		MtfShip ship;
-		MtfTerm *term = classify(lowering, clause, &ship, &why);
+		MtfTerm *term = mtf_classify_filter(lowering, clause, &ship, &why);
 
 		if (term != NULL)
 			plan->terms = lappend(plan->terms, term);
+		/* Every row is rechecked, so the superset is what is sent, exact form or not. */
+		if (ship == MTF_SHIP_EXACT)
+			ship = MTF_SHIP_SUPERSET;
 		plan->decisions =
 			lappend(plan->decisions, mtf_decision_create(ship, copyObject(clause), why));
 	}
@@ -271,10 +235,13 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	MtfRelInfo *info = baserel->fdw_private;
-	MtfLowering *lowering = lowering_of(root, baserel);
 	MtfScanPlan *plan = mtf_scan_plan_create();
 	List *quals = extract_actual_clauses(scan_clauses, false);
+	MtfLowering *lowering;
 
+	if (best_path->fdw_private != NIL)
+		return mtf_upper_foreign_plan(best_path, tlist, outer_plan);
+	lowering = mtf_lowering_of(root, baserel);
 	plan->relids = list_make1_oid(foreigntableid);
 	plan->rtis = list_make1_int(baserel->relid);
 	plan->wanted = wanted_columns(baserel, info->map, quals);

@@ -1,0 +1,808 @@
+/*
+ * value.c
+ *	  Lowered terms → aggregation expressions: the exact form.
+ *
+ * Expressions see BSON values of any type, arrays and missing fields, without type bracketing.  So a
+ * field is never used bare: it stands behind a test of what decodes (rows/value.h has the rules),
+ * becomes null otherwise, and is brought to one BSON type.  Conditions are two-valued: true if and
+ * only if PostgreSQL's is true; NOT was pushed down to the leaves before.
+ *
+ * What must not happen here: an expression that can fail on any document (the server may evaluate it
+ * on another tenant's); a user's value outside $literal.
+ */
+#include "pipeline/value.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "utils/float.h"
+#include "utils/timestamp.h"
+
+#include "pipeline/literal.h"
+#include "pipeline/operand.h"
+
+/* --- building blocks --------------------------------------------------------------------------- */
+
+/* {op: [arguments…]} being written */
+typedef struct Call
+{
+	MtfMark document;
+	MtfMark list;
+	int n;
+} Call;
+
+static Call
+begin_call(StringInfo out, const char *key, const char *op)
+{
+	Call call = {0};
+
+	call.document = mtf_write_begin(out, key);
+	call.list = mtf_write_begin_array(out, op);
+	return call;
+}
+
+static const char *
+next(Call *call)
+{
+	return mtf_array_key(call->n++);
+}
+
+static void
+end_call(StringInfo out, const Call *call)
+{
+	mtf_write_end(out, call->list);
+	mtf_write_end(out, call->document);
+}
+
+/* {op: [x, y]} of a reference and a literal of our own (not a user's value) */
+static void
+write_pair(StringInfo out, const char *key, const char *op, const char *reference,
+		   const MtfLiteral *literal)
+{
+	Call call = begin_call(out, key, op);
+
+	mtf_write_word(out, next(&call), reference);
+	mtf_write_literal(out, next(&call), literal);
+	end_call(out, &call);
+}
+
+/* {$literal: value} */
+static void
+write_quoted(StringInfo out, const char *key, const MtfLiteral *literal)
+{
+	MtfMark quoted = mtf_write_begin(out, key);
+
+	mtf_write_literal(out, "$literal", literal);
+	mtf_write_end(out, quoted);
+}
+
+/* {op: [reference, {$literal: value}]} */
+static void
+write_comparison(StringInfo out, const char *key, const char *op, const char *reference,
+				 const MtfLiteral *literal)
+{
+	Call call = begin_call(out, key, op);
+
+	mtf_write_word(out, next(&call), reference);
+	write_quoted(out, next(&call), literal);
+	end_call(out, &call);
+}
+
+/* {$gt: [reference, null]}: neither null nor missing ($ne would let missing through). */
+static void
+write_not_null(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral null = mtf_literal_null();
+
+	write_pair(out, key, "$gt", reference, &null);
+}
+
+/* {op: reference} */
+static void
+write_unary(StringInfo out, const char *key, const char *op, const char *reference)
+{
+	MtfMark call = mtf_write_begin(out, key);
+
+	mtf_write_word(out, op, reference);
+	mtf_write_end(out, call);
+}
+
+/* {$in: [{$type: reference}, [types…]]} */
+static void
+write_type_in(StringInfo out, const char *key, const char *reference, const char *const *types)
+{
+	Call call = begin_call(out, key, "$in");
+	MtfMark list;
+
+	write_unary(out, next(&call), "$type", reference);
+	list = mtf_write_begin_array(out, next(&call));
+	for (int i = 0; types[i] != NULL; i++)
+		mtf_write_word(out, mtf_array_key(i), types[i]);
+	mtf_write_end(out, list);
+	end_call(out, &call);
+}
+
+static char *
+reference_of(const MtfExprContext *context, const MtfField *field)
+{
+	if (context->aliases == NULL)
+		return psprintf("$%s", field->path);
+	return psprintf("$%s.%s", context->aliases[field->rel], field->path);
+}
+
+/* --- what decodes -------------------------------------------------------------------------------- */
+
+static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
+static const char *const doubles[] = {"double", NULL};
+static const char *const binary_numbers[] = {"int", "long", "double", NULL};
+static const char *const strings[] = {"string", NULL};
+static const char *const ids[] = {"objectId", NULL};
+static const char *const dates[] = {"date", NULL};
+static const char *const booleans[] = {"bool", NULL};
+
+/* reference between two literals, bounds included */
+static void
+write_between(StringInfo out, Call *call, const char *reference, const MtfLiteral *low,
+			  const MtfLiteral *high)
+{
+	write_pair(out, next(call), "$gte", reference, low);
+	write_pair(out, next(call), "$lte", reference, high);
+}
+
+/* Whole numbers in the type's range, of any BSON type. */
+static void
+write_known_integer(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral low = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MIN
+									   : field->kind == MTF_KIND_INT4 ? PG_INT32_MIN
+																	  : PG_INT64_MIN);
+	MtfLiteral high = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MAX
+										: field->kind == MTF_KIND_INT4 ? PG_INT32_MAX
+																	   : PG_INT64_MAX);
+	Call cond = begin_call(out, key, "$cond");
+	Call all;
+	Call whole;
+
+	write_type_in(out, next(&cond), reference, numbers);
+	all = begin_call(out, next(&cond), "$and");
+	write_between(out, &all, reference, &low, &high);
+	whole = begin_call(out, next(&all), "$eq");
+	mtf_write_word(out, next(&whole), reference);
+	write_unary(out, next(&whole), "$trunc", reference);
+	end_call(out, &whole);
+	end_call(out, &all);
+	mtf_write_bool(out, next(&cond), false);
+	end_call(out, &cond);
+}
+
+/*
+ * The greatest Decimal128 that rounds to a finite double, and the greatest that rounds to zero:
+ * DBL_MAX and 2^-1075 with what is behind them, cut to 34 digits.
+ */
+#define GREATEST_DECIMAL_TO_DOUBLE "1.797693134862315807937289714053034E+308"
+#define GREATEST_DECIMAL_TO_ZERO   "2.470328229206232720882843964341106E-324"
+
+static void
+write_known_decimal_to_double(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral specials[4] = {mtf_literal_decimal_nan(), mtf_literal_decimal("Infinity"),
+							  mtf_literal_decimal("-Infinity"), mtf_literal_int64(0)};
+	MtfLiteral highest = mtf_literal_decimal(GREATEST_DECIMAL_TO_DOUBLE);
+	MtfLiteral zero = mtf_literal_decimal(GREATEST_DECIMAL_TO_ZERO);
+	Call any = begin_call(out, key, "$or");
+	Call in = begin_call(out, next(&any), "$in");
+	MtfMark list;
+	Call both;
+	Call cmp;
+
+	mtf_write_word(out, next(&in), reference);
+	list = mtf_write_begin_array(out, next(&in));
+	for (int i = 0; i < lengthof(specials); i++)
+		mtf_write_literal(out, mtf_array_key(i), &specials[i]);
+	mtf_write_end(out, list);
+	end_call(out, &in);
+	both = begin_call(out, next(&any), "$and");
+	cmp = begin_call(out, next(&both), "$lte");
+	write_unary(out, next(&cmp), "$abs", reference);
+	mtf_write_literal(out, next(&cmp), &highest);
+	end_call(out, &cmp);
+	cmp = begin_call(out, next(&both), "$gt");
+	write_unary(out, next(&cmp), "$abs", reference);
+	mtf_write_literal(out, next(&cmp), &zero);
+	end_call(out, &cmp);
+	end_call(out, &both);
+	end_call(out, &any);
+}
+
+static void
+write_known_double(StringInfo out, const char *key, const char *reference)
+{
+	static const char *const decimals[] = {"decimal", NULL};
+	Call outer = begin_call(out, key, "$cond");
+	Call inner;
+
+	write_type_in(out, next(&outer), reference, binary_numbers);
+	mtf_write_bool(out, next(&outer), true);
+	inner = begin_call(out, next(&outer), "$cond");
+	write_type_in(out, next(&inner), reference, decimals);
+	write_known_decimal_to_double(out, next(&inner), reference);
+	mtf_write_bool(out, next(&inner), false);
+	end_call(out, &inner);
+	end_call(out, &outer);
+}
+
+static int
+numeric_precision(int32 typmod)
+{
+	return ((typmod - VARHDRSZ) >> 16) & 0xffff;
+}
+
+/* Bits above the scale are zero: only scales from 0 on reach us (classify.c). */
+static int
+numeric_scale(int32 typmod)
+{
+	return (typmod - VARHDRSZ) & 0x7ff;
+}
+
+/* {$round: [{$toDecimal: reference}, scale]}: a double of up to 15 digits gives them back. */
+static void
+write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	Call call = begin_call(out, key, "$round");
+
+	write_unary(out, next(&call), "$toDecimal", reference);
+	mtf_write_int(out, next(&call), numeric_scale(field->typmod));
+	end_call(out, &call);
+}
+
+/* numeric(p,s): numbers that fit without rounding.  A double's text has at most 15 digits. */
+static void
+write_known_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
+	Call outer = begin_call(out, key, "$cond");
+	Call small;
+	Call inner;
+	Call equal;
+	Call choice;
+
+	write_type_in(out, next(&outer), reference, numbers);
+	inner = begin_call(out, next(&outer), "$cond");
+	small = begin_call(out, next(&inner), "$lt");
+	write_unary(out, next(&small), "$abs", reference);
+	mtf_write_literal(out, next(&small), &limit);
+	end_call(out, &small);
+	choice = begin_call(out, next(&inner), "$cond");
+	write_type_in(out, next(&choice), reference, doubles);
+	equal = begin_call(out, next(&choice), "$eq");
+	{
+		MtfMark back = mtf_write_begin(out, next(&equal));
+
+		write_rounded_decimal(field, out, "$toDouble", reference);
+		mtf_write_end(out, back);
+	}
+	mtf_write_word(out, next(&equal), reference);
+	end_call(out, &equal);
+	equal = begin_call(out, next(&choice), "$eq");
+	write_rounded_decimal(field, out, next(&equal), reference);
+	mtf_write_word(out, next(&equal), reference);
+	end_call(out, &equal);
+	end_call(out, &choice);
+	mtf_write_bool(out, next(&inner), false);
+	end_call(out, &inner);
+	mtf_write_bool(out, next(&outer), false);
+	end_call(out, &outer);
+}
+
+/* {$lt: [{$indexOfBytes: [reference, "\0"]}, 0]}: PostgreSQL has no text with a NUL. */
+static void
+write_no_nul(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral nul = {.type = MTF_LITERAL_STRING, .data = "\0", .len = 1};
+	MtfLiteral zero = mtf_literal_int64(0);
+	Call less = begin_call(out, key, "$lt");
+
+	write_pair(out, next(&less), "$indexOfBytes", reference, &nul);
+	mtf_write_literal(out, next(&less), &zero);
+	end_call(out, &less);
+}
+
+/* The number of characters that varchar(n) allows; -1: any. */
+static int
+character_limit(const MtfField *field)
+{
+	return field->typmod >= (int32) VARHDRSZ ? field->typmod - VARHDRSZ : -1;
+}
+
+static void
+write_known_string(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	Call cond = begin_call(out, key, "$cond");
+	Call all;
+
+	write_type_in(out, next(&cond), reference, strings);
+	all = begin_call(out, next(&cond), "$and");
+	write_no_nul(out, next(&all), reference);
+	if (character_limit(field) >= 0)
+	{
+		MtfLiteral limit = mtf_literal_int64(character_limit(field));
+		Call short_enough = begin_call(out, next(&all), "$lte");
+
+		write_unary(out, next(&short_enough), "$strLenCP", reference);
+		mtf_write_literal(out, next(&short_enough), &limit);
+		end_call(out, &short_enough);
+	}
+	end_call(out, &all);
+	if (field->any_id && (character_limit(field) < 0 || character_limit(field) >= 24))
+		write_type_in(out, next(&cond), reference, ids);
+	else
+		mtf_write_bool(out, next(&cond), false);
+	end_call(out, &cond);
+}
+
+/* Dates inside the range of the PostgreSQL type. */
+static void
+write_known_date(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	const int64 epoch_days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+	const int64 day = INT64CONST(86400000);
+	bool is_date = field->kind == MTF_KIND_DATE;
+	int64 first_day = is_date ? DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE : 0;
+	int64 end_day = is_date ? DATE_END_JULIAN - POSTGRES_EPOCH_JDATE : 0;
+	MtfLiteral low = mtf_literal_date(is_date ? (first_day + epoch_days) * day
+											  : MIN_TIMESTAMP / 1000 + epoch_days * day);
+	MtfLiteral high = mtf_literal_date(is_date ? (end_day + epoch_days) * day - 1
+											   : END_TIMESTAMP / 1000 + epoch_days * day - 1);
+	Call all = begin_call(out, key, "$and");
+
+	write_type_in(out, next(&all), reference, dates);
+	write_between(out, &all, reference, &low, &high);
+	end_call(out, &all);
+}
+
+static void
+write_known(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	if (field->trust)
+	{
+		write_not_null(out, key, reference);
+		return;
+	}
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_BOOL: write_type_in(out, key, reference, booleans); break;
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8: write_known_integer(field, out, key, reference); break;
+		case MTF_KIND_FLOAT8: write_known_double(out, key, reference); break;
+		case MTF_KIND_NUMERIC: write_known_numeric(field, out, key, reference); break;
+		case MTF_KIND_TEXT: write_known_string(field, out, key, reference); break;
+		case MTF_KIND_OBJECTID: write_type_in(out, key, reference, ids); break;
+		case MTF_KIND_DATE:
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ: write_known_date(field, out, key, reference); break;
+		/* Never exact without the owner's promise (classify.c). */
+		default: write_not_null(out, key, reference); break;
+	}
+}
+
+void
+mtf_value_write_known(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					  const char *key)
+{
+	write_known(field, out, key, reference_of(context, field));
+}
+
+/* The value in one BSON type, given that it decodes. */
+static void
+write_canonical(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	if (field->kind == MTF_KIND_OBJECTID || field->any_id)
+		write_unary(out, key, "$toString", reference);
+	else if (field->trust)
+		mtf_write_word(out, key, reference);
+	else if (mtf_is_integer_kind(field))
+		write_unary(out, key, "$toLong", reference);
+	else if (field->kind == MTF_KIND_FLOAT8)
+		write_unary(out, key, "$toDouble", reference);
+	else if (field->kind == MTF_KIND_NUMERIC)
+		write_rounded_decimal(field, out, key, reference);
+	else
+		mtf_write_word(out, key, reference);
+}
+
+void
+mtf_value_write_field(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					  const char *key)
+{
+	char *reference = reference_of(context, field);
+	Call cond = begin_call(out, key, "$cond");
+
+	write_known(field, out, next(&cond), reference);
+	write_canonical(field, out, next(&cond), reference);
+	mtf_write_null(out, next(&cond));
+	end_call(out, &cond);
+}
+
+/* --- comparisons of $$v with a value ------------------------------------------------------------- */
+
+#define V "$$v"
+
+static bool
+has_nan(const MtfField *field)
+{
+	return field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC;
+}
+
+static void
+write_is_nan_of(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
+	Call in = begin_call(out, key, "$in");
+	MtfMark list;
+
+	mtf_write_word(out, next(&in), reference);
+	list = mtf_write_begin_array(out, next(&in));
+	for (int i = 0; i < 2; i++)
+		mtf_write_literal(out, mtf_array_key(i), &nans[i]);
+	mtf_write_end(out, list);
+	end_call(out, &in);
+}
+
+static void
+write_is_nan(StringInfo out, const char *key)
+{
+	write_is_nan_of(out, key, V);
+}
+
+void
+mtf_value_write_rank(const MtfExprContext *context, const MtfField *field, int rank_of_null,
+					 int rank_of_nan, int rank_of_others, StringInfo out, const char *key)
+{
+	char *reference = reference_of(context, field);
+	Call cond = begin_call(out, key, "$cond");
+	Call nan;
+
+	write_known(field, out, next(&cond), reference);
+	if (has_nan(field))
+	{
+		nan = begin_call(out, next(&cond), "$cond");
+		write_is_nan_of(out, next(&nan), reference);
+		mtf_write_int(out, next(&nan), rank_of_nan);
+		mtf_write_int(out, next(&nan), rank_of_others);
+		end_call(out, &nan);
+	}
+	else
+		mtf_write_int(out, next(&cond), rank_of_others);
+	mtf_write_int(out, next(&cond), rank_of_null);
+	end_call(out, &cond);
+}
+
+static void
+write_not_nan(StringInfo out, const char *key)
+{
+	Call not = begin_call(out, key, "$not");
+
+	write_is_nan(out, next(&not ));
+	end_call(out, &not );
+}
+
+/* NaN is PostgreSQL's highest number and equal to itself. */
+static void
+write_compare_nan(MtfOp op, StringInfo out, const char *key)
+{
+	switch (op)
+	{
+		case MTF_OP_EQ:
+		case MTF_OP_GE: write_is_nan(out, key); break;
+		case MTF_OP_NE:
+		case MTF_OP_LT: write_not_nan(out, key); break;
+		default: mtf_write_bool(out, key, op == MTF_OP_LE); break;
+	}
+}
+
+/* A comparison by the server's order of numbers, which has NaN lowest. */
+static void
+write_compare_number(const MtfField *field, MtfOp op, const MtfLiteral *literal, StringInfo out,
+					 const char *key)
+{
+	bool greater = op == MTF_OP_GT || op == MTF_OP_GE;
+	bool less = op == MTF_OP_LT || op == MTF_OP_LE;
+	Call call;
+
+	if (!has_nan(field) || !(greater || less))
+	{
+		write_comparison(out, key, mtf_op_word(op), V, literal);
+		return;
+	}
+	call = begin_call(out, key, greater ? "$or" : "$and");
+	if (greater)
+		write_is_nan(out, next(&call));
+	else
+		write_not_nan(out, next(&call));
+	write_comparison(out, next(&call), mtf_op_word(op), V, literal);
+	end_call(out, &call);
+}
+
+static void
+write_compare_numeric(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
+					  const char *key)
+{
+	MtfDecimalBound bound = mtf_value_as_decimal(value);
+
+	if (bound.is_nan)
+		write_compare_nan(op, out, key);
+	else if (bound.exact)
+		write_compare_number(field, op, &bound.literal, out, key);
+	/* The constant has more digits than any Decimal128: nothing is equal, its neighbour decides. */
+	else if (op == MTF_OP_EQ || op == MTF_OP_NE)
+		mtf_write_bool(out, key, op == MTF_OP_NE);
+	else if (op == MTF_OP_GT || op == MTF_OP_GE)
+		write_compare_number(field, bound.below ? MTF_OP_GT : MTF_OP_GE, &bound.literal, out, key);
+	else
+		write_compare_number(field, bound.below ? MTF_OP_LE : MTF_OP_LT, &bound.literal, out, key);
+}
+
+/* Dates are compared as instants, of a date column too: its day is a range of them. */
+static void
+write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
+				   const char *key)
+{
+	MtfInstant instant = mtf_value_as_instant(value);
+	MtfMoment moment;
+	MtfLiteral first;
+	MtfLiteral behind;
+	Call call;
+
+	if (instant.kind != MTF_INSTANT_FINITE)
+	{
+		bool below = instant.kind == MTF_INSTANT_AFTER_ALL;
+
+		mtf_write_bool(out, key,
+					   op == MTF_OP_NE || (below && (op == MTF_OP_LT || op == MTF_OP_LE)) ||
+						   (!below && (op == MTF_OP_GT || op == MTF_OP_GE)));
+		return;
+	}
+	moment = mtf_moment_of(field, &instant);
+	first = mtf_literal_date(moment.first);
+	behind = mtf_literal_date(moment.behind);
+	switch (op)
+	{
+		case MTF_OP_LT: write_comparison(out, key, "$lt", V, &first); return;
+		case MTF_OP_LE: write_comparison(out, key, "$lt", V, &behind); return;
+		case MTF_OP_GT: write_comparison(out, key, "$gte", V, &behind); return;
+		case MTF_OP_GE: write_comparison(out, key, "$gte", V, &first); return;
+		default: break;
+	}
+	if (!moment.exists)
+	{
+		mtf_write_bool(out, key, op == MTF_OP_NE);
+		return;
+	}
+	call = begin_call(out, key, op == MTF_OP_NE ? "$or" : "$and");
+	write_comparison(out, next(&call), op == MTF_OP_NE ? "$lt" : "$gte", V, &first);
+	write_comparison(out, next(&call), op == MTF_OP_NE ? "$gte" : "$lt", V, &behind);
+	end_call(out, &call);
+}
+
+/* $$v, not null, with a value that is known and not NULL. */
+static void
+write_compare(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
+			  const char *key)
+{
+	MtfLiteral literal;
+
+	if (mtf_is_date_kind(field))
+		write_compare_date(field, op, value, out, key);
+	else if (field->kind == MTF_KIND_NUMERIC)
+		write_compare_numeric(field, op, value, out, key);
+	else if (field->kind == MTF_KIND_FLOAT8 && isnan(mtf_value_as_double(value)))
+		write_compare_nan(op, out, key);
+	/* No text of the database is equal to bytes that are no text. */
+	else if (!mtf_literal_of(value, &literal))
+		mtf_write_bool(out, key, op == MTF_OP_NE);
+	else
+		write_compare_number(field, op, &literal, out, key);
+}
+
+/* --- conditions ------------------------------------------------------------------------------------ */
+
+/* {$let: {vars: {v: the field's value}, in: {$and: [{$gt: [$$v, null]}, …]}}}, to be ended. */
+typedef struct Bound
+{
+	MtfMark document;
+	MtfMark let;
+	Call all;
+} Bound;
+
+static Bound
+begin_bound(const MtfExprContext *context, const MtfField *field, StringInfo out, const char *key)
+{
+	Bound bound;
+	MtfMark vars;
+
+	bound.document = mtf_write_begin(out, key);
+	bound.let = mtf_write_begin(out, "$let");
+	vars = mtf_write_begin(out, "vars");
+	mtf_value_write_field(context, field, out, "v");
+	mtf_write_end(out, vars);
+	bound.all = begin_call(out, "in", "$and");
+	write_not_null(out, next(&bound.all), V);
+	return bound;
+}
+
+static void
+end_bound(StringInfo out, Bound *bound)
+{
+	end_call(out, &bound->all);
+	mtf_write_end(out, bound->let);
+	mtf_write_end(out, bound->document);
+}
+
+/* {$not: [known]} */
+static void
+write_unknown_field(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					const char *key)
+{
+	Call not = begin_call(out, key, "$not");
+
+	mtf_value_write_known(context, field, out, next(&not ));
+	end_call(out, &not );
+}
+
+static void
+write_field_comparison(const MtfExprContext *context, const MtfField *field, MtfOp op,
+					   const MtfValue *value, StringInfo out, const char *key)
+{
+	bool distinct = op == MTF_OP_DISTINCT;
+	Call not = {0};
+	Bound bound;
+
+	if (value->isnull)
+	{
+		if (op == MTF_OP_DISTINCT)
+			mtf_value_write_known(context, field, out, key);
+		else if (op == MTF_OP_NOT_DISTINCT)
+			write_unknown_field(context, field, out, key);
+		else
+			mtf_write_bool(out, key, false);
+		return;
+	}
+	/* IS DISTINCT FROM a value is the whole opposite of being equal to it. */
+	if (distinct)
+	{
+		not = begin_call(out, key, "$not");
+		key = next(&not );
+	}
+	if (op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT)
+		op = MTF_OP_EQ;
+	bound = begin_bound(context, field, out, key);
+	write_compare(field, op, value, out, next(&bound.all));
+	end_bound(out, &bound);
+	if (distinct)
+		end_call(out, &not );
+}
+
+static void
+write_list_comparison(const MtfExprContext *context, const MtfTerm *term, const MtfValue *value,
+					  StringInfo out, const char *key)
+{
+	bool any = term->kind == MTF_TERM_ANY;
+	MtfValueList list;
+	Bound bound;
+	Call each;
+
+	if (value->isnull)
+	{
+		mtf_write_bool(out, key, false);
+		return;
+	}
+	list = mtf_expand_list(value);
+	if (list.n == 0 || (!any && list.has_null))
+	{
+		mtf_write_bool(out, key, !any && !list.has_null);
+		return;
+	}
+	bound = begin_bound(context, term->field, out, key);
+	each = begin_call(out, next(&bound.all), any ? "$or" : "$and");
+	for (int i = 0; i < list.n; i++)
+		write_compare(term->field, term->op, &list.values[i], out, next(&each));
+	end_call(out, &each);
+	end_bound(out, &bound);
+}
+
+static void
+write_truth(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	bool negative = term->op == MTF_OP_IS_NOT_TRUE || term->op == MTF_OP_IS_NOT_FALSE;
+	MtfLiteral literal =
+		mtf_literal_bool(term->op == MTF_OP_IS_TRUE || term->op == MTF_OP_IS_NOT_TRUE);
+	Call call = begin_call(out, key, negative ? "$ne" : "$eq");
+
+	mtf_value_write_field(context, term->field, out, next(&call));
+	mtf_write_literal(out, next(&call), &literal);
+	end_call(out, &call);
+}
+
+static void
+write_group(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	Call call = begin_call(out, key, term->kind == MTF_TERM_OR ? "$or" : "$and");
+	ListCell *cell;
+
+	foreach (cell, term->args)
+		mtf_value_write_condition(context, lfirst(cell), out, next(&call));
+	end_call(out, &call);
+}
+
+/* EXPLAIN shows a value that is not known yet as "$n". */
+static void
+write_unknown_value(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+					const char *key)
+{
+	Call call = begin_call(out, key, mtf_op_word(term->op));
+
+	if (term->field != NULL)
+		mtf_write_word(out, next(&call), reference_of(context, term->field));
+	mtf_write_word(out, next(&call), psprintf("$%d", term->value + 1));
+	end_call(out, &call);
+}
+
+static const MtfValue *
+value_of(const MtfExprContext *context, const MtfTerm *term)
+{
+	return term->value >= 0 && term->value < context->nvalues ? &context->values[term->value]
+															  : NULL;
+}
+
+void
+mtf_value_write_condition(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+						  const char *key)
+{
+	const MtfValue *value = value_of(context, term);
+
+	if (value != NULL && !value->is_known)
+	{
+		write_unknown_value(context, term, out, key);
+		return;
+	}
+	switch ((MtfTermKind) term->kind)
+	{
+		case MTF_TERM_TRUE: mtf_write_bool(out, key, true); break;
+		case MTF_TERM_FALSE: mtf_write_bool(out, key, false); break;
+		case MTF_TERM_AND:
+		case MTF_TERM_OR: write_group(context, term, out, key); break;
+		case MTF_TERM_COMPARE:
+			write_field_comparison(context, term->field, term->op, value, out, key);
+			break;
+		case MTF_TERM_ANY:
+		case MTF_TERM_ALL: write_list_comparison(context, term, value, out, key); break;
+		case MTF_TERM_NULL: write_unknown_field(context, term->field, out, key); break;
+		case MTF_TERM_NOT_NULL: mtf_value_write_known(context, term->field, out, key); break;
+		case MTF_TERM_TRUTH:
+			if (term->field != NULL)
+				write_truth(context, term, out, key);
+			else
+				mtf_write_bool(out, key,
+							   !value->isnull &&
+								   DatumGetBool(value->datum) == (term->op == MTF_OP_IS_TRUE));
+			break;
+		/* classify.c calls nothing else exact. */
+		default: mtf_write_bool(out, key, false); break;
+	}
+}
+
+/* --- values ---------------------------------------------------------------------------------------- */
+
+void
+mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	switch ((MtfTermKind) term->kind)
+	{
+		case MTF_TERM_FIELD: mtf_value_write_field(context, term->field, out, key); break;
+		default: mtf_write_null(out, key); break;
+	}
+}

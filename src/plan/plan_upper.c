@@ -1,0 +1,315 @@
+/*
+ * plan_upper.c
+ *	  Planner callbacks above scans: LIMIT with its ORDER BY.
+ *
+ * Above a scan nothing can be rechecked any more: a row that the server counts or cuts off is gone.
+ * So a clause that is not exact keeps the whole step local, and sort keys are computed so that what
+ * does not decode sorts as the NULL that it is here.
+ *
+ * What must not happen here: LIMIT above a superset.
+ */
+#include "plan/plan_upper.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/tlist.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "plan/collation.h"
+#include "plan/cost.h"
+#include "plan/relation.h"
+#include "plan/setting.h"
+
+ForeignScan *
+mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
+{
+	MtfUpperPlan *upper = linitial(path->fdw_private);
+
+	return make_foreignscan(tlist, upper->quals, 0, upper->values, list_make1(upper->plan),
+							upper->scan_tlist, NIL, outer_plan);
+}
+
+/* --- the filter below ---------------------------------------------------------------------------- */
+
+bool
+mtf_upper_add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses)
+{
+	ListCell *cell;
+
+	plan->exact = true;
+	foreach (cell, clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		const char *why;
+		MtfShip ship;
+		MtfTerm *term;
+
+		if (clause->pseudoconstant)
+			return false;
+		term = mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why);
+		if (ship != MTF_SHIP_EXACT)
+			return false;
+		plan->terms = lappend(plan->terms, term);
+		plan->decisions =
+			lappend(plan->decisions,
+					mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
+	}
+	return true;
+}
+
+/* --- the sort ------------------------------------------------------------------------------------- */
+
+/* The member of an equivalence class that is a column of ours, else NULL. */
+static Expr *
+member_column(EquivalenceClass *ec, RelOptInfo *baserel)
+{
+	ListCell *cell;
+
+	foreach (cell, ec->ec_members)
+	{
+		EquivalenceMember *member = lfirst(cell);
+		Node *node = (Node *) member->em_expr;
+
+		while (IsA(node, RelabelType))
+			node = (Node *) ((RelabelType *) node)->arg;
+		if (!member->em_is_const && IsA(node, Var) && ((Var *) node)->varno == baserel->relid)
+			return member->em_expr;
+	}
+	return NULL;
+}
+
+/* Does the server order the field's canonical values as PostgreSQL orders the column's? */
+static bool
+field_sorts(const MtfField *field, Oid collation, bool last)
+{
+	if (!field->exact)
+		return false;
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_TEXT:
+		case MTF_KIND_OBJECTID: return mtf_collation_is_byte_order(collation);
+		/* Instants of one day are equal days: a later key would not break their tie. */
+		case MTF_KIND_DATE: return last;
+		default: return true;
+	}
+}
+
+/* Does a condition that is sent leave only documents in which the field decodes and is not NULL? */
+static bool
+is_proven_known(const MtfScanPlan *plan, const MtfField *field)
+{
+	ListCell *cell;
+
+	foreach (cell, plan->terms)
+	{
+		const MtfTerm *term = lfirst(cell);
+
+		if (term->field == NULL || term->field->rel != field->rel ||
+			strcmp(term->field->path, field->path) != 0)
+			continue;
+		if (term->kind == MTF_TERM_NOT_NULL || term->kind == MTF_TERM_ANY)
+			return true;
+		if (term->kind == MTF_TERM_COMPARE && term->op != MTF_OP_DISTINCT &&
+			term->op != MTF_OP_NOT_DISTINCT)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * May the field itself be the sort key, so that an index can serve?  The server sorts null and missing
+ * lowest, and NaN below all numbers; ObjectIds and strings do not mix.
+ */
+static bool
+sorts_plainly(const MtfScanPlan *plan, const MtfSortKey *key)
+{
+	const MtfField *field = key->field;
+
+	if (field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC || field->any_id)
+		return false;
+	if (is_proven_known(plan, field))
+		return true;
+	return field->trust && key->descending != key->nulls_first;
+}
+
+/* The usual order of the column's type, not one of USING or of another operator class. */
+static bool
+is_default_order(const PathKey *pathkey, Expr *column)
+{
+	Oid type = exprType((Node *) column);
+
+	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+}
+
+/* The sort keys of `pathkeys`; false when one has no remote form. */
+static bool
+add_sort(MtfScanPlan *plan, MtfLowering *lowering, RelOptInfo *baserel, List *pathkeys)
+{
+	ListCell *cell;
+
+	foreach (cell, pathkeys)
+	{
+		PathKey *pathkey = lfirst_node(PathKey, cell);
+		Expr *column = member_column(pathkey->pk_eclass, baserel);
+		MtfField *field;
+		MtfSortKey *key;
+
+		if (column == NULL || pathkey->pk_eclass->ec_has_volatile ||
+			!is_default_order(pathkey, column) ||
+			(field = mtf_lowering_field(lowering, (Node *) column)) == NULL ||
+			!field_sorts(field, pathkey->pk_eclass->ec_collation, lnext(pathkeys, cell) == NULL))
+			return false;
+		key = mtf_sort_key_create(field, mtf_compat_pathkey_is_descending(pathkey),
+								  pathkey->pk_nulls_first);
+		key->plain = sorts_plainly(plan, key);
+		plan->sort = lappend(plan->sort, key);
+	}
+	return true;
+}
+
+static bool
+all_plain(const List *sort)
+{
+	ListCell *cell;
+
+	foreach (cell, sort)
+		if (!((MtfSortKey *) lfirst(cell))->plain)
+			return false;
+	return true;
+}
+
+/* --- what comes back ------------------------------------------------------------------------------- */
+
+bool
+mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs)
+{
+	List *vars = pull_var_clause((Node *) exprs, PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS |
+													 PVC_RECURSE_PLACEHOLDERS);
+	MtfScanPlan *plan = upper->plan;
+	ListCell *cell;
+
+	plan->projects = true;
+	foreach (cell, vars)
+	{
+		Var *var = lfirst_node(Var, cell);
+		const MtfLowerRel *rel = NULL;
+		int i;
+
+		if (tlist_member((Expr *) var, upper->scan_tlist) != NULL)
+			continue;
+		for (i = 0; i < lowering->nrels && rel == NULL; i++)
+			if (lowering->rels[i].rti == var->varno)
+				rel = &lowering->rels[i];
+		/* No whole rows, no system columns. */
+		if (rel == NULL || var->varattno < 1 || var->varattno > rel->map->natts ||
+			rel->map->columns[var->varattno - 1] == NULL)
+			return false;
+		mtf_plan_project_column(plan, rel->map->columns[var->varattno - 1]);
+		plan->outputs =
+			lappend(plan->outputs, mtf_output_create(rel - lowering->rels, var->varattno, NULL));
+		upper->scan_tlist =
+			lappend(upper->scan_tlist, makeTargetEntry((Expr *) copyObject(var),
+													   list_length(plan->outputs), NULL, false));
+	}
+	/* A scan without attributes would be no scan: give it one. */
+	if (plan->outputs == NIL)
+	{
+		plan->outputs = list_make1(mtf_output_create(-1, 0, NULL));
+		upper->scan_tlist = list_make1(
+			makeTargetEntry((Expr *) makeNullConst(INT4OID, -1, InvalidOid), 1, NULL, false));
+	}
+	return true;
+}
+
+/* --- LIMIT ------------------------------------------------------------------------------------------ */
+
+/* The single foreign table below the final step, when there is nothing else in between; else NULL. */
+static RelOptInfo *
+only_table(PlannerInfo *root)
+{
+	Query *parse = root->parse;
+	int rti;
+
+	if (parse->commandType != CMD_SELECT || parse->rowMarks != NIL || parse->hasTargetSRFs ||
+		parse->groupClause != NIL || parse->groupingSets != NIL || parse->hasAggs ||
+		parse->hasWindowFuncs || parse->distinctClause != NIL || parse->setOperations != NULL ||
+		parse->havingQual != NULL || root->hasHavingQual)
+		return NULL;
+	if (!bms_get_singleton_member(root->all_baserels, &rti) ||
+		root->simple_rel_array[rti]->rtekind != RTE_RELATION ||
+		root->simple_rel_array[rti]->reloptkind != RELOPT_BASEREL ||
+		root->simple_rte_array[rti]->relkind != RELKIND_FOREIGN_TABLE ||
+		root->simple_rte_array[rti]->inh || root->simple_rel_array[rti]->lateral_relids != NULL)
+		return NULL;
+	return root->simple_rel_array[rti];
+}
+
+/* LIMIT and OFFSET as values; false when one depends on rows. */
+static bool
+add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
+{
+	if (parse->limitCount != NULL &&
+		(plan->limit = mtf_lowering_value(lowering, parse->limitCount)) < 0)
+		return false;
+	return parse->limitOffset == NULL ||
+		   (plan->offset = mtf_lowering_value(lowering, parse->limitOffset)) >= 0;
+}
+
+static MtfUpperPlan *
+plan_limit(PlannerInfo *root, RelOptInfo *baserel)
+{
+	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
+	MtfLowering *lowering = mtf_lowering_of(root, baserel);
+	MtfScanPlan *plan = mtf_scan_plan_create();
+
+	upper->plan = plan;
+	plan->relids = list_make1_oid(root->simple_rte_array[baserel->relid]->relid);
+	plan->rtis = list_make1_int(baserel->relid);
+	if (!mtf_upper_add_clauses(plan, lowering, baserel->baserestrictinfo) ||
+		!add_sort(plan, lowering, baserel, root->sort_pathkeys) ||
+		!add_limit(plan, lowering, root->parse) ||
+		!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs))
+		return NULL;
+	/* Computed keys are written into documents; whole ones must stay as they are. */
+	if (!plan->projects && !all_plain(plan->sort))
+		return NULL;
+	upper->values = lowering->values;
+	return upper;
+}
+
+static void
+add_limit_path(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData *extra)
+{
+	RelOptInfo *baserel = only_table(root);
+	QualCost none = {0};
+	MtfUpperPlan *upper;
+	double rows;
+	MtfCost cost;
+
+	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || baserel == NULL ||
+		mtf_compat_limit_with_ties(root->parse) ||
+		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
+		return;
+	if ((upper = plan_limit(root, baserel)) == NULL)
+		return;
+	rows = extra->limit_tuples > 0 ? Min(baserel->rows, extra->limit_tuples) : baserel->rows;
+	cost = mtf_cost_scan(baserel->tuples, rows, baserel->reltarget->width, &none);
+	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
+							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows,
+							cost.startup, cost.total, root->sort_pathkeys, list_make1(upper)));
+}
+
+void
+mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
+						RelOptInfo *output_rel, void *extra)
+{
+	if (stage == UPPERREL_FINAL)
+		add_limit_path(root, output_rel, extra);
+}

@@ -1,0 +1,39 @@
+/*
+ * plan_upper.h
+ *	  Planner callbacks above scans: LIMIT, and grouping.
+ */
+#ifndef MTF_PLAN_UPPER_H
+#define MTF_PLAN_UPPER_H
+
+#include "base/compat.h"
+#include "base/compat_planner.h"
+#include "plan/classify.h"
+#include "plan/plan_private.h"
+
+#include "foreign/fdwapi.h"
+
+/*
+ * A remote query that is more than a scan of one table, complete when its path is made: the only
+ * member of ForeignPath.fdw_private.
+ */
+typedef struct MtfUpperPlan
+{
+	MtfScanPlan *plan;
+	List *values;     /* fdw_exprs */
+	List *scan_tlist; /* fdw_scan_tlist: what plan->outputs bring */
+	List *quals;      /* tested here, on rows of scan_tlist */
+} MtfUpperPlan;
+
+extern void mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
+									RelOptInfo *input_rel, RelOptInfo *output_rel, void *extra);
+
+/* The plan node of a path of ours that carries a MtfUpperPlan. */
+extern ForeignScan *mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan);
+
+/* All clauses (RestrictInfos) in exact form; false when one has none. */
+extern bool mtf_upper_add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses);
+
+/* One attribute of the scan per column that `exprs` use; false when a column cannot be one. */
+extern bool mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs);
+
+#endif /* MTF_PLAN_UPPER_H */
