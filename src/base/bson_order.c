@@ -65,6 +65,7 @@ fill_step(MtfStep *step, const uint8 *bytes, uint32 size)
 	step->size = size;
 	step->bytes = bytes;
 	step->owner = NULL;
+	step->type = bytes[0];
 	step->fixed = mtf_bson_sizes[bytes[0]];
 	step->op = step->fixed <= 16 ? MTF_STEP_SKIP_FIXED : MTF_STEP_SKIP_OTHER;
 }
@@ -78,7 +79,7 @@ mtf_order_learn(MtfOrder *order, const uint8 *at, const uint8 *end)
 	uint8 *bytes;
 
 	forget(order);
-	order->steps = MemoryContextAlloc(order->context, Max(nsteps, 1) * sizeof(MtfStep));
+	order->steps = MemoryContextAlloc(order->context, (nsteps + 1) * sizeof(MtfStep));
 	bytes = order->bytes = MemoryContextAlloc(order->context, Max(nbytes, 1));
 	for (int i = 0; i < nsteps && mtf_bson_read(&at, end, &element); i++)
 	{
@@ -87,6 +88,9 @@ mtf_order_learn(MtfOrder *order, const uint8 *at, const uint8 *end)
 		fill_step(&order->steps[i], bytes, element.name_len + 2);
 		bytes += element.name_len + 2;
 	}
+	/* No element is that long. */
+	memset(&order->steps[nsteps], 0, sizeof(MtfStep));
+	order->steps[nsteps].size = PG_UINT32_MAX;
 	order->nsteps = nsteps;
 }
 

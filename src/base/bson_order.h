@@ -29,15 +29,17 @@ typedef struct MtfStep
 	uint64 mask;
 	uint64 tail; /* last eight bytes, when there are more than eight */
 	uint32 size;
-	uint8 fixed; /* bytes of the value of MTF_STEP_SKIP_FIXED */
+	uint8 type;
+	uint8 fixed; /* bytes of the value, when they are at most 16 */
 	uint8 op;
+	int32 tag;          /* the owner's */
 	void *owner;        /* NULL: nobody's, skipped */
 	const uint8 *bytes; /* type, name, NUL */
 } MtfStep;
 
 typedef struct MtfOrder
 {
-	MtfStep *steps;
+	MtfStep *steps; /* and one more behind the last, which nothing matches */
 	int nsteps;
 	uint8 *bytes;
 	uint64 walks;    /* since the order was learned */
@@ -103,7 +105,7 @@ mtf_step_value_size(const MtfStep *step, const uint8 *value, const uint8 *end)
 {
 	if (step->fixed <= 16)
 		return step->fixed <= (uint32) (end - value) ? step->fixed : MTF_BSON_BAD;
-	return mtf_bson_size(step->bytes[0], value, end);
+	return mtf_bson_size(step->type, value, end);
 }
 
 /*

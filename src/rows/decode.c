@@ -46,8 +46,6 @@ typedef struct MtfChild
 /* What to do with an element of the expected name and type. */
 typedef enum MtfOp
 {
-	OP_SKIP_FIXED = MTF_STEP_SKIP_FIXED,
-	OP_SKIP_OTHER = MTF_STEP_SKIP_OTHER,
 	OP_GENERAL = MTF_STEP_OWN, /* everything that has no operation of its own below */
 	OP_NULL,
 	OP_INT4,
@@ -208,7 +206,7 @@ choose_op(uint8 type, const MtfChild *child)
 {
 	const MtfTarget *target = child->targets;
 
-	if (child->node != NULL || target->next != NULL || OidIsValid(target->domain))
+	if (child->node != NULL || target == NULL || target->next != NULL || OidIsValid(target->domain))
 		return OP_GENERAL;
 	switch ((MtfBsonType) type)
 	{
@@ -265,7 +263,8 @@ learn_order(MtfNode *node, const uint8 *at, const uint8 *end)
 			continue;
 		child->step = i;
 		step->owner = child;
-		step->op = choose_op(step->bytes[0], child);
+		step->op = choose_op(step->type, child);
+		step->tag = child->targets != NULL ? child->targets->index : -1;
 	}
 }
 
@@ -380,71 +379,70 @@ need(const uint8 *value, const uint8 *end, uint32 size)
 		mtf_bson_raise_invalid();
 }
 
-static inline uint32
-store_datum(MtfDecoder *decoder, const MtfStep *step, Datum datum, uint32 size)
-{
-	int index = ((MtfChild *) step->owner)->targets->index;
-
-	decoder->values[index] = datum;
-	decoder->isnull[index] = false;
-	return size;
-}
-
 /*
- * Do what a matching step says with the value at `value`; the size of the value.  An operation that
- * finds its value unusual leaves it to the general way.
+ * Do what a matching step of somebody says with the value at `value`; the size of the value.  An
+ * operation that finds its value unusual leaves it to the general way.
  */
-static inline uint32
-run_step(MtfDecoder *decoder, const MtfStep *step, uint8 type, const uint8 *value, const uint8 *end)
+static pg_attribute_always_inline uint32
+run_step(MtfDecoder *decoder, const MtfStep *step, const uint8 *value, const uint8 *end)
 {
 	MtfChild *child = step->owner;
-	uint32 size;
 	Datum datum;
+	uint32 size = 0;
 
 	switch ((MtfOp) step->op)
 	{
-		case OP_SKIP_FIXED: need(value, end, step->fixed); return step->fixed;
-		case OP_SKIP_OTHER: return value_size(type, value, end);
 		case OP_NULL: return 0;
 		case OP_INT4:
-			need(value, end, 4);
-			return store_datum(decoder, step, Int32GetDatum((int32) mtf_load_u32(value)), 4);
+			need(value, end, size = 4);
+			datum = Int32GetDatum((int32) mtf_load_u32(value));
+			break;
 		case OP_INT8_OF_INT32:
-			need(value, end, 4);
-			return store_datum(decoder, step, Int64GetDatum((int32) mtf_load_u32(value)), 4);
+			need(value, end, size = 4);
+			datum = Int64GetDatum((int32) mtf_load_u32(value));
+			break;
 		case OP_INT8:
-			need(value, end, 8);
-			return store_datum(decoder, step, Int64GetDatum((int64) mtf_load_u64(value)), 8);
+			need(value, end, size = 8);
+			datum = Int64GetDatum((int64) mtf_load_u64(value));
+			break;
 		case OP_FLOAT8:
-			need(value, end, 8);
-			return store_datum(decoder, step, Float8GetDatum(mtf_load_double(value)), 8);
+			need(value, end, size = 8);
+			datum = Float8GetDatum(mtf_load_double(value));
+			break;
 		case OP_BOOL:
-			need(value, end, 1);
-			if (likely(*value <= 1))
-				return store_datum(decoder, step, BoolGetDatum(*value == 1), 1);
+			need(value, end, size = 1);
+			if (unlikely(*value > 1))
+				mtf_bson_raise_invalid();
+			datum = BoolGetDatum(*value == 1);
 			break;
 		case OP_TIMESTAMP:
-			need(value, end, 8);
-			if (likely(mtf_timestamp_from_bson(value, &datum)))
-				return store_datum(decoder, step, datum, 8);
+			need(value, end, size = 8);
+			if (unlikely(!mtf_timestamp_from_bson(value, &datum)))
+				goto general;
 			break;
 		case OP_OBJECTID:
-			need(value, end, 12);
-			return store_datum(decoder, step, mtf_objectid_text(value, &decoder->arena), 12);
-		case OP_TEXT:
-			size = value_size(type, value, end);
-			if (likely(mtf_plain_text(child->targets, value, size, &decoder->arena, &datum)))
-				return store_datum(decoder, step, datum, size);
+			need(value, end, size = 12);
+			datum = mtf_objectid_text(value, &decoder->arena);
 			break;
-		case OP_GENERAL: break;
+		case OP_TEXT:
+			size = value_size(MTF_BSON_STRING, value, end);
+			if (unlikely(!mtf_plain_text(child->targets, value, size, &decoder->arena, &datum)))
+				goto general;
+			break;
+		default: goto general;
 	}
-	size = value_size(type, value, end);
-	take_value(decoder, child, type, value, size);
+	decoder->values[step->tag] = datum;
+	decoder->isnull[step->tag] = false;
+	return size;
+
+general:
+	size = value_size(step->type, value, end);
+	take_value(decoder, child, step->type, value, size);
 	return size;
 }
 
-/* An element that is not the expected one, by name or by type; its whole size. */
-static uint32
+/* An element that is not the expected one, by name or by type; what stands behind it. */
+static const uint8 *
 walk_unexpected(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end,
 				const MtfStep **step, int *remaining)
 {
@@ -460,47 +458,74 @@ walk_unexpected(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8
 		(*remaining)--;
 		take_value(decoder, child, type, value, size);
 	}
-	return 1 + name_size + size;
+	return value + size;
+}
+
+/*
+ * The rest of a document from its first unexpected element on, which is at `at`; *step was expected.
+ * From here on a name may come twice, so what was found is marked, the steps before *step too.
+ */
+static void
+walk_rest(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end,
+		  const MtfStep *step, int remaining)
+{
+	for (const MtfStep *before = node->order.steps; before < step; before++)
+		if (before->owner != NULL)
+			((MtfChild *) before->owner)->seen = decoder->row;
+	node->order.misses++;
+	while (at < end && remaining > 0)
+	{
+		MtfChild *child = step->owner;
+
+		if (!mtf_step_matches(step, at, end) || (child != NULL && child->seen == decoder->row))
+		{
+			at = walk_unexpected(decoder, node, at, end, &step, &remaining);
+			continue;
+		}
+		at += step->size;
+		if (child == NULL)
+			at += value_size(step->type, at, end);
+		else
+		{
+			child->seen = decoder->row;
+			remaining--;
+			at += run_step(decoder, step, at, end);
+		}
+		step++;
+	}
 }
 
 static void
 walk_document(MtfDecoder *decoder, MtfNode *node, const uint8 *at, const uint8 *end)
 {
 	const MtfStep *step;
-	const MtfStep *last;
 	int remaining = node->nchildren;
-	bool missed = false;
 
+	if (remaining == 0)
+		return;
 	if (mtf_order_is_stale(&node->order))
 		learn_order(node, at, end);
-	step = node->order.steps;
-	last = step + node->order.nsteps;
-
-	while (at < end && remaining > 0)
+	for (step = node->order.steps; at < end; step++)
 	{
-		uint8 type = *at;
-		MtfChild *child;
-
-		if (likely(step < last && mtf_step_matches(step, at, end)))
+		if (unlikely(!mtf_step_matches(step, at, end)))
 		{
-			child = step->owner;
-			if (child == NULL || child->seen != decoder->row)
-			{
-				if (child != NULL)
-				{
-					child->seen = decoder->row;
-					remaining--;
-				}
-				at += step->size;
-				at += run_step(decoder, step, type, at, end);
-				step++;
-				continue;
-			}
+			walk_rest(decoder, node, at, end, step, remaining);
+			return;
 		}
-		at += walk_unexpected(decoder, node, at, end, &step, &remaining);
-		missed = true;
+		at += step->size;
+		if (step->owner == NULL)
+		{
+			uint32 size = mtf_step_value_size(step, at, end);
+
+			if (unlikely(size == MTF_BSON_BAD))
+				mtf_bson_raise_invalid();
+			at += size;
+			continue;
+		}
+		at += run_step(decoder, step, at, end);
+		if (--remaining == 0)
+			return;
 	}
-	node->order.misses += missed;
 }
 
 void
