@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""TPC-H over foreign tables: all 22 queries must give what local tables give.
+
+    tpch.py [--scale 0.05] [--engine URI] [--only Q1,Q6] [--no-off] [--plans DIR] [--keep]
+
+Servers: PGHOST, PGPORT and MTF_URI of the environment, else its own.  Every document has a tenant; a
+second tenant has a tenth of the data under the same keys, so that a leak changes every result.
+Prints a TAP line per query and a table: filters, joins and aggregates that ran remotely, and the times
+with all pushdown, with none (until --timeout), and locally.  --plans writes EXPLAIN (VERBOSE).
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+
+import servers  # noqa: E402
+import psycopg  # noqa: E402
+import pymongo  # noqa: E402
+from bson.decimal128 import Decimal128  # noqa: E402
+
+import tap  # noqa: E402
+import tokens  # noqa: E402
+
+TABLES = {
+    "region": "r_regionkey integer, r_name text, r_comment text",
+    "nation": "n_nationkey integer, n_name text, n_regionkey integer, n_comment text",
+    "supplier": "s_suppkey integer, s_name text, s_address text, s_nationkey integer, s_phone text, "
+                "s_acctbal numeric, s_comment text",
+    "customer": "c_custkey integer, c_name text, c_address text, c_nationkey integer, c_phone text, "
+                "c_acctbal numeric, c_mktsegment text, c_comment text",
+    "part": "p_partkey integer, p_name text, p_mfgr text, p_brand text, p_type text, p_size integer, "
+            "p_container text, p_retailprice numeric, p_comment text",
+    "partsupp": "ps_partkey integer, ps_suppkey integer, ps_availqty integer, ps_supplycost numeric, "
+                "ps_comment text",
+    "orders": "o_orderkey integer, o_custkey integer, o_orderstatus text, o_totalprice numeric, "
+              "o_orderdate date, o_orderpriority text, o_clerk text, o_shippriority integer, o_comment text",
+    "lineitem": "l_orderkey integer, l_partkey integer, l_suppkey integer, l_linenumber integer, "
+                "l_quantity numeric, l_extendedprice numeric, l_discount numeric, l_tax numeric, "
+                "l_returnflag text, l_linestatus text, l_shipdate date, l_commitdate date, "
+                "l_receiptdate date, l_shipinstruct text, l_shipmode text, l_comment text"}
+KEYS = {"region": ["r_regionkey"], "nation": ["n_nationkey", "n_regionkey"],
+        "supplier": ["s_suppkey", "s_nationkey"], "customer": ["c_custkey", "c_nationkey"],
+        "part": ["p_partkey"], "partsupp": ["ps_partkey", "ps_suppkey"],
+        "orders": ["o_orderkey", "o_custkey"], "lineitem": ["l_orderkey", "l_partkey", "l_suppkey", "l_shipdate"]}
+CONVERT = {"integer": int, "numeric": Decimal128, "text": str,
+           "date": lambda text: datetime.datetime.fromisoformat(text)}
+ONE_COMMAND = {"Q1", "Q6", "Q12", "Q14"}
+
+
+def columns_of(table):
+    return [part.split() for part in TABLES[table].split(", ")]
+
+
+def generate(scale, directory):
+    program = servers.find_program("tpchgen-cli", also=os.path.join(os.path.dirname(sys.executable), "tpchgen-cli"))
+    if program is None:
+        raise SystemExit("tpchgen-cli is missing: pip install tpchgen-cli")
+    os.makedirs(directory, exist_ok=True)
+    subprocess.run([program, "csv", "-s", str(scale), "--output-dir", directory, "--quiet"], check=True)
+
+
+def rows_of(directory, table):
+    with open(os.path.join(directory, table + ".csv"), newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        yield from reader
+
+
+def load_documents(database, directories):
+    for table in TABLES:
+        columns = [(name, CONVERT[kind]) for name, kind in columns_of(table)]
+        collection = database[table]
+        collection.drop()
+        for tenant, directory in directories.items():
+            batch = []
+            for row in rows_of(directory, table):
+                document = {"tenant_id": tenant}
+                for (name, convert), text in zip(columns, row):
+                    document[name] = convert(text)
+                batch.append(document)
+                if len(batch) == 5000:
+                    collection.insert_many(batch, ordered=False)
+                    batch = []
+            if batch:
+                collection.insert_many(batch, ordered=False)
+        for key in KEYS[table]:
+            collection.create_index([("tenant_id", 1), (key, 1)])
+        print("# loaded %s" % table, flush=True)
+
+
+def load_local(connection, directory):
+    connection.execute("DROP SCHEMA IF EXISTS local CASCADE")
+    connection.execute("CREATE SCHEMA local")
+    for table, columns in TABLES.items():
+        connection.execute("CREATE TABLE local.%s (%s)" % (table, columns))
+        with connection.cursor().copy("COPY local.%s FROM STDIN" % table) as copy:
+            for row in rows_of(directory, table):
+                copy.write_row(row)
+        for key in KEYS[table]:
+            connection.execute("CREATE INDEX ON local.%s (%s)" % (table, key))
+        connection.execute("ANALYZE local.%s" % table)
+
+
+def queries():
+    with open(os.path.join(HERE, "queries.sql")) as file:
+        parts = re.split(r"^-- (Q\d+)\n", file.read(), flags=re.M)
+    return {parts[i]: parts[i + 1].strip().rstrip(";") for i in range(1, len(parts), 2)}
+
+
+class Session:
+    def __init__(self, parameters, schema, settings):
+        self.connection = psycopg.connect(autocommit=True, prepare_threshold=None, **parameters)
+        self.connection.execute("SET search_path = %s" % schema)
+        for name, value in settings.items():
+            self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+    def timed(self, query, repeat=1):
+        """(rows, seconds of the fastest run), or (None, the error)."""
+        best = None
+        for _ in range(repeat):
+            start = time.monotonic()
+            try:
+                rows = self.connection.execute(query).fetchall()
+            except psycopg.errors.QueryCanceled:
+                return None, "timeout"
+            except psycopg.Error as error:
+                return None, "%s %s" % (error.sqlstate, error)
+            seconds = time.monotonic() - start
+            best = seconds if best is None else min(best, seconds)
+        return rows, best
+
+    def explain(self, query):
+        return "\n".join(row[0] for row in self.connection.execute(
+            "EXPLAIN (VERBOSE, COSTS OFF) " + query).fetchall())
+
+
+def census(plan):
+    """What runs where: conjuncts, joins and aggregates, remote and local, counted in a plan."""
+    text = plan.split("\n")
+    count = dict.fromkeys(("exact", "superset", "local", "joins", "local joins", "aggregates",
+                           "local aggregates", "scans"), 0)
+    for line in text:
+        word = line.strip()
+        if word.startswith(("->",)):
+            word = word[2:].strip()
+        if re.match(r"Foreign Scan|Async Foreign Scan", word):
+            count["scans"] += 1
+        elif re.match(r"(Nested Loop|Hash .*Join|Hash Join|Merge .*Join|Merge Join)", word):
+            count["local joins"] += 1
+        elif re.match(r"(Finalize |Partial )?(Hash|Group|Mixed)?Aggregate|GroupAggregate|Group$", word):
+            count["local aggregates"] += 1
+        elif word.startswith("Pipeline:"):
+            count["joins"] += word.count('"$lookup"')
+            count["aggregates"] += 1 if '"$group"' in word else 0
+        elif word.startswith("Remote Exact:"):
+            count["exact"] += conjuncts(word)
+        elif word.startswith("Remote Superset:"):
+            count["superset"] += conjuncts(word)
+        elif word.startswith("Local:"):
+            count["local"] += conjuncts(word)
+    return count
+
+
+def conjuncts(line):
+    """Entries of an EXPLAIN list: commas outside brackets and quotes, plus one."""
+    depth, quoted, number = 0, False, 1
+    for character in line.split(":", 1)[1]:
+        if character == "'":
+            quoted = not quoted
+        elif not quoted and character in "([{":
+            depth += 1
+        elif not quoted and character in ")]}":
+            depth -= 1
+        elif not quoted and character == "," and depth == 0:
+            number += 1
+    return number
+
+
+def foreign_setup(connection, uri, database):
+    key = tokens.Key("ES256", kid="tpch")
+    connection.execute("CREATE EXTENSION mongo_tenant_fdw")
+    connection.execute(
+        "SELECT mongo_tenant.create_provider(name => 'tpch', issuer => %s, audience => ARRAY[%s], "
+        "jwks => %s::jsonb)", (tokens.ISSUER, tokens.AUDIENCE, json.dumps(tokens.keyset([key]))))
+    connection.execute(
+        "CREATE SERVER tpch FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s', "
+        "providers 'tpch', tenant_field 'tenant_id', use_remote_estimate 'true')" % (uri, database))
+    connection.execute("CREATE SCHEMA remote")
+    for table, columns in TABLES.items():
+        connection.execute("CREATE FOREIGN TABLE remote.%s (%s) SERVER tpch" % (table, columns))
+    return key
+
+
+def show(value):
+    return value if isinstance(value, str) else "%.3f" % value
+
+
+def run(args, parameters, uri):
+    name = "mtf_tpch_%d" % os.getpid()
+    admin = psycopg.connect(autocommit=True, **dict(parameters, dbname="postgres", user="postgres"))
+    admin.execute("CREATE DATABASE %s TEMPLATE template0" % name)
+    client = pymongo.MongoClient(uri)
+    parameters = dict(parameters, dbname=name, user="postgres")
+    with tempfile.TemporaryDirectory() as scratch:
+        directories = {"UA": os.path.join(scratch, "ua"), "DL": os.path.join(scratch, "dl")}
+        generate(args.scale, directories["UA"])
+        generate(args.scale / 10, directories["DL"])
+        start = time.monotonic()
+        load_documents(client[name], directories)
+        with psycopg.connect(autocommit=True, **parameters) as connection:
+            load_local(connection, directories["UA"])
+            key = foreign_setup(connection, uri, name)
+        print("# scale %s loaded in %.0f s" % (args.scale, time.monotonic() - start), flush=True)
+    token = key.sign(tokens.claims(tenant="UA", lifetime=20 * 3600))
+    common = {"mongo_tenant.jwt": token, "statement_timeout": "%ds" % args.timeout}
+    on = Session(parameters, "remote", common)
+    off = Session(parameters, "remote", {
+        **common, **{"mongo_tenant.enable_%s_pushdown" % kind: "off" for kind in tap.SWITCHES}})
+    local = Session(parameters, "local", {})
+    lines = [("query", "rows", "filters exact", "superset", "local", "joins remote", "local",
+              "aggregates remote", "local", "scans", "all pushdown s", "none s", "local s")]
+    for number, (title, query) in enumerate(queries().items()):
+        if args.only and title not in args.only.split(","):
+            continue
+        expected, local_seconds = local.timed(query, 2)
+        got, seconds = on.timed(query, args.repeat)
+        tap.ok(got is not None and got == expected, "%s: %d rows as locally" % (title, len(expected)))
+        if got is None:
+            tap.diag(seconds)
+        elif got != expected:
+            tap.diag("expected %r\ngot      %r" % (expected[:3], got[:3]))
+        try:
+            plan = on.explain(query)
+        except psycopg.Error as error:
+            plan = str(error)
+        found = census(plan)
+        if args.plans:
+            os.makedirs(args.plans, exist_ok=True)
+            with open(os.path.join(args.plans, title.lower() + ".txt"), "w") as file:
+                file.write(re.sub(r"mtf_tpch_\d+", "mtf_tpch", plan) + "\n")
+        if title in ONE_COMMAND and not args.lax:
+            tap.ok(found["aggregates"] == 1 and found["scans"] == 1 and found["local joins"] == 0,
+                   "%s: one command, aggregated by the document server" % title)
+        off_seconds = "-"
+        if args.off:
+            rows, off_seconds = off.timed(query)
+            if off_seconds != "timeout":
+                tap.ok(rows == expected, "%s: the same without pushdown" % title)
+                if rows is None:
+                    tap.diag(off_seconds)
+                    off_seconds = "error"
+            else:
+                off_seconds = ">%d" % args.timeout
+        lines.append((title, str(len(expected)), str(found["exact"]), str(found["superset"]),
+                      str(found["local"]), str(found["joins"]), str(found["local joins"]),
+                      str(found["aggregates"]), str(found["local aggregates"]), str(found["scans"]),
+                      show(seconds) if got is not None else "error", show(off_seconds), show(local_seconds)))
+        print("# " + " | ".join(lines[-1]), flush=True)
+    print("#")
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        print("# | " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths)) + " |")
+    if not args.keep:
+        for session in (on, off, local):
+            session.connection.close()
+        admin.execute("DROP DATABASE %s WITH (FORCE)" % name)
+        client.drop_database(name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="TPC-H over foreign tables")
+    parser.add_argument("--scale", type=float, default=0.05)
+    parser.add_argument("--engine")
+    parser.add_argument("--only")
+    parser.add_argument("--no-off", dest="off", action="store_false")
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--timeout", type=int, default=60)
+    parser.add_argument("--plans")
+    parser.add_argument("--lax", action="store_true", help="do not ask Q1, Q6, Q12 and Q14 to be one command")
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    servers.exit_on_signals()
+    with servers.Owner() as owner:
+        environment = dict(os.environ)
+        if args.engine:
+            environment["MTF_URI"] = args.engine
+        if "MTF_URI" not in environment:
+            environment.update(servers.Engine(owner).environment())
+        if "PGHOST" not in environment:
+            environment.update(servers.Cluster(owner, {"shared_buffers": "256MB", "work_mem": "64MB"}).environment())
+        run(args, {"host": environment["PGHOST"], "port": environment["PGPORT"]}, environment["MTF_URI"])
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
