@@ -959,7 +959,8 @@ def simpler(query):
                 target.items.pop(index)
                 if index < len(target.group):
                     target.group = [Node(str(i + 1), cls="any") for i in range(len(target.group) - 1)]
-            yield edit(drop_item)
+            if not path:
+                yield edit(drop_item)
         for index, (container, key, wrap, node) in enumerate(nodes_of(here)):
             if node.cls != "bool" or isinstance(node, (Literal, Ref)):
                 continue

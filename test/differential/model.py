@@ -6,8 +6,8 @@ in decoding is found too.  It must therefore never be written by looking at how 
 decode(column, document) gives (text, mismatch): the value as PostgreSQL input text (None: NULL), and
 whether the document holds a value that the column's type cannot hold.  The rules:
 
- - missing, null and undefined are NULL; so is a path that leads through a scalar, or by a name
-   through an array (a number picks an element);
+ - missing, null and undefined are NULL; so is a path that leads through a scalar; a number picks an
+   element of an array on the way, a name there is a mismatch;
  - integers take int32, int64 and integral doubles and decimals in range;
  - floats take every number, rounded to the nearest; finite numbers that would become an infinity or
    zero are mismatches;
@@ -28,7 +28,12 @@ import uuid
 
 import bson
 from bson.binary import Binary
+from bson.code import Code
 from bson.datetime_ms import DatetimeMS
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
+from bson.regex import Regex
+from bson.timestamp import Timestamp
 
 INT_RANGE = {"int2": 15, "int4": 31, "int8": 63}
 DECIMALS = decimal.Context(prec=60, Emin=-99999, Emax=99999, traps=[])
@@ -56,6 +61,8 @@ def lookup(document, path):
             if int(segment) >= len(value):
                 return MISSING
             value = value[int(segment)]
+        elif isinstance(value, list):
+            raise Mismatch
         else:
             return MISSING
     return value
@@ -223,17 +230,17 @@ def decode_bytea(value):
 def iso_text(millis):
     days, rest = divmod(millis, 86400000)
     year, month, day = civil(days)
-    if not 0 <= year <= 9999:
-        raise Mismatch
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (
-        year, month, day, rest // 3600000, rest // 60000 % 60, rest // 1000 % 60, rest % 1000)
+    fraction = ".%03d" % (rest % 1000) if rest % 1000 else ""
+    written = "%04d" % year if 0 <= year <= 9999 else "%+07d" % year  # ISO 8601, expanded
+    return "%s-%02d-%02dT%02d:%02d:%02d%sZ" % (
+        written, month, day, rest // 3600000, rest // 60000 % 60, rest // 1000 % 60, fraction)
 
 
 def json_value(value):
     """JSON text of a BSON value under json_format 'plain'."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, str):
+    if type(value) is str:
         if "\0" in value:
             raise Mismatch
         return json.dumps(value)
@@ -253,6 +260,21 @@ def json_value(value):
     if isinstance(value, dict):
         return "{" + ",".join(json_value(str(name)) + ":" + json_value(item)
                               for name, item in value.items()) + "}"
+    return json.dumps(extended(value))
+
+
+def extended(value):
+    """What has no plain form: relaxed Extended JSON v2."""
+    if isinstance(value, MinKey):
+        return {"$minKey": 1}
+    if isinstance(value, MaxKey):
+        return {"$maxKey": 1}
+    if isinstance(value, Timestamp):
+        return {"$timestamp": {"t": value.time, "i": value.inc}}
+    if isinstance(value, Code):
+        return {"$code": str(value)}
+    if isinstance(value, Regex):
+        return {"$regularExpression": {"pattern": value.pattern, "options": ""}}
     raise Mismatch
 
 
@@ -307,10 +329,10 @@ def decode_array(kind, value):
 
 def decode(column, document):
     """(text or None, is a mismatch) of a column (kind, element, path, length) of a document."""
-    value = lookup(document, column.path)
-    if value is MISSING or value is None:
-        return None, False
     try:
+        value = lookup(document, column.path)
+        if value is MISSING or value is None:
+            return None, False
         if column.element:
             return decode_array(column.element, value), False
         return decode_scalar(column.kind, value, column.length), False
