@@ -82,9 +82,9 @@ mtf_client_create(MtfConnection *connection, const MtfClientConfig *config)
 	MemoryContext old;
 	MtfClient *client;
 	bson_error_t error = {0};
-	uint8 session[sizeof(client->session)];
+	MtfSession session;
 
-	if (!pg_strong_random(session, sizeof(session)))
+	if (!pg_strong_random(session.uuid, sizeof(session.uuid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a session id")));
 	context =
@@ -99,10 +99,10 @@ mtf_client_create(MtfConnection *connection, const MtfClientConfig *config)
 	client->compressed = config->compressed;
 	mtf_streams_init(&client->streams);
 	init_network(&client->streams.network, config);
-	memcpy(client->session, session, sizeof(session));
 	/* RFC 4122, version 4 */
-	client->session[6] = (client->session[6] & 0x0f) | 0x40;
-	client->session[8] = (client->session[8] & 0x3f) | 0x80;
+	session.uuid[6] = (session.uuid[6] & 0x0f) | 0x40;
+	session.uuid[8] = (session.uuid[8] & 0x3f) | 0x80;
+	client->session = session;
 	MemoryContextSwitchTo(old);
 
 	if (config->tls != NULL && SSL_CTX_up_ref(config->tls) == 1)

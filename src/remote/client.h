@@ -31,6 +31,12 @@ typedef struct MtfClientConfig
 	int reply_timeout_ms;
 } MtfClientConfig;
 
+/* A logical session: what a server ties operations and cursors to. */
+typedef struct MtfSession
+{
+	uint8 uuid[16];
+} MtfSession;
+
 typedef struct MtfClient
 {
 	dlist_node node; /* in its connection's list of clients */
@@ -53,7 +59,7 @@ typedef struct MtfClient
 	bool has_session;
 	bool single;    /* a standalone server: no read preference is sent */
 	bool secondary; /* wants to be told that reading there is meant */
-	uint8 session[16];
+	MtfSession session;
 	int32 request_id;
 } MtfClient;
 
@@ -66,6 +72,12 @@ extern MtfClient *mtf_connection_lease(MtfConnection *connection, const char *re
  */
 extern MtfClient *mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim,
 											   int64 deadline);
+
+/*
+ * Remember that the client's session may still have work on its server: whoever speaks to that server
+ * next ends it.  Never raises.
+ */
+extern void mtf_connection_remember(MtfConnection *connection, const MtfClient *client);
 
 /* Give it back; a doomed one is destroyed.  Never raises. */
 extern void mtf_connection_return(MtfClient *client);

@@ -27,6 +27,7 @@
 #include "base/key_dir.h"
 #include "options/option.h"
 #include "options/uri.h"
+#include "remote/kill.h"
 #include "remote/tls.h"
 #include "remote/wire.h"
 
@@ -34,6 +35,8 @@
 #define SELECTION_TIMEOUT_MS 15000
 #define REPLY_TIMEOUT_MS     300000
 #define MAX_PASSWORD         1024
+
+#define MAX_UNFINISHED 16
 
 /* Idle clients kept per connection: more are for queries with many scans, and closed after them. */
 #define MAX_IDLE 4
@@ -60,6 +63,11 @@ struct MtfConnection
 	MemoryContext context; /* of `config`; NULL: none */
 	MtfClientConfig config;
 	dlist_head clients;
+
+	/* sessions on one server whose work could not be ended in time; the last ones */
+	char unfinished_address[BSON_HOST_NAME_MAX + 8];
+	MtfSession unfinished[MAX_UNFINISHED];
+	int nunfinished;
 };
 
 static HTAB *connections = NULL;
@@ -323,6 +331,7 @@ mtf_connection_get(Oid serverid, Oid userid)
 	{
 		connection->valid = false;
 		connection->context = NULL;
+		connection->nunfinished = 0;
 		memset(&connection->config, 0, sizeof(connection->config));
 		dlist_init(&connection->clients);
 		connection->server_hash =
@@ -383,6 +392,32 @@ find_ready(MtfConnection *connection, const char *read_preference)
 	return NULL;
 }
 
+void
+mtf_connection_remember(MtfConnection *connection, const MtfClient *client)
+{
+	if (strcmp(connection->unfinished_address, client->address) != 0)
+		connection->nunfinished = 0;
+	strlcpy(connection->unfinished_address, client->address,
+			sizeof(connection->unfinished_address));
+	if (connection->nunfinished == MAX_UNFINISHED)
+		connection->nunfinished = 0;
+	connection->unfinished[connection->nunfinished++] = client->session;
+}
+
+/* End what earlier queries could not; a client that fails at it is replaced. */
+static void
+finish_unfinished(MtfClient *client)
+{
+	MtfConnection *connection = client->connection;
+	int n = connection->nunfinished;
+
+	if (n == 0 || !client->direct || strcmp(connection->unfinished_address, client->address) != 0)
+		return;
+	connection->nunfinished = 0;
+	if (!mtf_kill_remembered(client, connection->unfinished, n))
+		client->doomed = true;
+}
+
 MtfClient *
 mtf_connection_lease(MtfConnection *connection, const char *read_preference)
 {
@@ -393,13 +428,17 @@ mtf_connection_lease(MtfConnection *connection, const char *read_preference)
 	if (client != NULL)
 	{
 		client->leased = true;
-		return client;
+		finish_unfinished(client);
+		if (!client->doomed)
+			return client;
+		mtf_connection_return(client);
 	}
 	client = create_client(connection);
 	client->leased = true;
 	PG_TRY();
 	{
 		mtf_client_select(client, read_preference);
+		finish_unfinished(client);
 	}
 	PG_CATCH();
 	{

@@ -12,6 +12,9 @@
 
 #include "remote/wire.h"
 
+/* How long a query waits for kills that an earlier one could not finish. */
+#define REMEMBERED_US INT64CONST(500000)
+
 /* How long the answer to a killed command is waited for. */
 #define OVERTAKEN_US INT64CONST(15000)
 
@@ -53,16 +56,23 @@ build_kill_cursors(MtfClient *client, bson_t *command, const char *database, con
 }
 
 static bool
-build_kill_sessions(MtfClient *client, bson_t *command, const uint8 *session)
+build_kill_sessions(MtfClient *client, bson_t *command, const MtfSession *sessions, int n)
 {
-	bson_t sessions;
+	bson_t list;
 	bson_t child;
+	bool ok = BSON_APPEND_ARRAY_BEGIN(command, "killSessions", &list);
 
-	return BSON_APPEND_ARRAY_UNSAFE_BEGIN(command, "killSessions", &sessions) &&
-		   BSON_APPEND_DOCUMENT_BEGIN(&sessions, "0", &child) &&
-		   BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, session, 16) &&
-		   bson_append_document_end(&sessions, &child) &&
-		   bson_append_array_end(command, &sessions) &&
+	for (int i = 0; ok && i < n; i++)
+	{
+		char key[16];
+
+		snprintf(key, sizeof(key), "%d", i);
+		ok = BSON_APPEND_DOCUMENT_BEGIN(&list, key, &child) &&
+			 BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, sessions[i].uuid,
+								sizeof(sessions[i].uuid)) &&
+			 bson_append_document_end(&list, &child);
+	}
+	return ok && bson_append_array_end(command, &list) &&
 		   mtf_wire_append_common(client, command, "admin", false);
 }
 
@@ -76,7 +86,7 @@ kill_once(MtfClient *killer, const MtfClient *victim, const char *database, cons
 
 	bson_init(&command);
 	done = works_in_session(victim)
-			   ? build_kill_sessions(killer, &command, victim->session)
+			   ? build_kill_sessions(killer, &command, &victim->session, 1)
 			   : build_kill_cursors(killer, &command, database, collection, id);
 	done = done && mtf_wire_send(killer, &command, deadline) == MTF_IO_OK &&
 		   mtf_wire_drain(killer, deadline);
@@ -84,28 +94,56 @@ kill_once(MtfClient *killer, const MtfClient *victim, const char *database, cons
 	return done;
 }
 
+/* True when nothing of the victim's work is left, for all that can be known. */
+static bool
+kill_over(MtfClient *killer, MtfClient *victim, const char *database, const char *collection,
+		  int64 id, int64 deadline)
+{
+	begin_persisting(killer, deadline);
+	if (!kill_once(killer, victim, database, collection, id, deadline))
+		return false;
+	if (!works_in_session(victim) || !is_waiting(victim))
+		return true;
+	/* The kill may have overtaken the command: what that began is ended now. */
+	begin_persisting(victim, Min(deadline, mtf_clock() + OVERTAKEN_US));
+	return mtf_wire_drain(victim, deadline) &&
+		   kill_once(killer, victim, database, collection, id, deadline);
+}
+
 void
 mtf_kill_session(MtfClient *client, const char *database, const char *collection, int64 id)
 {
 	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US;
 	MtfClient *killer;
+	bool done = false;
 
 	client->doomed = true;
 	if (client->killed || (!works_in_session(client) && id == 0))
 		return;
 	client->killed = true;
 	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
-	if (killer == NULL)
-		return;
-	begin_persisting(killer, deadline);
-	if (kill_once(killer, client, database, collection, id, deadline) && works_in_session(client))
+	if (killer != NULL)
 	{
-		/* The kill may have overtaken the command: what that began is ended now. */
-		begin_persisting(client, Min(deadline, mtf_clock() + OVERTAKEN_US));
-		if (is_waiting(client) && mtf_wire_drain(client, deadline))
-			(void) kill_once(killer, client, database, collection, id, deadline);
+		done = kill_over(killer, client, database, collection, id, deadline);
+		mtf_connection_return(killer);
 	}
-	mtf_connection_return(killer);
+	if (!done && works_in_session(client))
+		mtf_connection_remember(client->connection, client);
+}
+
+bool
+mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n)
+{
+	int64 deadline = mtf_clock() + REMEMBERED_US;
+	bson_t command;
+	bool done;
+
+	bson_init(&command);
+	done = build_kill_sessions(client, &command, sessions, n) &&
+		   mtf_wire_send(client, &command, deadline) == MTF_IO_OK &&
+		   mtf_wire_drain(client, deadline);
+	bson_destroy(&command);
+	return done;
 }
 
 void

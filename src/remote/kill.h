@@ -28,4 +28,7 @@ extern void mtf_kill_cursor(MtfClient *client, const char *database, const char 
 extern void mtf_kill_session(MtfClient *client, const char *database, const char *collection,
 							 int64 id);
 
+/* End the work of sessions that could not be ended in time; false: the client is unusable now. */
+extern bool mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n);
+
 #endif /* MTF_KILL_H */

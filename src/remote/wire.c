@@ -182,8 +182,8 @@ mtf_wire_append_common(MtfClient *client, bson_t *command, const char *database,
 	if (ok && with_session && client->has_session)
 	{
 		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "lsid", &child) &&
-			 BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, client->session,
-								sizeof(client->session)) &&
+			 BSON_APPEND_BINARY(&child, "id", BSON_SUBTYPE_UUID, client->session.uuid,
+								sizeof(client->session.uuid)) &&
 			 bson_append_document_end(command, &child);
 	}
 	if (ok && !client->single && strcmp(mode, "primary") != 0)
