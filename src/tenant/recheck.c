@@ -150,6 +150,42 @@ learn_order(Segment *segment, const uint8 *at, const uint8 *end)
 	}
 }
 
+/* Elements of the segment's name: how many, and the last of them. */
+typedef struct Finding
+{
+	int count;
+	const MtfStep *step; /* the step that met it */
+	const uint8 *value;
+} Finding;
+
+/*
+ * Walk as long as the elements are those expected, from *step on; where that ends, with the next
+ * *step.  NULL: invalid.
+ */
+static const uint8 *
+walk_expected(const uint8 *at, const uint8 *end, const MtfStep **step, Finding *finding)
+{
+	const MtfStep *next = *step;
+
+	for (; at < end && mtf_step_matches(next, at, end); next++)
+	{
+		const uint8 *value = at + next->size;
+		uint32 size = mtf_step_value_size(next, value, end);
+
+		if (unlikely(size == MTF_BSON_BAD))
+			return NULL;
+		if (unlikely(next->owner != NULL))
+		{
+			finding->count++;
+			finding->step = next;
+			finding->value = value;
+		}
+		at = value + size;
+	}
+	*step = next;
+	return at;
+}
+
 /* An element that is not the expected one; true when it has the segment's name.  NULL *why: valid. */
 static bool
 read_unexpected(const Segment *segment, const uint8 **at, const uint8 *end, const MtfStep **step,
@@ -168,58 +204,54 @@ read_unexpected(const Segment *segment, const uint8 **at, const uint8 *end, cons
 		   memcmp(element->name, segment->name, segment->len) == 0;
 }
 
+static inline void
+set_element(Element *found, uint8 type, const uint8 *value, uint32 len)
+{
+	found->type = type;
+	found->value = value;
+	found->len = len;
+}
+
 /* The only element of that name; NULL, or why there is none.  All elements are walked. */
 static const char *
 find_only(Segment *segment, const uint8 *doc, uint32 len, Element *found)
 {
 	MtfOrder *order = &segment->order;
 	const char *why = NULL;
+	Finding finding = {0};
+	bool missed = false;
 	const uint8 *at;
 	const uint8 *end;
 	const MtfStep *step;
-	const MtfStep *last;
-	bool missed = false;
-	int seen = 0;
 
 	if (!open_document(doc, len, &at, &end))
 		return malformed;
 	if (mtf_order_is_stale(order))
 		learn_order(segment, at, end);
 	step = order->steps;
-	last = step + order->nsteps;
-	while (at < end)
+	while ((at = walk_expected(at, end, &step, &finding)) != end)
 	{
 		MtfElement element;
-		bool ours;
 
-		if (likely(step < last && mtf_step_matches(step, at, end)))
+		if (at == NULL)
+			return malformed;
+		missed = true;
+		if (read_unexpected(segment, &at, end, &step, &element, &why))
 		{
-			element.type = *at;
-			element.value = at + step->size;
-			element.size = mtf_step_value_size(step, element.value, end);
-			if (unlikely(element.size == MTF_BSON_BAD))
-				return malformed;
-			at = element.value + element.size;
-			ours = step->owner != NULL;
-			step++;
+			finding.count++;
+			finding.value = NULL;
+			set_element(found, element.type, element.value, element.size);
 		}
-		else
-		{
-			ours = read_unexpected(segment, &at, end, &step, &element, &why);
-			missed = true;
-			if (why != NULL)
-				return why;
-		}
-		if (ours)
-		{
-			*found = (Element){element.type, element.value, element.size};
-			seen++;
-		}
+		if (why != NULL)
+			return why;
 	}
 	order->misses += missed;
-	if (seen > 1)
+	if (finding.value != NULL)
+		set_element(found, finding.step->type, finding.value,
+					mtf_step_value_size(finding.step, finding.value, end));
+	if (finding.count > 1)
 		return "it has the tenant field more than once";
-	return seen == 1 ? NULL : "it has no tenant field";
+	return finding.count == 1 ? NULL : "it has no tenant field";
 }
 
 static bool
