@@ -24,6 +24,7 @@
 #include "rows/value.h"
 
 #include "common/hashfn.h"
+#include "port/pg_bitutils.h"
 
 #define ARENA_SIZE 16384
 typedef struct MtfNode MtfNode;
