@@ -47,9 +47,97 @@ write_expression_filter(StringInfo out, const MtfExprContext *context, const Mtf
 	mtf_write_end(out, filter);
 }
 
+/* Is every operator of {path: {operator: value, …}} one that bounds an index? */
+static bool
+has_bounds_only(const bson_iter_t *path)
+{
+	static const char *const bounds[] = {"$eq", "$gt", "$gte", "$lt", "$lte", "$in"};
+	bson_iter_t operator;
+
+	if (bson_iter_key(path)[0] == '$' || !BSON_ITER_HOLDS_DOCUMENT(path) ||
+		!bson_iter_recurse(path, &operator))
+		return false;
+	while (bson_iter_next(&operator))
+	{
+		bool found = false;
+
+		for (int i = 0; i < lengthof(bounds); i++)
+			found |= strcmp(bson_iter_key(&operator), bounds[i]) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* The condition {path: bounds} as elements behind `out`, unless the path has its bounds already. */
+static bool
+write_bounds(StringInfo out, const uint8 *condition, uint32 len, List **paths)
+{
+	bson_iter_t iter;
+	ListCell *cell;
+	const char *path;
+
+	if (!bson_iter_init_from_data(&iter, condition, len) || !bson_iter_next(&iter) ||
+		!has_bounds_only(&iter))
+		return false;
+	path = pstrdup(bson_iter_key(&iter));
+	if (bson_iter_next(&iter))
+		return false; /* more than one path */
+	foreach (cell, *paths)
+		if (strcmp(lfirst(cell), path) == 0)
+			return false;
+	*paths = lappend(*paths, (char *) path);
+	/* Without its length and its final NUL a document is its elements. */
+	appendBinaryStringInfo(out, (const char *) condition + 4, len - 5);
+	return true;
+}
+
 /*
- * The first stage: the tenant's predicate, and behind it, in the same $and, the user's conditions.
- * Each stays a document of its own: keys are never merged.
+ * The stage {$match: {tenant: {$eq: value}, path: bounds, …}}, and the positions of the terms that it
+ * says in full.  Servers join it with the next stage; but one of them (secantusd-rs, measured) looks
+ * for an index only in a first $match without $and and $type.
+ */
+static Bitmapset *
+write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark match = mtf_write_begin(out, "$match");
+	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
+	Bitmapset *written = NULL;
+	List *paths = NIL;
+	StringInfoData term;
+	ListCell *cell;
+	int i = 0;
+
+	initStringInfo(&term);
+	mtf_scope_append_equality(pipeline->scope, tenant);
+	if (!bson_empty(tenant))
+		write_bounds(out, bson_get_data(tenant), tenant->len, &paths);
+	foreach (cell, terms)
+	{
+		resetStringInfo(&term);
+		/* Written as an element: its type, the key "0" with its NUL, and the document. */
+		if (mtf_match_write(context, lfirst(cell), &term, "0") == MTF_SOME &&
+			write_bounds(out, (const uint8 *) term.data + 3, term.len - 3, &paths))
+			written = bms_add_member(written, i);
+		i++;
+	}
+	pfree(term.data);
+	if (paths == NIL)
+	{
+		mtf_write_take_back(out, stage);
+		pipeline->nstages--;
+		return NULL;
+	}
+	mtf_write_end(out, match);
+	mtf_write_end(out, stage);
+	return written;
+}
+
+/*
+ * The first stages: the tenant's predicate before all, then the user's conditions.  In the $and each
+ * stays a document of its own: keys are never merged.
  */
 static void
 write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms,
@@ -57,21 +145,26 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 {
 	StringInfo out = &pipeline->stages;
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
+	Bitmapset *written = write_index_match(pipeline, context, terms);
 	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
 	MtfMark match = mtf_write_begin(out, "$match");
 	MtfMark items = mtf_write_begin_array(out, "$and");
 	const ListCell *cell;
 	int n = 0;
+	int i = 0;
 
 	mtf_scope_append_match(pipeline->scope, tenant);
 	if (!bson_empty(tenant))
 		mtf_write_document(out, mtf_array_key(n++), bson_get_data(tenant), tenant->len);
 	foreach (cell, terms)
 	{
-		MtfVerdict verdict = mtf_match_write(context, lfirst(cell), out, mtf_array_key(n));
+		if (!bms_is_member(i++, written))
+		{
+			MtfVerdict verdict = mtf_match_write(context, lfirst(cell), out, mtf_array_key(n));
 
-		n += verdict == MTF_SOME;
-		pipeline->empty |= verdict == MTF_NEVER;
+			n += verdict == MTF_SOME;
+			pipeline->empty |= verdict == MTF_NEVER;
+		}
 		/* The exact form is the superset, which an index can serve, and what makes it exact. */
 		if (exact && !mtf_match_is_exact(context, lfirst(cell)))
 			write_expression_filter(out, context, lfirst(cell), mtf_array_key(n++));

@@ -43,6 +43,12 @@ extern bool mtf_scope_is_shared(const MtfScope *scope);
  */
 extern void mtf_scope_append_match(const MtfScope *scope, bson_t *match);
 
+/*
+ * Append only the equality, {t: {$eq: v}}, for a stage in front that an index can serve: it lets
+ * through whatever the predicate lets through.  Nothing when shared, or when the field is an array.
+ */
+extern void mtf_scope_append_equality(const MtfScope *scope, bson_t *match);
+
 /* The tenant field's path, to be projected with every document; NULL when shared. */
 extern const char *mtf_scope_field(const MtfScope *scope);
 
