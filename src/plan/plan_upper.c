@@ -248,6 +248,9 @@ only_table(PlannerInfo *root)
 		root->simple_rte_array[rti]->relkind != RELKIND_FOREIGN_TABLE ||
 		root->simple_rte_array[rti]->inh || root->simple_rel_array[rti]->lateral_relids != NULL)
 		return NULL;
+	/* A table that constraints exclude was never planned: it has no rows, and nothing of ours. */
+	if (root->simple_rel_array[rti]->fdw_private == NULL)
+		return NULL;
 	return root->simple_rel_array[rti];
 }
 

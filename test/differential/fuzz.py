@@ -59,6 +59,10 @@ class Failure(Exception):
         self.expected, self.got = expected, got
 
 
+class Crash(Exception):
+    """The backend died, and PostgreSQL restarts all of them."""
+
+
 class Result:
     def __init__(self, result):
         self.rows, self.error, self.types = [], None, ()
@@ -91,29 +95,27 @@ class Session:
         return self.connection.pgconn
 
     def run(self, text):
-        return self.finish(self.raw().exec_(text.encode()))
+        return self.finish(lambda: self.raw().exec_(text.encode()))
 
     def bound(self, text, parameters):
         types = [TYPE_OIDS[type] for _, type in parameters]
         values = [None if value is None else value.encode() for value, _ in parameters]
-        return self.finish(self.raw().exec_params(text.encode(), values, types))
+        return self.finish(lambda: self.raw().exec_params(text.encode(), values, types))
 
-    def finish(self, result):
-        if self.connection.pgconn.status != pq.ConnStatus.OK:
+    def finish(self, execute):
+        try:
+            result = execute()
+            if self.connection.pgconn.status == pq.ConnStatus.OK:
+                return Result(result)
             message = self.connection.pgconn.error_message.decode(errors="replace")
+        except psycopg.OperationalError as error:
+            message = str(error)
+        raise Crash(message.splitlines()[0] if message else "the connection is gone")
+
+    def close(self):
+        if self.connection is not None:
             self.connection.close()
             self.connection = None
-            crashed = Result.__new__(Result)
-            crashed.rows, crashed.types, crashed.error = [], (), ("crash", message, "")
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                try:
-                    self.raw()
-                    break
-                except psycopg.OperationalError:
-                    time.sleep(0.2)
-            return crashed
-        return Result(result)
 
 
 TYPE_OIDS = {}
@@ -208,10 +210,13 @@ class Fuzzer:
                                                        "statement_timeout": "60s"})
 
     def close(self):
-        for session in list(self.sessions.values()) + [self.local_session]:
-            if session.connection is not None:
-                session.connection.close()
+        for session in [self.local_session, *self.sessions.values()]:
+            session.close()
         self.admin.close()
+        if self.args.keep:
+            print("# kept: database %s, token of UA: %s" % (
+                self.database, self.sessions["UA", "all"].settings.get("mongo_tenant.jwt")))
+            return
         self.client.drop_database(self.database)
         self.client.close()
         with psycopg.connect(autocommit=True, **self.admin_parameters) as connection:
@@ -227,6 +232,7 @@ class Fuzzer:
         if self.foreign:
             world.load_foreign(self.admin)
         for session in list(self.sessions.values()) + [self.local_session]:
+            session.settings["timezone"] = world.timezone
             session.raw()
             session.connection.execute("SET timezone = '%s'" % world.timezone)
         for text, times in world.refused.items():
@@ -234,6 +240,22 @@ class Fuzzer:
         return world
 
     # -- one query
+
+    def recover(self):
+        """After a crash: new sessions, as soon as the server takes them."""
+        for session in [self.local_session, *self.sessions.values()]:
+            session.close()
+        deadline = time.monotonic() + 60
+        while True:
+            time.sleep(0.3)
+            try:
+                self.local_session.raw()
+                break
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+        self.admin.close()
+        self.admin = psycopg.connect(autocommit=True, **self.parameters)
 
     def run(self, query, tenant, configuration, schema, mode):
         """Result of a query through `configuration`; None: the local copy."""
@@ -279,7 +301,11 @@ class Fuzzer:
             unlimited = self.run(whole, tenant, None, None, mode)
         mismatched = None
         for configuration, schema in configurations:
-            got = self.run(query, tenant, configuration, schema, mode)
+            try:
+                got = self.run(query, tenant, configuration, schema, mode)
+            except Crash as crash:
+                self.recover()
+                raise Failure("crash", configuration, schema, str(crash), expected) from None
             self.counts["executions"] += 1
             if got.error:
                 if schema == "fe" and got.error[0].startswith(MISMATCH_CLASS):
@@ -448,10 +474,14 @@ class Fuzzer:
                 lines.append("order got:      %s" % shown(failure.got.rows))
         session = self.sessions.get((tenant, failure.configuration), self.local_session)
         explained = query.sql(grammar.Out(failure.schema, worlds.LOCAL[tenant]))
-        plan = session.run("EXPLAIN (VERBOSE, COSTS OFF) " + explained)
-        lines += ["plan:"] + ["    " + row[0].decode() for row in plan.rows]
-        if plan.error:
-            lines.append("    %s" % (plan.error,))
+        try:
+            plan = session.run("EXPLAIN (VERBOSE, COSTS OFF) " + explained)
+            lines += ["plan:"] + ["    " + row[0].decode() for row in plan.rows]
+            if plan.error:
+                lines.append("    %s" % (plan.error,))
+        except Crash:
+            lines.append("plan: EXPLAIN crashes too")
+            self.recover()
         for table in {thing.table for thing in grammar.walk(query, [])
                       if isinstance(thing, grammar.Ref)}:
             lines.append("%s (%s): %s" % (table.name, "trusted" if table.trusted else "not trusted",
@@ -529,6 +559,7 @@ def arguments(words=None):
     parser.add_argument("--shrink-seconds", type=float, default=20)
     parser.add_argument("--report", help="directory for a file per failure")
     parser.add_argument("--local-only", action="store_true", help="no foreign tables: tests the generator")
+    parser.add_argument("--keep", action="store_true", help="leave the databases of the last world")
     parser.add_argument("--progress", action="store_true")
     args = parser.parse_args(words)
     if args.seed is None:
