@@ -76,41 +76,74 @@ set_int64(JsonbValue *out, int64 number)
 	set_decimal(out, &decimal, 0);
 }
 
-static int
-compare_keys(const JsonbValue *a, const JsonbValue *b)
+/* A pair's key and place: small, because pairs themselves are slow to move about. */
+typedef struct SortKey
 {
-	if (a->val.string.len != b->val.string.len)
-		return a->val.string.len > b->val.string.len ? 1 : -1;
-	return memcmp(a->val.string.val, b->val.string.val, a->val.string.len);
+	const char *key;
+	int len;
+	int index; /* in the document's order */
+} SortKey;
+
+/* jsonb's order of keys: shorter first, then by bytes. */
+static inline int
+compare_keys(const SortKey *a, const SortKey *b)
+{
+	if (a->len != b->len)
+		return a->len - b->len;
+	return memcmp(a->key, b->key, a->len);
 }
 
 static int
-compare_pairs(const void *a, const void *b)
+compare_sort_keys(const void *a, const void *b)
 {
-	const JsonbPair *left = a;
-	const JsonbPair *right = b;
-	int result = compare_keys(&left->key, &right->key);
+	const SortKey *left = a;
+	const SortKey *right = b;
+	int result = compare_keys(left, right);
 
-	if (result != 0)
-		return result;
-	return left->order < right->order ? -1 : left->order > right->order;
+	return result != 0 ? result : left->index - right->index;
 }
 
-/* Order the pairs as jsonb stores them, and keep the first of equal keys. */
 static void
-sort_pairs(JsonbValue *object)
+sort_keys(SortKey *keys, int n)
 {
-	JsonbPair *pairs = object->val.object.pairs;
-	int n = object->val.object.nPairs;
-	int kept = 1;
+	const int small = 24;
 
-	if (n < 2)
+	if (n > small)
+	{
+		qsort(keys, n, sizeof(SortKey), compare_sort_keys);
 		return;
-	qsort(pairs, n, sizeof(JsonbPair), compare_pairs);
+	}
+	/* Stable: of equal keys the first of the document stays first. */
 	for (int i = 1; i < n; i++)
-		if (compare_keys(&pairs[kept - 1].key, &pairs[i].key) != 0)
-			pairs[kept++] = pairs[i];
-	object->val.object.nPairs = kept;
+	{
+		SortKey key = keys[i];
+		int j = i;
+
+		for (; j > 0 && compare_keys(&keys[j - 1], &key) > 0; j--)
+			keys[j] = keys[j - 1];
+		keys[j] = key;
+	}
+}
+
+/* Make `out` the object of these pairs: in jsonb's order, and the first of equal keys only. */
+static void
+set_object(JsonbValue *out, const JsonbPair *pairs, int n)
+{
+	SortKey *keys = palloc(Max(n, 1) * sizeof(SortKey));
+	JsonbPair *sorted = palloc(Max(n, 1) * sizeof(JsonbPair));
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		keys[i] = (SortKey){pairs[i].key.val.string.val, pairs[i].key.val.string.len, i};
+	sort_keys(keys, n);
+	for (int i = 0; i < n; i++)
+		if (i == 0 || compare_keys(&keys[i - 1], &keys[i]) != 0)
+			sorted[kept++] = pairs[keys[i].index];
+	pfree(keys);
+	memset(out, 0, sizeof(*out));
+	out->type = jbvObject;
+	out->val.object.pairs = sorted;
+	out->val.object.nPairs = kept;
 }
 
 /* An object of `n` pairs still to be filled by pair_at(). */
@@ -167,11 +200,7 @@ read_object(JsonState *state, const uint8 *value, uint32 size, JsonbValue *out)
 		pairs[count].order = count;
 		count++;
 	}
-	memset(out, 0, sizeof(*out));
-	out->type = jbvObject;
-	out->val.object.pairs = pairs;
-	out->val.object.nPairs = count;
-	sort_pairs(out);
+	set_object(out, pairs, count);
 }
 
 static void
@@ -254,7 +283,7 @@ date_text(int64 ms)
 {
 	const int64 ms_per_day = INT64CONST(86400000);
 	int64 day = ms / ms_per_day - (ms % ms_per_day < 0 ? 1 : 0);
-	int rest = (int) (ms - day * ms_per_day);
+	int rest = (int) (ms % ms_per_day + (ms % ms_per_day < 0 ? ms_per_day : 0));
 	/* Days since 0000-03-01, in eras of 400 years. */
 	int64 shifted = day + 719468;
 	int64 era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
