@@ -18,14 +18,14 @@ OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/t
 	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely
 OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/classify.o src/plan/plan_private.o src/plan/cost.o \
-	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o
+	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o src/plan/plan_group.o
 # pipeline: what is sent
-OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/expr.o src/pipeline/value.o src/pipeline/pipeline.o
+OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/expr.o src/pipeline/value.o src/pipeline/accumulate.o src/pipeline/pipeline.o
 # remote: the only doors to the server
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
 	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/exec_scan.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/exec_scan.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

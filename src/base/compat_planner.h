@@ -15,6 +15,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/pg_locale.h"
+#include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
 /* PostgreSQL 13 named F_ macros after C functions, not unique for SQL functions. */
@@ -127,6 +128,28 @@ static inline bool
 mtf_compat_limit_with_ties(const Query *query)
 {
 	return query->limitOption == LIMIT_OPTION_WITH_TIES;
+}
+
+/* PostgreSQL 16: redundant GROUP BY columns are dropped in the planner's copy of the clause. */
+static inline List *
+mtf_compat_group_clause(PlannerInfo *root)
+{
+#if PG_VERSION_NUM >= 160000
+	return root->processed_groupClause;
+#else
+	return root->parse->groupClause;
+#endif
+}
+
+/* PostgreSQL 14 added an output argument. */
+static inline double
+mtf_compat_estimate_num_groups(PlannerInfo *root, List *exprs, double rows)
+{
+#if PG_VERSION_NUM >= 140000
+	return estimate_num_groups(root, exprs, rows, NULL, NULL);
+#else
+	return estimate_num_groups(root, exprs, rows, NULL);
+#endif
 }
 
 #endif /* MTF_COMPAT_PLANNER_H */

@@ -11,6 +11,7 @@
 #include "pipeline/pipeline.h"
 
 #include "base/guard.h"
+#include "pipeline/accumulate.h"
 #include "pipeline/expr.h"
 #include "pipeline/literal.h"
 #include "pipeline/value.h"
@@ -27,6 +28,7 @@ struct MtfPipeline
 	int nstages;
 	bool empty;
 	int64 limit; /* 0: none */
+	bool grouped;
 	bson_t view; /* of the finished stages */
 };
 
@@ -450,6 +452,106 @@ write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanP
 	pipeline->limit = Max(limit, 0);
 }
 
+/* --- groups -------------------------------------------------------------------------------------- */
+
+/*
+ * A group's tenant, the least and the greatest of its documents: the conductor rechecks both.  They
+ * stand at the tenant's own path in documents of their own.
+ */
+#define LOWEST_TENANT  "t0"
+#define HIGHEST_TENANT "t1"
+
+/* {name: {$op: "$field"}} */
+static void
+write_tenant_accumulator(StringInfo out, const char *name, const char *op, const char *field)
+{
+	MtfMark accumulator = mtf_write_begin(out, name);
+
+	mtf_write_word(out, op, psprintf("$%s", field));
+	mtf_write_end(out, accumulator);
+}
+
+/* name: {a: {b: "$value"}} for the tenant field a.b */
+static void
+write_tenant_document(StringInfo out, const char *name, const char *field, const char *value)
+{
+	const char *dot = strchr(field, '.');
+	MtfMark document = mtf_write_begin(out, name);
+
+	if (dot == NULL)
+		mtf_write_word(out, field, psprintf("$%s", value));
+	else
+		write_tenant_document(out, pnstrdup(field, dot - field), dot + 1, value);
+	mtf_write_end(out, document);
+}
+
+/* The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing). */
+static void
+write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	MtfMark id;
+	ListCell *cell;
+	int i = 0;
+
+	if (plan->keys == NIL)
+	{
+		mtf_write_null(out, "_id");
+		return;
+	}
+	id = mtf_write_begin(out, "_id");
+	foreach (cell, plan->keys)
+		mtf_value_write(context, lfirst(cell), out, psprintf("k%d", i++));
+	mtf_write_end(out, id);
+}
+
+static void
+write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	const char *tenant = mtf_scope_field(pipeline->scope);
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark group = mtf_write_begin(out, "$group");
+	ListCell *cell;
+
+	write_group_key(out, context, plan);
+	foreach (cell, plan->accumulators)
+		mtf_value_write_accumulator(context, lfirst(cell), out);
+	if (tenant != NULL)
+	{
+		write_tenant_accumulator(out, LOWEST_TENANT, "$min", tenant);
+		write_tenant_accumulator(out, HIGHEST_TENANT, "$max", tenant);
+	}
+	mtf_write_end(out, group);
+	mtf_write_end(out, stage);
+}
+
+/* Flat names for keys, accumulators as they are, tenants at their path. */
+static void
+write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	const char *tenant = mtf_scope_field(pipeline->scope);
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark project = mtf_write_begin(out, "$project");
+	ListCell *cell;
+
+	mtf_write_int(out, "_id", 0);
+	for (int i = 0; i < list_length(plan->keys); i++)
+		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
+	foreach (cell, plan->accumulators)
+		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
+	if (tenant != NULL)
+	{
+		write_tenant_document(out, LOWEST_TENANT, tenant, LOWEST_TENANT);
+		write_tenant_document(out, HIGHEST_TENANT, tenant, HIGHEST_TENANT);
+	}
+	/* A projection that names nothing would keep everything. */
+	else if (plan->keys == NIL && plan->accumulators == NIL)
+		mtf_write_int(out, "k", 1);
+	mtf_write_end(out, project);
+	mtf_write_end(out, stage);
+}
+
 MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
@@ -457,11 +559,52 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 	MtfExprContext context = {values, nvalues};
 	MtfPipeline *pipeline = begin_pipeline(scopes[0], &context, plan->terms, plan->exact);
 
+	pipeline->grouped = plan->grouped;
+	if (plan->grouped)
+	{
+		write_group_stage(pipeline, &context, plan);
+		write_group_projection(pipeline, plan);
+		return seal(pipeline);
+	}
 	write_sort(pipeline, &context, plan);
 	write_limit(pipeline, &context, plan);
 	if (plan->projects)
 		write_projection(pipeline, plan);
 	return seal(pipeline);
+}
+
+/* --- recheck --------------------------------------------------------------------------------------- */
+
+/* The document that stands in a field; one without it is no tenant's, and fails the recheck. */
+static void
+recheck_inner(const MtfScope *scope, const bson_t *document, const char *name)
+{
+	static const uint8 empty[] = {5, 0, 0, 0, 0};
+	const uint8_t *data = empty;
+	uint32_t len = sizeof(empty);
+	bson_iter_t iter;
+
+	if (bson_iter_init_find(&iter, document, name) && BSON_ITER_HOLDS_DOCUMENT(&iter))
+		bson_iter_document(&iter, &len, &data);
+	mtf_scope_recheck(scope, data, len);
+}
+
+void
+mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
+{
+	bson_t document;
+
+	if (!pipeline->grouped)
+	{
+		mtf_scope_recheck(pipeline->scope, doc, len);
+		return;
+	}
+	if (mtf_scope_field(pipeline->scope) == NULL)
+		return;
+	if (!bson_init_static(&document, doc, len))
+		mtf_scope_recheck(pipeline->scope, doc, len);
+	recheck_inner(pipeline->scope, &document, LOWEST_TENANT);
+	recheck_inner(pipeline->scope, &document, HIGHEST_TENANT);
 }
 
 /* --- what others may ask ---------------------------------------------------------------------- */

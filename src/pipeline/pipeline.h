@@ -40,6 +40,12 @@ extern bool mtf_pipeline_is_empty(const MtfPipeline *pipeline);
 /* The documents that are asked for at most; 0: no limit. */
 extern int64 mtf_pipeline_limit(const MtfPipeline *pipeline);
 
+/*
+ * Recheck a document that came back, before anything of it is decoded: mtf_scope_recheck() of the
+ * document, or of all documents that went into it.  Raises XX001.
+ */
+extern void mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len);
+
 extern const MtfScope *mtf_pipeline_scope(const MtfPipeline *pipeline);
 
 /* For the remote room: the array of stages, owned by the pipeline. */

@@ -419,8 +419,18 @@ mtf_value_write_field(const MtfExprContext *context, const MtfField *field, Stri
 					  const char *key)
 {
 	char *reference = reference_of(context, field);
-	Call cond = begin_call(out, key, "$cond");
+	Call cond;
 
+	/* All that can be wrong is that it is missing. */
+	if (field->trust)
+	{
+		cond = begin_call(out, key, "$ifNull");
+		write_canonical(field, out, next(&cond), reference);
+		mtf_write_null(out, next(&cond));
+		end_call(out, &cond);
+		return;
+	}
+	cond = begin_call(out, key, "$cond");
 	write_known(field, out, next(&cond), reference);
 	write_canonical(field, out, next(&cond), reference);
 	mtf_write_null(out, next(&cond));
@@ -805,4 +815,52 @@ mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 		case MTF_TERM_FIELD: mtf_value_write_field(context, term->field, out, key); break;
 		default: mtf_write_null(out, key); break;
 	}
+}
+
+void
+mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+						const char *key)
+{
+	if (term->kind == MTF_TERM_FIELD && term->field->trust)
+		write_canonical(term->field, out, key, reference_of(context, term->field));
+	else
+		mtf_value_write(context, term, out, key);
+}
+
+void
+mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+						const char *key)
+{
+	Call call;
+
+	if (term->kind == MTF_TERM_FIELD)
+	{
+		mtf_value_write_known(context, term->field, out, key);
+		return;
+	}
+	call = begin_call(out, key, "$gt");
+	mtf_value_write(context, term, out, next(&call));
+	mtf_write_null(out, next(&call));
+	end_call(out, &call);
+}
+
+/* The path's own value may be absent; on the way there may be documents only. */
+void
+mtf_value_write_fits(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					 const char *key)
+{
+	static const char *const absent[] = {"missing", "null", "undefined", NULL};
+	static const char *const passable[] = {"object", "missing", "null", "undefined", NULL};
+	char *reference = reference_of(context, field);
+	size_t start = strlen(reference) - strlen(field->path);
+	Call all = begin_call(out, key, "$and");
+	Call either;
+
+	for (char *dot = strchr(reference + start, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+		write_type_in(out, next(&all), pnstrdup(reference, dot - reference), passable);
+	either = begin_call(out, next(&all), "$or");
+	write_type_in(out, next(&either), reference, absent);
+	write_known(field, out, next(&either), reference);
+	end_call(out, &either);
+	end_call(out, &all);
 }

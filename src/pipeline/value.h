@@ -32,4 +32,16 @@ extern void mtf_value_write_condition(const MtfExprContext *context, const MtfTe
 extern void mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 							const char *key);
 
+/* The same for accumulators, which pass over what is missing. */
+extern void mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term,
+									StringInfo out, const char *key);
+
+/* An expression that is true if the computed value is not null. */
+extern void mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term,
+									StringInfo out, const char *key);
+
+/* An expression that is false if the decoder would call the field's value a misfit. */
+extern void mtf_value_write_fits(const MtfExprContext *context, const MtfField *field,
+								 StringInfo out, const char *key);
+
 #endif /* MTF_PIPELINE_VALUE_H */

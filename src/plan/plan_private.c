@@ -86,18 +86,27 @@ static const Attribute output_attributes[] = {
 };
 
 static const Attribute scan_plan_attributes[] = {
-	NODE_OF(MtfScanPlan, relids),
-	NODE_OF(MtfScanPlan, rtis),
-	NODE_OF(MtfScanPlan, wanted),
-	NODE_OF(MtfScanPlan, paths),
-	BOOL_OF(MtfScanPlan, projects),
-	NODE_OF(MtfScanPlan, terms),
-	NODE_OF(MtfScanPlan, decisions),
-	BOOL_OF(MtfScanPlan, exact),
-	NODE_OF(MtfScanPlan, sort),
-	INT_OF(MtfScanPlan, limit),
-	INT_OF(MtfScanPlan, offset),
-	NODE_OF(MtfScanPlan, outputs),
+	NODE_OF(MtfScanPlan, relids),    NODE_OF(MtfScanPlan, rtis),
+	NODE_OF(MtfScanPlan, wanted),    NODE_OF(MtfScanPlan, paths),
+	BOOL_OF(MtfScanPlan, projects),  NODE_OF(MtfScanPlan, terms),
+	NODE_OF(MtfScanPlan, decisions), BOOL_OF(MtfScanPlan, exact),
+	NODE_OF(MtfScanPlan, sort),      INT_OF(MtfScanPlan, limit),
+	INT_OF(MtfScanPlan, offset),     NODE_OF(MtfScanPlan, outputs),
+	BOOL_OF(MtfScanPlan, grouped),   BOOL_OF(MtfScanPlan, grand),
+	NODE_OF(MtfScanPlan, keys),      NODE_OF(MtfScanPlan, accumulators),
+	NODE_OF(MtfScanPlan, finish),    END_OF_ATTRIBUTES,
+};
+
+static const Attribute accumulator_attributes[] = {
+	INT_OF(MtfAccumulator, kind),    NODE_OF(MtfAccumulator, arg),
+	NODE_OF(MtfAccumulator, filter), BOOL_OF(MtfAccumulator, decimal),
+	STRING_OF(MtfAccumulator, name), END_OF_ATTRIBUTES,
+};
+
+static const Attribute finish_attributes[] = {
+	INT_OF(MtfFinish, attno),
+	NODE_OF(MtfFinish, expr),
+	STRING_OF(MtfFinish, misfit),
 	END_OF_ATTRIBUTES,
 };
 
@@ -109,9 +118,11 @@ static const struct
 	size_t size;
 	const Attribute *attributes;
 } node_types[] = {
+	{"MtfAccumulator", sizeof(MtfAccumulator), accumulator_attributes},
 	{"MtfDecision", sizeof(MtfDecision), decision_attributes},
 	{"MtfField", sizeof(MtfField), field_attributes},
 	{"MtfTerm", sizeof(MtfTerm), term_attributes},
+	{"MtfFinish", sizeof(MtfFinish), finish_attributes},
 	{"MtfScanPlan", sizeof(MtfScanPlan), scan_plan_attributes},
 	{"MtfSortKey", sizeof(MtfSortKey), sort_key_attributes},
 	{"MtfOutput", sizeof(MtfOutput), output_attributes},
@@ -264,6 +275,28 @@ mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first)
 	key->descending = descending;
 	key->nulls_first = nulls_first;
 	return key;
+}
+
+MtfAccumulator *
+mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter)
+{
+	MtfAccumulator *accumulator = create_node(sizeof(MtfAccumulator), "MtfAccumulator");
+
+	accumulator->kind = kind;
+	accumulator->arg = arg;
+	accumulator->filter = filter;
+	return accumulator;
+}
+
+MtfFinish *
+mtf_finish_create(int attno, Node *expr, const char *misfit)
+{
+	MtfFinish *finish = create_node(sizeof(MtfFinish), "MtfFinish");
+
+	finish->attno = attno;
+	finish->expr = expr;
+	finish->misfit = misfit == NULL ? NULL : pstrdup(misfit);
+	return finish;
 }
 
 MtfOutput *

@@ -128,6 +128,40 @@ typedef struct MtfOutput
 	int collation;
 } MtfOutput;
 
+/* What one accumulator of a remote $group computes; `arg` is NULL for documents as such. */
+typedef enum MtfAccumulate
+{
+	MTF_ACCUMULATE_COUNT, /* documents in which arg is not null */
+	MTF_ACCUMULATE_SUM,   /* of a whole number or a decimal: 0 when there is none */
+	MTF_ACCUMULATE_MIN,   /* NaN left out; null when there is none */
+	MTF_ACCUMULATE_MAX,
+	MTF_ACCUMULATE_NANS,   /* how many are NaN */
+	MTF_ACCUMULATE_MISFITS /* in how many documents the field is there and does not decode */
+} MtfAccumulate;
+
+typedef struct MtfAccumulator
+{
+	ExtensibleNode node;
+	int kind;        /* MtfAccumulate */
+	MtfTerm *arg;    /* a value, or NULL */
+	MtfTerm *filter; /* a condition, or NULL: FILTER (WHERE …) */
+	bool decimal;    /* sum as Decimal128 */
+	char *name;      /* of its field in the result */
+} MtfAccumulator;
+
+/*
+ * A step that completes a row here: attribute `attno` of the scan's slot becomes `expr`, which refers
+ * to other attributes (Vars of INDEX_VAR).  With `misfit`, instead: if the attribute is not 0, a value
+ * at that path did not decode, and it is an error.
+ */
+typedef struct MtfFinish
+{
+	ExtensibleNode node;
+	int attno;
+	Node *expr;
+	char *misfit;
+} MtfFinish;
+
 /* The remote part of a ForeignScan. */
 typedef struct MtfScanPlan
 {
@@ -144,6 +178,11 @@ typedef struct MtfScanPlan
 	int limit;       /* index into fdw_exprs, or -1 */
 	int offset;      /* index into fdw_exprs, or -1 */
 	List *outputs;   /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */
+	bool grouped;    /* documents are groups: keys and accumulators */
+	bool grand;      /* without GROUP BY: one row comes, also of no documents */
+	List *keys;      /* of MtfTerm (values): k0, k1, … */
+	List *accumulators;
+	List *finish; /* of MtfFinish, in this order */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
@@ -153,6 +192,8 @@ extern void mtf_plan_private_init(void);
 extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
+extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
+extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
 extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args);

@@ -24,6 +24,7 @@
 
 #include "plan/collation.h"
 #include "plan/cost.h"
+#include "plan/plan_group.h"
 #include "plan/relation.h"
 #include "plan/setting.h"
 
@@ -248,8 +249,9 @@ only_table(PlannerInfo *root)
 		root->simple_rte_array[rti]->relkind != RELKIND_FOREIGN_TABLE ||
 		root->simple_rte_array[rti]->inh || root->simple_rel_array[rti]->lateral_relids != NULL)
 		return NULL;
-	/* A table that constraints exclude was never planned: it has no rows, and nothing of ours. */
-	if (root->simple_rel_array[rti]->fdw_private == NULL)
+	/* A table proven empty was never looked at by us. */
+	if (root->simple_rel_array[rti]->fdw_private == NULL ||
+		IS_DUMMY_REL(root->simple_rel_array[rti]))
 		return NULL;
 	return root->simple_rel_array[rti];
 }
@@ -313,6 +315,8 @@ void
 mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 						RelOptInfo *output_rel, void *extra)
 {
+	if (stage == UPPERREL_GROUP_AGG)
+		mtf_plan_group_paths(root, input_rel, output_rel, extra);
 	if (stage == UPPERREL_FINAL)
 		add_limit_path(root, output_rel, extra);
 }

@@ -19,6 +19,7 @@
 #include "plan/plan_private.h"
 #include "remote/connection.h"
 #include "rows/decode.h"
+#include "rows/finish.h"
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
@@ -28,12 +29,15 @@ typedef struct MtfScanState
 	MtfScope **scopes; /* one per base relation, plan's order; scopes[0] drives */
 	MtfConnection *connection;
 	MtfDecoder *decoder;
-	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
+	MtfFinisher *finisher; /* NULL: rows are complete when decoded */
+	List *value_states;    /* of ExprState: ForeignScan.fdw_exprs */
 	MtfCursorOptions options;
 
 	/* One run: from the first Iterate after a (re)scan to the next rescan. */
 	MemoryContext run_context; /* pipeline and cursor */
-	MtfCursor *cursor;         /* NULL: not opened yet, or proven empty */
+	MtfPipeline *pipeline;
+	MtfCursor *cursor; /* NULL: not opened yet, or proven empty */
+	uint64 rows;
 	bool started;
 	MtfCursorStatistics finished; /* of the runs before this one */
 } MtfScanState;
@@ -85,6 +89,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 		mtf_connection_get(mtf_scope_server(state->scopes[0]), mtf_compat_check_user(scan, estate));
 	state->decoder =
 		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
+	state->finisher = mtf_finisher_create(state->plan, (PlanState *) node);
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
 	read_cursor_options(&state->options, driving);
 	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
@@ -118,16 +123,40 @@ static void
 start_run(ForeignScanState *node, MtfScanState *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->run_context);
-	MtfPipeline *pipeline;
 	MtfValue *values;
 	int nvalues;
 
 	values = evaluate_values(state, node->ss.ps.ps_ExprContext, &nvalues);
-	pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
-	if (!mtf_pipeline_is_empty(pipeline))
-		state->cursor = mtf_cursor_open(state->connection, pipeline, &state->options);
+	state->pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
+	state->options.first_batch = mtf_pipeline_limit(state->pipeline);
+	if (!mtf_pipeline_is_empty(state->pipeline))
+		state->cursor = mtf_cursor_open(state->connection, state->pipeline, &state->options);
+	state->rows = 0;
 	state->started = true;
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The next document, rechecked; false at the end.  An aggregate without GROUP BY is a row also of no
+ * documents: then an empty document stands for the one that the server does not send.
+ */
+static bool
+next_document(MtfScanState *state, MtfDocument *document)
+{
+	static uint8 empty[] = {5, 0, 0, 0, 0};
+
+	if (state->cursor != NULL && mtf_cursor_next(state->cursor, document))
+	{
+		mtf_pipeline_recheck(state->pipeline, document->data, document->len);
+		state->rows++;
+		return true;
+	}
+	if (!state->plan->grand || state->rows > 0)
+		return false;
+	document->data = empty;
+	document->len = sizeof(empty);
+	state->rows = 1;
+	return true;
 }
 
 TupleTableSlot *
@@ -140,13 +169,14 @@ mtfIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!state->started)
 		start_run(node, state);
-	if (state->cursor == NULL || !mtf_cursor_next(state->cursor, &document))
+	if (!next_document(state, &document))
 		return slot;
-
-	mtf_scope_recheck(state->scopes[0], document.data, document.len);
 	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
 					slot->tts_isnull);
-	return ExecStoreVirtualTuple(slot);
+	ExecStoreVirtualTuple(slot);
+	if (state->finisher != NULL)
+		mtf_finisher_row(state->finisher, slot, node->ss.ps.ps_ExprContext);
+	return slot;
 }
 
 static void
@@ -179,7 +209,10 @@ mtfReScanForeignScan(ForeignScanState *node)
 		return;
 	/* With the same parameters the same documents would come: start them again when still held. */
 	if (node->ss.ps.chgParam == NULL && state->cursor != NULL && mtf_cursor_rewind(state->cursor))
+	{
+		state->rows = 0;
 		return;
+	}
 	end_run(state);
 }
 

@@ -1,0 +1,178 @@
+/*
+ * accumulate.c
+ *	  Accumulators of a remote $group.
+ *
+ * $sum, $min and $max pass over null, and every value here is null when it does not decode, or when
+ * FILTER leaves it out.
+ */
+#include "pipeline/accumulate.h"
+
+#include "utils/float.h"
+
+#include "pipeline/literal.h"
+#include "pipeline/value.h"
+
+/* {$cond: [condition, …, …]}: begun; the caller writes "1" and "2". */
+typedef struct Choice
+{
+	MtfMark document;
+	MtfMark list;
+} Choice;
+
+static Choice
+begin_choice(StringInfo out, const char *key)
+{
+	Choice choice;
+
+	choice.document = mtf_write_begin(out, key);
+	choice.list = mtf_write_begin_array(out, "$cond");
+	return choice;
+}
+
+static void
+end_choice(StringInfo out, const Choice *choice)
+{
+	mtf_write_end(out, choice->list);
+	mtf_write_end(out, choice->document);
+}
+
+/* {$in: [value, [NaN, Decimal NaN]]} */
+static void
+write_is_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
+	MtfMark in = mtf_write_begin(out, key);
+	MtfMark args = mtf_write_begin_array(out, "$in");
+	MtfMark list;
+
+	mtf_value_write(context, arg, out, "0");
+	list = mtf_write_begin_array(out, "1");
+	mtf_write_literal(out, "0", &nans[0]);
+	mtf_write_literal(out, "1", &nans[1]);
+	mtf_write_end(out, list);
+	mtf_write_end(out, args);
+	mtf_write_end(out, in);
+}
+
+static bool
+may_be_nan(const MtfTerm *arg)
+{
+	return arg->field != NULL &&
+		   (arg->field->kind == MTF_KIND_FLOAT8 || arg->field->kind == MTF_KIND_NUMERIC);
+}
+
+/* The value for $min and $max: NaN, the server's lowest number, is counted apart. */
+static void
+write_comparable(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	Choice choice;
+
+	if (!may_be_nan(arg))
+	{
+		mtf_value_write_summand(context, arg, out, key);
+		return;
+	}
+	choice = begin_choice(out, key);
+	write_is_nan(context, arg, out, "0");
+	mtf_write_null(out, "1");
+	mtf_value_write(context, arg, out, "2");
+	end_choice(out, &choice);
+}
+
+static void
+write_summand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
+			  const char *key)
+{
+	MtfMark decimal;
+
+	if (!accumulator->decimal)
+	{
+		mtf_value_write_summand(context, accumulator->arg, out, key);
+		return;
+	}
+	decimal = mtf_write_begin(out, key);
+	mtf_value_write_summand(context, accumulator->arg, out, "$toDecimal");
+	mtf_write_end(out, decimal);
+}
+
+/* 1 for a document that counts. */
+static void
+write_one_if_known(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
+				   const char *key)
+{
+	Choice choice;
+
+	if (arg == NULL)
+	{
+		mtf_write_int(out, key, 1);
+		return;
+	}
+	choice = begin_choice(out, key);
+	mtf_value_write_present(context, arg, out, "0");
+	mtf_write_int(out, "1", 1);
+	mtf_write_int(out, "2", 0);
+	end_choice(out, &choice);
+}
+
+static void
+write_one_if_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	Choice choice = begin_choice(out, key);
+
+	write_is_nan(context, arg, out, "0");
+	mtf_write_int(out, "1", 1);
+	mtf_write_int(out, "2", 0);
+	end_choice(out, &choice);
+}
+
+static void
+write_one_if_misfit(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					const char *key)
+{
+	Choice choice = begin_choice(out, key);
+
+	mtf_value_write_fits(context, field, out, "0");
+	mtf_write_int(out, "1", 0);
+	mtf_write_int(out, "2", 1);
+	end_choice(out, &choice);
+}
+
+static void
+write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
+			  const char *key)
+{
+	switch ((MtfAccumulate) accumulator->kind)
+	{
+		case MTF_ACCUMULATE_COUNT: write_one_if_known(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_SUM: write_summand(context, accumulator, out, key); break;
+		case MTF_ACCUMULATE_MIN:
+		case MTF_ACCUMULATE_MAX: write_comparable(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_MISFITS:
+			write_one_if_misfit(context, accumulator->arg->field, out, key);
+			break;
+	}
+}
+
+void
+mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator *accumulator,
+							StringInfo out)
+{
+	const char *op = accumulator->kind == MTF_ACCUMULATE_MIN   ? "$min"
+					 : accumulator->kind == MTF_ACCUMULATE_MAX ? "$max"
+															   : "$sum";
+	MtfMark field = mtf_write_begin(out, accumulator->name);
+	Choice choice;
+
+	if (accumulator->filter == NULL)
+		write_operand(context, accumulator, out, op);
+	else
+	{
+		choice = begin_choice(out, op);
+		mtf_value_write_condition(context, accumulator->filter, out, "0");
+		write_operand(context, accumulator, out, "1");
+		mtf_write_null(out, "2");
+		end_choice(out, &choice);
+	}
+	mtf_write_end(out, field);
+}

@@ -1,0 +1,15 @@
+/*
+ * accumulate.h
+ *	  Accumulators of a remote $group.
+ */
+#ifndef MTF_ACCUMULATE_H
+#define MTF_ACCUMULATE_H
+
+#include "base/compat.h"
+#include "pipeline/expr.h"
+
+/* One accumulator of a $group: `name: {$sum: …}`. */
+extern void mtf_value_write_accumulator(const MtfExprContext *context,
+										const MtfAccumulator *accumulator, StringInfo out);
+
+#endif /* MTF_ACCUMULATE_H */

@@ -1,0 +1,68 @@
+/*
+ * finish.c
+ *	  The steps that complete a row of a remote aggregate here (MtfFinish).
+ */
+#include "rows/finish.h"
+
+typedef struct Step
+{
+	int attno;
+	ExprState *expr;    /* NULL: a check */
+	const char *misfit; /* path of the field whose misfits the attribute counts */
+} Step;
+
+struct MtfFinisher
+{
+	int n;
+	Step steps[FLEXIBLE_ARRAY_MEMBER];
+};
+
+MtfFinisher *
+mtf_finisher_create(const MtfScanPlan *plan, PlanState *parent)
+{
+	MtfFinisher *finisher;
+	ListCell *cell;
+
+	if (plan->finish == NIL)
+		return NULL;
+	finisher = palloc0(offsetof(MtfFinisher, steps) + sizeof(Step) * list_length(plan->finish));
+	foreach (cell, plan->finish)
+	{
+		const MtfFinish *finish = lfirst(cell);
+		Step *step = &finisher->steps[finisher->n++];
+
+		step->attno = finish->attno;
+		step->misfit = finish->misfit;
+		if (finish->expr != NULL)
+			step->expr = ExecInitExpr((Expr *) finish->expr, parent);
+	}
+	return finisher;
+}
+
+static void
+check_misfits(const Step *step, const TupleTableSlot *slot)
+{
+	int i = step->attno - 1;
+
+	if (slot->tts_isnull[i] || DatumGetInt64(slot->tts_values[i]) == 0)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST),
+					errmsg("a value at path \"%s\" does not fit the column's type", step->misfit),
+					errhint("To read such values as NULL, set the option on_mismatch to 'null'.")));
+}
+
+void
+mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econtext)
+{
+	econtext->ecxt_scantuple = slot;
+	for (int i = 0; i < finisher->n; i++)
+	{
+		const Step *step = &finisher->steps[i];
+
+		if (step->expr == NULL)
+			check_misfits(step, slot);
+		else
+			slot->tts_values[step->attno - 1] =
+				ExecEvalExprSwitchContext(step->expr, econtext, &slot->tts_isnull[step->attno - 1]);
+	}
+}
