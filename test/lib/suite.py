@@ -6,9 +6,8 @@
               all pushdown off: apart from EXPLAIN the output must be the same (part "agree")
     pgtap     test/pgtap/*.sql through pg_prove, each in a copy of one database; with pushdown on and off
     tap       test/tap/*.py through prove, each with databases of its own
-    attacks   test/attacks/run.py: forged and malformed tokens and keys, each beside an accepted twin
 
-One test counts for each regress file, each agreement, each TAP assertion and each attack; a TAP file that
+One test counts for each regress file, each agreement and each TAP assertion; a TAP file that
 dies or breaks its plan counts as one failure more.  The last line is "N passed, N failed".
 """
 
@@ -207,28 +206,10 @@ class Suite:
         return [pool.submit(self.tap_file, name, ["prove", "--verbose", "--exec", sys.executable, path], self.env)
                 for name, path in names("test/tap/*.py", "tap", self.parts)]
 
-    def attacks(self, pool):
-        name = "attacks/tokens"
-        if self.parts and not any(part in name for part in self.parts):
-            return []
-        self.sql("CREATE DATABASE mtf_attacks TEMPLATE template0")
-        self.sql("CREATE EXTENSION mongo_tenant_fdw", "mtf_attacks")
-        command = [sys.executable, os.path.join(ROOT, "test", "attacks", "run.py")]
-        return [pool.submit(self.counting_program, name, command, {**self.env, "PGDATABASE": "mtf_attacks"})]
-
-    def counting_program(self, name, command, env):
-        """A program whose own last line is "N passed, N failed"."""
-        status, output, seconds = run(command, os.path.join(WORK, name.replace("/", "-") + ".log"), env, cwd=ROOT)
-        match = re.search(r"^(\d+) passed, (\d+) failed\Z", output.rstrip(), re.M)
-        passed, failed = (int(match.group(1)), int(match.group(2))) if match else (0, 1)
-        if status != 0 and not failed:
-            failed = 1
-        return name, passed, failed, seconds, 0, output
-
     def all(self):
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             self.regress(pool)
-            jobs = self.attacks(pool) + self.pgtap(pool) + self.tap(pool)
+            jobs = self.pgtap(pool) + self.tap(pool)
             for job in concurrent.futures.as_completed(jobs):
                 name, passed, failed, seconds, skipped, output = job.result()
                 self.tally.file(name, passed, failed, seconds, skipped, output)
