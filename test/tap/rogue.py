@@ -169,11 +169,14 @@ def every_command_names_its_tenant(world, session, script, server):
                   "SELECT DISTINCT name FROM liar", "SELECT a.id FROM liar a JOIN liar b USING (id)"):
         session.execute(query).fetchall()
     ok(len(server.commands) >= 5, "%d commands were sent" % len(server.commands))
-    want = [{"tenant_id": {"$eq": "UA"}}, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
+    equality = {"tenant_id": {"$eq": "UA"}}
+    want = [equality, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
     for command in server.commands:
-        first = (command.get("pipeline") or [{}])[0].get("$match", {})
-        terms = conjuncts(first)
-        ok(all(any(same(term, one) for term in terms) for one in want), "the first stage is the tenant's $match") or diag(command)
+        first, second = [stage.get("$match", {}) for stage in (command.get("pipeline") or [{}])[:2]]
+        ok(same(first, equality), "the first stage is the tenant's equality, which an index serves") or diag(command)
+        terms = conjuncts(second)
+        ok(all(any(same(term, one) for term in terms) for one in want),
+           "the second is the whole tenant predicate") or diag(command)
 
 
 def conjuncts(match):
