@@ -17,7 +17,11 @@
  * go on because there is an array, the column has a misfit (for the server such a path means many
  * values); where any other value or none stands, it is missing: NULL.
  *
- * Text, numeric and bytea values live in an arena that is used again for the next row.
+ * Text, numeric and bytea values live in an arena that is used again for the next row: there is no
+ * palloc per value, and the memory stays in the processor's cache.  Text is copied there in the pass
+ * that checks it.  Building short varlenas in place, over the length prefix of a BSON string, was
+ * measured and not faster (0.09 against 0.07 to 0.09 µs for documents of ten fields, three of them
+ * wanted text), and it would write into a batch that a rescan may read again.
  */
 #include "rows/decode.h"
 #include "base/bson_order.h"
@@ -388,7 +392,7 @@ static pg_attribute_always_inline uint32
 run_step(MtfDecoder *decoder, const MtfStep *step, const uint8 *value, const uint8 *end)
 {
 	MtfChild *child = step->owner;
-	Datum datum;
+	Datum datum = (Datum) 0;
 	uint32 size = 0;
 
 	switch ((MtfOp) step->op)
