@@ -2,15 +2,18 @@
  * ref_mongoc.c
  *	  The reference of the benchmark: the same pipeline, run by libmongoc from plain C.
  *
- * ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline JSON] [--batch N] [--repeat N]
+ * ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline HEX] [--batch N] [--repeat N]
  *			  [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]
  *
  * Drains the cursor and, unless told otherwise, walks every field of every document with bson_iter
  * and reads its value: what a C program that uses the driver as documented cannot avoid.  Prints one
  * line of JSON per repetition.
  *
- * With --each, runs the pipeline N times, each time with the number 4242424242 in it replaced by a
- * random key below MAX, and prints the distribution of the latencies in microseconds.
+ * The pipeline is BSON in hexadecimal, {p: [stages]}: JSON would not do, since the driver's parser takes
+ * the operator $type for an old form of binary data.
+ *
+ * With --each, runs the pipeline N times, each time with the int64 4242424242 in it replaced by a random
+ * key below MAX, and prints the distribution of the latencies in microseconds.
  *
  * --malloc raised: glibc keeps freed batches instead of giving them back to the kernel, which would
  * fault them in again for the next batch (half of the time, with default thresholds).
@@ -25,7 +28,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define KEY_MARK "4242424242"
+#define KEY_MARK INT64_C(4242424242)
 
 typedef struct Settings
 {
@@ -40,7 +43,11 @@ typedef struct Settings
 	int64_t keys;
 } Settings;
 
-static Settings settings = {.pipeline = "[]", .repeat = 1, .walk = true};
+/* {p: []} */
+static Settings settings = {.pipeline = "0d00000004700005000000"
+										"0000",
+							.repeat = 1,
+							.walk = true};
 
 static double
 wall_now(void)
@@ -104,30 +111,37 @@ walk(bson_iter_t *iter)
 }
 
 static bson_t *
-parse_pipeline(const char *json)
+read_pipeline(void)
 {
-	bson_error_t error;
-	bson_t *stages;
+	size_t len = strlen(settings.pipeline) / 2;
+	uint8_t *bytes = malloc(len + 1);
+	bson_t *document;
 	bson_t *pipeline = bson_new();
-	char *text = bson_strdup_printf("{\"p\": %s}", json);
 	bson_iter_t iter;
 	const uint8_t *data;
-	uint32_t len;
+	uint32_t array_len;
 	bson_t array;
 
-	stages = bson_new_from_json((const uint8_t *) text, -1, &error);
-	if (stages == NULL)
-		die(&error);
-	if (!bson_iter_init_find(&iter, stages, "p") || !BSON_ITER_HOLDS_ARRAY(&iter))
+	for (size_t i = 0; i < len; i++)
 	{
-		fprintf(stderr, "ref_mongoc: the pipeline is not an array\n");
+		unsigned int byte;
+
+		if (sscanf(settings.pipeline + 2 * i, "%2x", &byte) != 1)
+			break;
+		bytes[i] = (uint8_t) byte;
+	}
+	document = bson_new_from_data(bytes, len);
+	if (document == NULL || !bson_iter_init_find(&iter, document, "p") ||
+		!BSON_ITER_HOLDS_ARRAY(&iter))
+	{
+		fprintf(stderr, "ref_mongoc: the pipeline is not {p: [...]} in hexadecimal BSON\n");
 		exit(64);
 	}
-	bson_iter_array(&iter, &len, &data);
-	(void) bson_init_static(&array, data, len);
+	bson_iter_array(&iter, &array_len, &data);
+	(void) bson_init_static(&array, data, array_len);
 	BSON_APPEND_ARRAY(pipeline, "pipeline", &array);
-	bson_destroy(stages);
-	bson_free(text);
+	bson_destroy(document);
+	free(bytes);
 	return pipeline;
 }
 
@@ -161,7 +175,7 @@ run(mongoc_collection_t *collection, const bson_t *pipeline, uint64_t *sum)
 static void
 run_repeated(mongoc_collection_t *collection)
 {
-	bson_t *pipeline = parse_pipeline(settings.pipeline);
+	bson_t *pipeline = read_pipeline();
 
 	for (int i = 0; i < settings.repeat; i++)
 	{
@@ -186,48 +200,49 @@ compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static char *
-with_key(int64_t key)
+/* Where the key stands in the pipeline; NULL when it has none. */
+static uint8_t *
+find_key(const bson_t *pipeline)
 {
-	const char *mark = strstr(settings.pipeline, KEY_MARK);
+	uint64_t mark = BSON_UINT64_TO_LE((uint64_t) KEY_MARK);
 
-	if (mark == NULL)
-		return bson_strdup(settings.pipeline);
-	return bson_strdup_printf("%.*s%lld%s", (int) (mark - settings.pipeline), settings.pipeline,
-							  (long long) key, mark + strlen(KEY_MARK));
+	return memmem(bson_get_data(pipeline), pipeline->len, &mark, sizeof mark);
 }
 
 static void
 run_each(mongoc_collection_t *collection)
 {
 	double *micros = calloc((size_t) settings.each, sizeof *micros);
+	bson_t *pipeline = read_pipeline();
+	uint8_t *key = find_key(pipeline);
 	uint64_t documents = 0;
 	uint64_t sum = 0;
 
 	srandom(20240101);
 	for (int i = -20; i < settings.each; i++)
 	{
-		char *text = with_key(random() % settings.keys);
-		bson_t *pipeline = parse_pipeline(text);
-		double wall = wall_now();
+		uint64_t little = BSON_UINT64_TO_LE((uint64_t) (random() % settings.keys));
+		double wall;
 
+		if (key != NULL)
+			memcpy(key, &little, sizeof little);
+		wall = wall_now();
 		documents += run(collection, pipeline, &sum);
 		if (i >= 0) /* the first ones only warm up */
 			micros[i] = (wall_now() - wall) * 1e6;
-		bson_destroy(pipeline);
-		bson_free(text);
 	}
 	qsort(micros, (size_t) settings.each, sizeof *micros, compare_doubles);
 	printf("{\"p50\": %.1f, \"p99\": %.1f, \"n\": %d, \"documents\": %llu}\n",
 		   micros[settings.each / 2], micros[(int) (settings.each * 0.99)], settings.each,
 		   (unsigned long long) documents);
+	bson_destroy(pipeline);
 	free(micros);
 }
 
 static void
 usage(void)
 {
-	fputs("ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline JSON] [--batch N] [--repeat N]\n"
+	fputs("ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline HEX] [--batch N] [--repeat N]\n"
 		  "           [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]\n",
 		  stderr);
 	exit(64);

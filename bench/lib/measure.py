@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import time
 
+import bson
 import psycopg
 
 import servers
@@ -44,8 +45,10 @@ def lines_of_json(command):
 
 
 def reference(uri, namespace, malloc="default", **options):
-    """The C program of bench/ref_mongoc.c."""
+    """The C program of bench/ref_mongoc.c; `pipeline` is a list of stages."""
     command = [program("ref_mongoc"), "--uri", uri, "--ns", namespace, "--malloc", malloc]
+    if "pipeline" in options:
+        options["pipeline"] = bson.encode({"p": options["pipeline"]}).hex()
     for name, value in options.items():
         command += ["--" + name, str(value)]
     return lines_of_json(command)

@@ -8,9 +8,10 @@ One-row lookups: inside the backend (executor start to end, as EXPLAIN ANALYZE c
 prepared), as the client of PostgreSQL sees them, and the driver's own.
 """
 
-import json
 import os
 import subprocess
+
+from bson import json_util
 
 import measure
 import orders
@@ -68,7 +69,7 @@ def explained_pipeline(session, query, tenant):
     plan = session.one("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + query)[0]["Plan"]
     if plan["Node Type"] != "Foreign Scan" or "Filter" in plan or "$" not in plan.get("Pipeline", ""):
         return None
-    return plan["Pipeline"].replace("<tenant>", tenant)
+    return json_util.loads(plan["Pipeline"].replace("<tenant>", tenant))
 
 
 def by_hand(stages, tenant):
@@ -77,7 +78,7 @@ def by_hand(stages, tenant):
     if "$match" in stages[0]:
         match.update(stages[0]["$match"])
         stages = stages[1:]
-    return json.dumps([{"$match": match}] + stages).replace("<tenant>", tenant)
+    return json_util.loads(json_util.dumps([{"$match": match}] + stages).replace("<tenant>", tenant))
 
 
 def compare(session, uri, database, tenant, name):

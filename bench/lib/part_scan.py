@@ -39,7 +39,7 @@ def prepare(session, uri):
 
 
 def projection(names):
-    return '[{"$project": {"_id": 0, "tenant_id": 1, %s}}]' % ", ".join('"%s": 1' % name for name in names)
+    return [{"$project": {"_id": 0, "tenant_id": 1, **{name: 1 for name in names}}}]
 
 
 def check_values(session, uri):
@@ -75,10 +75,10 @@ def run(owner, cluster):
         before = session.memory()
         check_values(session, canned.uri)
         references = {
-            "drain_walk default": ("bench.whole", "default", "yes", "[]"),
-            "drain_walk raised": ("bench.whole", "raised", "yes", "[]"),
-            "drain default": ("bench.whole", "default", "no", "[]"),
-            "drain raised": ("bench.whole", "raised", "no", "[]"),
+            "drain_walk default": ("bench.whole", "default", "yes", []),
+            "drain_walk raised": ("bench.whole", "raised", "yes", []),
+            "drain default": ("bench.whole", "default", "no", []),
+            "drain raised": ("bench.whole", "raised", "no", []),
             "projected8 default": ("bench.docs", "default", "yes", projection(NAMES)),
             "projected8 raised": ("bench.docs", "raised", "yes", projection(NAMES)),
             "projected1 default": ("bench.docs", "default", "yes", projection(NAMES[:1])),
