@@ -31,3 +31,10 @@ SET ROLE mtf_app;
 SELECT count(*) FROM accounts;
 RESET ROLE;
 GRANT SELECT ON accounts TO mtf_app;
+
+-- Bounds of plain paths stand beside the tenant's equality, where an index of both serves them; a
+-- second condition on a path, and one on the tenant's own field, do not displace what is there.
+EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM accounts WHERE id = 3;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM accounts WHERE id > 3 AND id < 6 AND tenant_id = 'UA';
+SELECT id, name FROM accounts WHERE id > 3 AND id < 6 ORDER BY id;
+SELECT id, name FROM accounts WHERE id > 3 AND id < 6 AND tenant_id = 'UA';

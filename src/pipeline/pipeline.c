@@ -118,10 +118,14 @@ write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 		write_bounds(out, bson_get_data(tenant), tenant->len, &paths);
 	foreach (cell, terms)
 	{
+		int start;
+
 		resetStringInfo(&term);
-		/* Written as an element: its type, the key "0" with its NUL, and the document. */
+		(void) mtf_write_begin(&term, NULL);
+		/* An element of it: its type, the key "0" with its NUL, and the condition. */
+		start = term.len + 3;
 		if (mtf_match_write(context, lfirst(cell), &term, "0") == MTF_SOME &&
-			write_bounds(out, (const uint8 *) term.data + 3, term.len - 3, &paths))
+			write_bounds(out, (const uint8 *) term.data + start, term.len - start, &paths))
 			written = bms_add_member(written, i);
 		i++;
 	}
