@@ -1,8 +1,8 @@
 """native: queries through us against the same pipelines sent by a C program, on a fast real server.
 
 1,000 tenants; a query sees one of them.  The pipeline of the C program is the one that EXPLAIN shows when
-the whole query runs remotely, with the tenant's name filled in; else it is the one written here, which is
-what a programmer would send (then the table says "by hand").
+one foreign scan is the whole query, with the tenant's name filled in; else it is the one written here, which
+is what a programmer would send (then the table says "by hand", and the ratio has no goal: it compares plans).
 
 One-row lookups: inside the backend (executor start to end, as EXPLAIN ANALYZE counts it, the statement
 prepared), as the client of PostgreSQL sees them, and the driver's own.
@@ -65,9 +65,9 @@ def create_tables(session, uri, database, tenant):
 
 
 def explained_pipeline(session, query, tenant):
-    """The remote pipeline when it is the whole query; None when something runs locally."""
+    """The remote pipeline when one scan is the whole query (a filter may recheck its rows); else None."""
     plan = session.one("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + query)[0]["Plan"]
-    if plan["Node Type"] != "Foreign Scan" or "Filter" in plan or "$" not in plan.get("Pipeline", ""):
+    if plan["Node Type"] != "Foreign Scan" or "$" not in plan.get("Pipeline", ""):
         return None
     return json_util.loads(plan["Pipeline"].replace("<tenant>", tenant))
 
@@ -133,7 +133,7 @@ def run(owner, cluster):
     table = []
     for name, result in results.items():
         ratio = result["ours"]["wall"] / result["theirs"]["wall"]
-        ratios["native_" + name] = (ratio, "<= 1.05" if name != "filter" else None)
+        ratios["native_" + name] = (ratio, "<= 1.05" if name != "filter" and result["pipeline"] == "explain" else None)
         table.append((name, "%.2f" % (result["ours"]["wall"] * 1e3), "%.2f" % (result["theirs"]["wall"] * 1e3),
                       str(result["rows"]), result["pipeline"]))
     for place, figures in seen.items():
