@@ -87,6 +87,8 @@ init_driver(void)
 
 	if (done)
 		return;
+	/* The driver's counters would be a file of shared memory for each backend. */
+	setenv("MONGOC_DISABLE_SHM", "1", 0);
 	/* In this backend, after fork: never in the postmaster. */
 	mongoc_init();
 	/* The driver's log would go to stderr, and could quote what we must not. */

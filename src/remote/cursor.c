@@ -30,7 +30,7 @@
 
 #define FIRST_BATCH     1000
 #define LEARN_DOCUMENTS 100
-#define BATCH_BYTES     (2 * 1024 * 1024)
+#define BATCH_BYTES     (1024 * 1024) /* what a core keeps in its second cache while it decodes */
 #define MAX_BATCH       1000000
 #define MAX_COMMAND     (16 * 1024 * 1024)
 

@@ -27,6 +27,9 @@
 
 #include "remote/tls.h"
 
+/* Position of the sockets in a wait set: after the latch. */
+#define FIRST_SOCKET 1
+
 typedef enum SocketState
 {
 	SOCKET_CONNECTING,
@@ -138,9 +141,10 @@ create_wait_set(MtfSocket **sockets, const uint32 *events, int n)
 	{
 		set = mtf_compat_create_wait_set(n + 2);
 		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 		for (int i = 0; i < n; i++)
 			AddWaitEventToSet(set, events[i], sockets[i]->fd, NULL, NULL);
+		if (IsUnderPostmaster)
+			AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	}
 	PG_CATCH();
 	{
@@ -183,8 +187,9 @@ wait_on_set(MtfNetwork *network, WaitEventSet *set, bool *fired, int n, int64 de
 			else if (events[i].events & WL_SOCKET_MASK)
 			{
 				any = true;
-				if (fired != NULL && events[i].pos >= 2 && events[i].pos < n + 2)
-					fired[events[i].pos - 2] = true;
+				if (fired != NULL && events[i].pos >= FIRST_SOCKET &&
+					events[i].pos < FIRST_SOCKET + n)
+					fired[events[i].pos - FIRST_SOCKET] = true;
 			}
 		}
 		if (any)
@@ -215,7 +220,7 @@ wait_for_socket(MtfSocket *sock, int64 deadline)
 			return socket_fail(sock, MTF_IO_FAILED, "could not wait for", "too many files");
 	}
 	else if (sock->set_wants != sock->wants)
-		ModifyWaitEvent(sock->set, 2, sock->wants, NULL);
+		ModifyWaitEvent(sock->set, FIRST_SOCKET, sock->wants, NULL);
 	sock->set_wants = sock->wants;
 	io = wait_on_set(sock->network, sock->set, NULL, 1, deadline);
 	if (io == MTF_IO_TIMEOUT)
