@@ -322,10 +322,12 @@ build_get_more(MtfCursor *cursor)
 
 static void raise_reply(MtfCursor *cursor, const char *why) pg_attribute_noreturn();
 
+/* A reply that is not what it must be.  Its last batch outlives the borrowed client. */
 static void
 raise_reply(MtfCursor *cursor, const char *why)
 {
-	cursor->client->doomed = true;
+	if (cursor->client != NULL)
+		cursor->client->doomed = true;
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("MongoDB server broke the wire protocol"),
 			 errdetail_internal("%s", why)));
