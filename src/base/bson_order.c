@@ -98,12 +98,11 @@ const MtfStep *
 mtf_order_find(const MtfOrder *order, const MtfStep *from, const uint8 *at, const uint8 *end)
 {
 	const MtfStep *last = order->steps + order->nsteps;
-	uint32 available = (uint32) (end - at);
 
 	if (last - from > MTF_ORDER_LOOKAHEAD + 1)
 		last = from + MTF_ORDER_LOOKAHEAD + 1;
 	for (const MtfStep *step = from; step < last; step++)
-		if (step->size <= available && memcmp(at + 1, step->bytes + 1, step->size - 1) == 0)
+		if (mtf_step_names(step, at, end))
 			return step;
 	return NULL;
 }

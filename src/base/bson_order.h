@@ -99,6 +99,42 @@ mtf_step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
 	return size <= 16 || memcmp(at + 8, step->bytes + 8, size - 16) == 0;
 }
 
+/* The same for the name alone, whatever the type. */
+static inline bool
+mtf_step_names(const MtfStep *step, const uint8 *at, const uint8 *end)
+{
+	static const uint8 without_type[8] = {0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+	uint32 available = (uint32) (end - at);
+	uint32 size = step->size;
+
+	if (size > available)
+		return false;
+	if (unlikely(available < 8))
+		return memcmp(at + 1, step->bytes + 1, size - 1) == 0;
+	if ((mtf_load_native(at) ^ step->head) & step->mask & mtf_load_native(without_type))
+		return false;
+	return size <= 8 || memcmp(at + 8, step->bytes + 8, size - 8) == 0;
+}
+
+/* A hash of a name of `size` bytes, its NUL included. */
+static inline uint32
+mtf_name_hash(const void *name, uint32 size)
+{
+	uint64 head = 0;
+	uint64 tail = 0;
+
+	if (size >= 8)
+	{
+		head = mtf_load_native(name);
+		tail = mtf_load_native((const char *) name + size - 8);
+	}
+	else
+		for (uint32 i = 0; i < size; i++)
+			head = head << 8 | ((const uint8 *) name)[i];
+	head = (head ^ (tail << 27 | tail >> 37) ^ size) * UINT64CONST(0x9E3779B97F4A7C15);
+	return (uint32) (head >> 32);
+}
+
 /* Size of the value that follows a matching step; MTF_BSON_BAD when it does not fit. */
 static inline uint32
 mtf_step_value_size(const MtfStep *step, const uint8 *value, const uint8 *end)

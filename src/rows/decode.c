@@ -27,7 +27,6 @@
 #include "base/bson_order.h"
 #include "rows/value.h"
 
-#include "common/hashfn.h"
 #include "port/pg_bitutils.h"
 
 #define ARENA_SIZE 16384
@@ -111,12 +110,6 @@ array_position(const char *segment)
 	return atoi(segment);
 }
 
-static uint32
-hash_name(const char *name, uint32 name_size)
-{
-	return hash_bytes((const unsigned char *) name, name_size);
-}
-
 static MtfChild *
 get_child(MtfNode *node, const char *name)
 {
@@ -128,7 +121,7 @@ get_child(MtfNode *node, const char *name)
 	*link = palloc0(sizeof(MtfChild));
 	(*link)->name = name;
 	(*link)->name_size = strlen(name) + 1;
-	(*link)->hash = hash_name(name, (*link)->name_size);
+	(*link)->hash = mtf_name_hash(name, (*link)->name_size);
 	(*link)->position = array_position(name);
 	(*link)->step = -1;
 	node->nchildren++;
@@ -238,7 +231,7 @@ choose_op(uint8 type, const MtfChild *child)
 static MtfChild *
 find_child(const MtfNode *node, const char *name, uint32 name_size)
 {
-	uint32 hash = hash_name(name, name_size);
+	uint32 hash = mtf_name_hash(name, name_size);
 	MtfChild *child = node->slots[hash & node->slot_mask];
 
 	for (; child != NULL; child = child->same_slot)
