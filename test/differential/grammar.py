@@ -200,6 +200,17 @@ EXTRA = {
 EXTRA["timestamptz"] = [text if "inf" in text else (text[:-3] + "+00 BC" if text.endswith("BC") else
                         text + ("+00" if ":" in text else " 00:00+00")) for text in EXTRA["timestamp"]]
 
+FAR_YEARS = re.compile(r"BC|^\d{5,}|infinity|^0001-01-01|^9999-12-31")
+
+
+def without_far_dates():
+    """For engines that cannot read dates outside the years 1 to 9999."""
+    for cls in ("date", "timestamp", "timestamptz"):
+        EXTRA[cls] = [text for text in EXTRA[cls] if not FAR_YEARS.search(text)] + ["9999-12-30"]
+    # The day after one of these begins outside.
+    v.DATES[:] = [date for date in v.DATES if int(date) not in (-62135596800000, 253402300799999)]
+
+
 TYPES = {"int": ("int4", "int8", "int2", "int4"), "float": ("float8", "float8", "float4"),
          "numeric": ("numeric",), "text": ("text",), "bpchar": ("bpchar",), "oid": ("text",),
          "date": ("date",), "timestamp": ("timestamp",), "timestamptz": ("timestamptz",),
