@@ -343,7 +343,10 @@ write_known_string(const MtfField *field, StringInfo out, const char *key, const
 	end_call(out, &cond);
 }
 
-/* Dates inside the range of the PostgreSQL type. */
+/*
+ * Dates inside the range of the PostgreSQL type, compared as numbers of milliseconds: one engine
+ * cannot even read a pipeline with dates outside the years 1 to 9999 in it (m).
+ */
 static void
 write_known_date(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
@@ -352,15 +355,26 @@ write_known_date(const MtfField *field, StringInfo out, const char *key, const c
 	bool is_date = field->kind == MTF_KIND_DATE;
 	int64 first_day = is_date ? DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE : 0;
 	int64 end_day = is_date ? DATE_END_JULIAN - POSTGRES_EPOCH_JDATE : 0;
-	MtfLiteral low = mtf_literal_date(is_date ? (first_day + epoch_days) * day
-											  : MIN_TIMESTAMP / 1000 + epoch_days * day);
-	MtfLiteral high = mtf_literal_date(is_date ? (end_day + epoch_days) * day - 1
-											   : END_TIMESTAMP / 1000 + epoch_days * day - 1);
-	Call all = begin_call(out, key, "$and");
+	MtfLiteral low = mtf_literal_int64(is_date ? (first_day + epoch_days) * day
+											   : MIN_TIMESTAMP / 1000 + epoch_days * day);
+	MtfLiteral high = mtf_literal_int64(is_date ? (end_day + epoch_days) * day - 1
+												: END_TIMESTAMP / 1000 + epoch_days * day - 1);
+	Call cond = begin_call(out, key, "$cond");
+	Call both;
 
-	write_type_in(out, next(&all), reference, dates);
-	write_between(out, &all, reference, &low, &high);
-	end_call(out, &all);
+	write_type_in(out, next(&cond), reference, dates);
+	both = begin_call(out, next(&cond), "$and");
+	for (int i = 0; i < 2; i++)
+	{
+		Call compare = begin_call(out, next(&both), i == 0 ? "$gte" : "$lte");
+
+		write_unary(out, next(&compare), "$toLong", reference);
+		mtf_write_literal(out, next(&compare), i == 0 ? &low : &high);
+		end_call(out, &compare);
+	}
+	end_call(out, &both);
+	mtf_write_bool(out, next(&cond), false);
+	end_call(out, &cond);
 }
 
 static void
