@@ -858,20 +858,25 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 	end_call(out, &call);
 }
 
-/* The path's own value may be absent; on the way there may be documents only. */
+/* The path's own value may be absent; on the way anything but an array leads to it or to NULL (decode.c). */
 void
 mtf_value_write_fits(const MtfExprContext *context, const MtfField *field, StringInfo out,
 					 const char *key)
 {
 	static const char *const absent[] = {"missing", "null", "undefined", NULL};
-	static const char *const passable[] = {"object", "missing", "null", "undefined", NULL};
 	char *reference = reference_of(context, field);
 	size_t start = strlen(reference) - strlen(field->path);
 	Call all = begin_call(out, key, "$and");
 	Call either;
 
 	for (char *dot = strchr(reference + start, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-		write_type_in(out, next(&all), pnstrdup(reference, dot - reference), passable);
+	{
+		Call no_array = begin_call(out, next(&all), "$ne");
+
+		write_unary(out, next(&no_array), "$type", pnstrdup(reference, dot - reference));
+		mtf_write_word(out, next(&no_array), "array");
+		end_call(out, &no_array);
+	}
 	either = begin_call(out, next(&all), "$or");
 	write_type_in(out, next(&either), reference, absent);
 	write_known(field, out, next(&either), reference);
