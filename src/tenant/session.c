@@ -81,19 +81,20 @@ mtf_session_has_token(void)
 	return mtf_setting_token(&hash) != NULL;
 }
 
-/* The setting alone is not enough: whoever logged in must have the right, SET ROLE or not. */
+/*
+ * The setting alone is not enough: whoever logged in, SET ROLE or not, must be a member of the role
+ * that the configuration file names.  Without such a role nobody may.
+ */
 static bool
 may_bypass(void)
 {
-	Oid user = GetSessionUserId();
 	Oid role;
 
-	if (!mtf_setting_bypass || IsParallelWorker())
+	if (!mtf_setting_bypass || IsParallelWorker() || mtf_setting_bypass_role == NULL ||
+		mtf_setting_bypass_role[0] == '\0')
 		return false;
-	if (mtf_setting_bypass_role == NULL || mtf_setting_bypass_role[0] == '\0')
-		return superuser_arg(user);
 	role = get_role_oid(mtf_setting_bypass_role, true);
-	return OidIsValid(role) && is_member_of_role(user, role);
+	return OidIsValid(role) && is_member_of_role(GetSessionUserId(), role);
 }
 
 /* A held cursor's rows outlive every later check: they are read without running the executor. */

@@ -267,19 +267,25 @@ def commits(world, admin):
 
 def bypass(world, admin):
     everybody = world.mongo["accounts"].count_documents({})
+    admin.execute("CREATE ROLE mtf_reader LOGIN; CREATE ROLE mtf_auditor; GRANT mtf_auditor TO mtf_reader; GRANT mtf_app TO mtf_reader")
     with world.admin() as boss:
-        throws("28000", lambda: boss.execute("SELECT count(*) FROM accounts"), "a superuser without a token")
         boss.execute("SET mongo_tenant.bypass = on")
-        is_(world.value(boss, "SELECT count(*) FROM accounts"), everybody, "bypass: everybody's rows")
-        boss.execute("SET ROLE mtf_app")
-        is_(world.value(boss, "SELECT count(*) FROM accounts"), everybody, "bypass belongs to who logged in")
-        boss.execute("RESET ROLE")
-        throws("28000", lambda: tenant(world, boss), "bypass gives no tenant")
-        admin.execute("ALTER ROLE mtf_app SET mongo_tenant.bypass = on")
-        with world.connect() as user:
-            is_(world.value(user, "SHOW mongo_tenant.bypass"), "on", "bypass set for a user by a superuser")
-            throws("28000", lambda: user.execute("SELECT count(*) FROM accounts"), "who may not use it")
-        admin.execute("ALTER ROLE mtf_app RESET mongo_tenant.bypass")
+        throws("28000", lambda: boss.execute("SELECT count(*) FROM accounts"), "bypass without a bypass_role: nobody")
+    world.cluster.configure({"mongo_tenant.bypass_role": "mtf_auditor"})
+    admin.execute("SELECT pg_reload_conf()")
+    time.sleep(0.5)
+    admin.execute("ALTER ROLE mtf_app SET mongo_tenant.bypass = on; ALTER ROLE mtf_reader SET mongo_tenant.bypass = on")
+    with world.connect() as user, world.connect(role="mtf_reader") as reader:
+        is_(world.value(user, "SHOW mongo_tenant.bypass"), "on", "bypass set for a user by a superuser")
+        throws("28000", lambda: user.execute("SELECT count(*) FROM accounts"), "who is no member of bypass_role")
+        is_(world.value(reader, "SELECT count(*) FROM accounts"), everybody, "a member: everybody's rows")
+        reader.execute("SET ROLE mtf_app")
+        is_(world.value(reader, "SELECT count(*) FROM accounts"), everybody, "the right belongs to who logged in")
+        reader.execute("RESET ROLE")
+        throws("28000", lambda: tenant(world, reader), "bypass gives no tenant")
+    with world.admin() as boss:
+        throws("28000", lambda: boss.execute("SELECT count(*) FROM accounts"), "a superuser who does not ask for it")
+    admin.execute("ALTER ROLE mtf_app RESET mongo_tenant.bypass; DROP ROLE mtf_reader, mtf_auditor")
 
 
 def audit(world, admin):
@@ -302,7 +308,7 @@ def audit(world, admin):
     is_({line["subject"] for line in access}, {"line\nbreak \"quoted\""}, "a subject cannot forge lines")
     ok(all(line["token"] != "one" and len(line["token"]) == 16 for line in access), "the token's id is hashed")
     ok(any(line["event"] == "denial" and line["reason"] == "no token is set" for line in lines), "a line per denial")
-    ok(any(line["event"] == "bypass" and line["user"] == "postgres" for line in lines), "a line per bypass, audit or not")
+    ok(any(line["event"] == "bypass" and line["user"] == "mtf_reader" for line in lines), "a line per bypass, audit or not")
     admin.execute("ALTER DATABASE %s RESET mongo_tenant.audit" % world.name)
 
 
