@@ -138,6 +138,15 @@ write_one_if_misfit(const MtfExprContext *context, const MtfField *field, String
 }
 
 static void
+write_magnitude(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	MtfMark magnitude = mtf_write_begin(out, key);
+
+	mtf_value_write(context, arg, out, "$abs");
+	mtf_write_end(out, magnitude);
+}
+
+static void
 write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
 			  const char *key)
 {
@@ -147,6 +156,7 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 		case MTF_ACCUMULATE_SUM: write_summand(context, accumulator, out, key); break;
 		case MTF_ACCUMULATE_MIN:
 		case MTF_ACCUMULATE_MAX: write_comparable(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_BOUND: write_magnitude(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_MISFITS:
 			write_one_if_misfit(context, accumulator->arg->field, out, key);
@@ -158,9 +168,10 @@ void
 mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator *accumulator,
 							StringInfo out)
 {
-	const char *op = accumulator->kind == MTF_ACCUMULATE_MIN   ? "$min"
-					 : accumulator->kind == MTF_ACCUMULATE_MAX ? "$max"
-															   : "$sum";
+	const char *op = accumulator->kind == MTF_ACCUMULATE_MIN     ? "$min"
+					 : accumulator->kind == MTF_ACCUMULATE_MAX   ? "$max"
+					 : accumulator->kind == MTF_ACCUMULATE_BOUND ? "$max"
+																 : "$sum";
 	MtfMark field = mtf_write_begin(out, accumulator->name);
 	Choice choice;
 

@@ -504,7 +504,14 @@ write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan
 	}
 	id = mtf_write_begin(out, "_id");
 	foreach (cell, plan->keys)
-		mtf_value_write(context, lfirst(cell), out, psprintf("k%d", i++));
+	{
+		const MtfTerm *key = lfirst(cell);
+
+		if (key->field != NULL && key->field->kind == MTF_KIND_DATE)
+			mtf_value_write_day(context, key->field, out, psprintf("k%d", i++));
+		else
+			mtf_value_write(context, key, out, psprintf("k%d", i++));
+	}
 	mtf_write_end(out, id);
 }
 

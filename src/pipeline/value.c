@@ -428,6 +428,58 @@ write_canonical(const MtfField *field, StringInfo out, const char *key, const ch
 		mtf_write_word(out, key, reference);
 }
 
+/* {$mod: [{$toLong: reference}, a day]} */
+static void
+write_time_of_day(StringInfo out, const char *key, const char *reference, const MtfLiteral *day)
+{
+	Call mod = begin_call(out, key, "$mod");
+
+	write_unary(out, next(&mod), "$toLong", reference);
+	mtf_write_literal(out, next(&mod), day);
+	end_call(out, &mod);
+}
+
+/* Midnight (UTC) of a date: its milliseconds less those of the day, which $mod counts back before 1970. */
+static void
+write_midnight(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral day = mtf_literal_int64(INT64CONST(86400000));
+	MtfLiteral zero = mtf_literal_int64(0);
+	MtfMark date = mtf_write_begin(out, key);
+	Call subtract = begin_call(out, "$toDate", "$subtract");
+	Call cond;
+	Call less;
+	Call add;
+
+	write_unary(out, next(&subtract), "$toLong", reference);
+	cond = begin_call(out, next(&subtract), "$cond");
+	less = begin_call(out, next(&cond), "$lt");
+	write_time_of_day(out, next(&less), reference, &day);
+	mtf_write_literal(out, next(&less), &zero);
+	end_call(out, &less);
+	add = begin_call(out, next(&cond), "$add");
+	write_time_of_day(out, next(&add), reference, &day);
+	mtf_write_literal(out, next(&add), &day);
+	end_call(out, &add);
+	write_time_of_day(out, next(&cond), reference, &day);
+	end_call(out, &cond);
+	end_call(out, &subtract);
+	mtf_write_end(out, date);
+}
+
+void
+mtf_value_write_day(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					const char *key)
+{
+	char *reference = reference_of(context, field);
+	Call cond = begin_call(out, key, "$cond");
+
+	write_known(field, out, next(&cond), reference);
+	write_midnight(out, next(&cond), reference);
+	mtf_write_null(out, next(&cond));
+	end_call(out, &cond);
+}
+
 void
 mtf_value_write_field(const MtfExprContext *context, const MtfField *field, StringInfo out,
 					  const char *key)
@@ -821,12 +873,90 @@ mtf_value_write_condition(const MtfExprContext *context, const MtfTerm *term, St
 
 /* --- values ---------------------------------------------------------------------------------------- */
 
+/* A number as Decimal128: whole numbers would be added and multiplied with overflow. */
+static void
+write_decimal(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	MtfMark decimal;
+
+	if (term->kind == MTF_TERM_CALL)
+	{
+		mtf_value_write(context, term, out, key);
+		return;
+	}
+	decimal = mtf_write_begin(out, key);
+	mtf_value_write(context, term, out, "$toDecimal");
+	mtf_write_end(out, decimal);
+}
+
+static void
+write_arithmetic(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+				 const char *key)
+{
+	Call call = begin_call(out, key,
+						   term->function == MTF_FUNCTION_ADD        ? "$add"
+						   : term->function == MTF_FUNCTION_SUBTRACT ? "$subtract"
+																	 : "$multiply");
+	ListCell *cell;
+
+	foreach (cell, term->args)
+		write_decimal(context, lfirst(cell), out, next(&call));
+	end_call(out, &call);
+}
+
+/* CASE from its argument `i` on. */
+static void
+write_case(const MtfExprContext *context, const MtfTerm *term, int i, StringInfo out,
+		   const char *key)
+{
+	Call cond;
+
+	if (i >= list_length(term->args))
+	{
+		mtf_write_null(out, key);
+		return;
+	}
+	if (i == list_length(term->args) - 1)
+	{
+		mtf_value_write(context, list_nth(term->args, i), out, key);
+		return;
+	}
+	cond = begin_call(out, key, "$cond");
+	mtf_value_write_condition(context, list_nth(term->args, i), out, next(&cond));
+	mtf_value_write(context, list_nth(term->args, i + 1), out, next(&cond));
+	write_case(context, term, i + 2, out, next(&cond));
+	end_call(out, &cond);
+}
+
+static void
+write_value(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	const MtfValue *value = value_of(context, term);
+	MtfLiteral literal;
+
+	if (value == NULL || value->isnull)
+		mtf_write_null(out, key);
+	else if (!value->is_known)
+		mtf_write_word(out, key, psprintf("$%d", term->value + 1));
+	else if (mtf_literal_of(value, &literal))
+		write_quoted(out, key, &literal);
+	else
+		mtf_write_null(out, key);
+}
+
 void
 mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_FIELD: mtf_value_write_field(context, term->field, out, key); break;
+		case MTF_TERM_VALUE: write_value(context, term, out, key); break;
+		case MTF_TERM_CALL:
+			if (term->function == MTF_FUNCTION_CASE)
+				write_case(context, term, 0, out, key);
+			else
+				write_arithmetic(context, term, out, key);
+			break;
 		default: mtf_write_null(out, key); break;
 	}
 }
@@ -850,6 +980,17 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 	if (term->kind == MTF_TERM_FIELD)
 	{
 		mtf_value_write_known(context, term->field, out, key);
+		return;
+	}
+	/* Arithmetic is null if and only if an operand is. */
+	if (term->kind == MTF_TERM_CALL && term->function != MTF_FUNCTION_CASE)
+	{
+		ListCell *cell;
+
+		call = begin_call(out, key, "$and");
+		foreach (cell, term->args)
+			mtf_value_write_present(context, lfirst(cell), out, next(&call));
+		end_call(out, &call);
 		return;
 	}
 	call = begin_call(out, key, "$gt");

@@ -24,6 +24,10 @@ extern void mtf_value_write_rank(const MtfExprContext *context, const MtfField *
 								 int rank_of_null, int rank_of_nan, int rank_of_others,
 								 StringInfo out, const char *key);
 
+/* The midnight of a date column's value, or null: equal for all instants of a day. */
+extern void mtf_value_write_day(const MtfExprContext *context, const MtfField *field,
+								StringInfo out, const char *key);
+
 /* An expression that is true if and only if the (exact) condition is true here. */
 extern void mtf_value_write_condition(const MtfExprContext *context, const MtfTerm *term,
 									  StringInfo out, const char *key);

@@ -25,6 +25,7 @@
 #include "utils/selfuncs.h"
 
 #include "plan/collation.h"
+#include "plan/compute.h"
 #include "plan/cost.h"
 #include "plan/plan_upper.h"
 #include "plan/relation.h"
@@ -177,43 +178,16 @@ nan_constant(Oid type)
 
 /* --- aggregates ------------------------------------------------------------------------------------- */
 
-static MtfTerm *
-field_term(MtfField *field)
+/* --- sums ----------------------------------------------------------------------------------------------- */
+
+#define DECIMAL_DIGITS 34 /* of a Decimal128 */
+#define COUNT_DIGITS   15 /* of a number of documents */
+
+/* Can the argument be summed at all: has every value the same scale? */
+static bool
+is_summable(const MtfTerm *arg)
 {
-	MtfTerm *term = mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, field, -1, NIL);
-
-	term->exact = true;
-	return term;
-}
-
-/* The single argument as an exact value; NULL: it has no remote form. */
-static MtfTerm *
-lower_argument(Grouping *grouping, Node *node)
-{
-	MtfField *field = mtf_lowering_field(grouping->lowering, node);
-
-	return field != NULL && field->exact ? field_term(field) : NULL;
-}
-
-/* A numeric's scale when every value has it and sums stay within a Decimal128's 34 digits; or -1. */
-#define DECIMAL_DIGITS 34
-#define COUNT_DIGITS   16
-
-static int
-summable_scale(const MtfField *field)
-{
-	int precision = ((field->typmod - VARHDRSZ) >> 16) & 0xffff;
-	int scale;
-
-	if (field->kind != MTF_KIND_NUMERIC)
-		return field->kind == MTF_KIND_INT2 || field->kind == MTF_KIND_INT4 ||
-					   field->kind == MTF_KIND_INT8
-				   ? 0
-				   : -1;
-	if (field->typmod < (int32) VARHDRSZ || precision + COUNT_DIGITS > DECIMAL_DIGITS)
-		return -1;
-	scale = mtf_compat_numeric_scale(field->typmod);
-	return scale >= 0 && scale <= precision ? scale : -1;
+	return arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS;
 }
 
 static int32
@@ -222,14 +196,119 @@ numeric_typmod(int precision, int scale)
 	return ((precision << 16) | scale) + VARHDRSZ;
 }
 
+static Node *
+numeric_constant(const char *text)
+{
+	return (Node *) makeConst(NUMERICOID, -1, InvalidOid, -1,
+							  DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+												  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+							  false, false);
+}
+
+/* The greatest absolute value that the term can have, given the greatest ones of its fields. */
+static Node *
+bound_of(Grouping *grouping, MtfTerm *term)
+{
+	Node *bound = NULL;
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_VALUE)
+		return call(F_NUMERIC_ABS, NUMERICOID,
+					list_make1(mtf_compute_constant_as_numeric(
+						list_nth(grouping->lowering->values, term->value))));
+	if (term->kind == MTF_TERM_FIELD)
+		return first_of(
+			hidden_attribute(grouping, accumulate(grouping, MTF_ACCUMULATE_BOUND, term, NULL, true),
+							 NUMERICOID, -1),
+			numeric_constant("0"));
+	foreach (cell, term->args)
+	{
+		MtfTerm *arg = lfirst(cell);
+		Node *other;
+
+		if (arg->kind < MTF_TERM_FIELD)
+			continue; /* a condition of CASE */
+		other = bound_of(grouping, arg);
+		bound = bound == NULL
+					? other
+					: call(term->function == MTF_FUNCTION_MULTIPLY ? F_NUMERIC_MUL : F_NUMERIC_ADD,
+						   NUMERICOID, list_make2(bound, other));
+	}
+	return bound;
+}
+
+/*
+ * A sum is exact if the digits of the greatest summand and of the count fit a Decimal128: by the types,
+ * or by the greatest values that there are, which the server then finds too.
+ */
+static void
+guard_digits(Grouping *grouping, MtfTerm *arg, Node *count)
+{
+	Node *limit;
+	Node *total;
+
+	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
+		return;
+	total = call(F_NUMERIC_MUL, NUMERICOID,
+				 list_make2(bound_of(grouping, arg),
+							call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
+	grouping->plan->finish =
+		lappend(grouping->plan->finish,
+				mtf_finish_create(0, call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)), NULL));
+}
+
+/* The same CASE over the scales of its results; other terms have one scale. */
+static MtfTerm *
+scale_term(Grouping *grouping, MtfTerm *term)
+{
+	Const *scale;
+	MtfTerm *copy;
+	ListCell *cell;
+
+	if (term->function != MTF_FUNCTION_CASE)
+	{
+		scale = makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(term->scale), false,
+						  true);
+		return mtf_compute(grouping->lowering, (Node *) scale);
+	}
+	copy = mtf_term_create(MTF_TERM_CALL, MTF_OP_EQ, NULL, -1, NIL);
+	copy->function = MTF_FUNCTION_CASE;
+	foreach (cell, term->args)
+	{
+		MtfTerm *arg = lfirst(cell);
+
+		copy->args =
+			lappend(copy->args, arg->kind < MTF_TERM_FIELD ? arg : scale_term(grouping, arg));
+	}
+	return copy;
+}
+
+/* PostgreSQL shows a sum with the greatest scale among what was added; with CASE that varies. */
+static Node *
+with_scale_seen(Grouping *grouping, Node *sum, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *scale;
+
+	if (arg->function != MTF_FUNCTION_CASE || arg->scale == 0)
+		return sum;
+	scale = hidden_attribute(
+		grouping,
+		accumulate(grouping, MTF_ACCUMULATE_MAX, scale_term(grouping, arg), filter, false), INT4OID,
+		-1);
+	return call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(sum, scale));
+}
+
 /* sum() as a numeric of the values' scale, 0 when there are none. */
 static Node *
 sum_attribute(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 {
 	const char *name = accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, true);
 
-	return hidden_attribute(grouping, name, NUMERICOID,
-							numeric_typmod(DECIMAL_DIGITS + 4, summable_scale(arg->field)));
+	return with_scale_seen(grouping,
+						   hidden_attribute(grouping, name, NUMERICOID,
+											numeric_typmod(2 * DECIMAL_DIGITS, arg->scale)),
+						   arg, filter);
 }
 
 static Node *
@@ -248,16 +327,21 @@ finish_count(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 static Node *
 finish_sum(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
 {
+	Node *count;
 	Node *sum;
 
-	if (summable_scale(arg->field) < 0)
+	if (!is_summable(arg))
 		return NULL;
+	count = count_attribute(grouping, arg, filter);
 	if (result == INT8OID)
 		sum = hidden_attribute(
 			grouping, accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false), INT8OID, -1);
 	else
+	{
+		guard_digits(grouping, arg, count);
 		sum = sum_attribute(grouping, arg, filter);
-	return choose(some(count_attribute(grouping, arg, filter)), sum, NULL);
+	}
+	return choose(some(count), sum, NULL);
 }
 
 /* numeric_div is what PostgreSQL's own avg() of integers and numerics ends with. */
@@ -267,9 +351,10 @@ finish_avg(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	Node *count;
 	Node *quotient;
 
-	if (summable_scale(arg->field) < 0)
+	if (!is_summable(arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
+	guard_digits(grouping, arg, count);
 	quotient = call(F_NUMERIC_DIV, NUMERICOID,
 					list_make2(sum_attribute(grouping, arg, filter),
 							   call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
@@ -281,11 +366,13 @@ finish_extreme(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, MtfAccumulate 
 			   const Aggref *aggref)
 {
 	const MtfField *field = arg->field;
-	int32 typmod = field->kind == MTF_KIND_NUMERIC ? field->typmod : -1;
+	int32 typmod = field != NULL && field->kind == MTF_KIND_NUMERIC ? field->typmod : -1;
 	Oid type = aggref->aggtype;
 	Node *extreme;
 	Node *nans;
 
+	if (field == NULL)
+		return NULL;
 	if ((field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID) &&
 		!mtf_collation_is_byte_order(aggref->inputcollid))
 		return NULL;
@@ -353,17 +440,16 @@ finish_aggregate(Grouping *grouping, const Aggref *aggref, MtfTerm *arg, MtfTerm
 
 /* A value of the field that does not decode must raise, as it would have here. */
 static void
-count_misfits(Grouping *grouping, MtfTerm *arg)
+count_field_misfits(Grouping *grouping, MtfField *field)
 {
-	const MtfField *field = arg->field;
+	MtfTerm *term = mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, field, -1, NIL);
 	const char *name;
 	Var *misfits;
 	ListCell *cell;
 
 	if (field->null_mismatch || field->trust)
 		return;
-	name =
-		accumulate(grouping, MTF_ACCUMULATE_MISFITS, field_term((MtfField *) field), NULL, false);
+	name = accumulate(grouping, MTF_ACCUMULATE_MISFITS, term, NULL, false);
 	misfits = (Var *) hidden_attribute(grouping, name, INT8OID, -1);
 	foreach (cell, grouping->plan->finish)
 	{
@@ -374,6 +460,15 @@ count_misfits(Grouping *grouping, MtfTerm *arg)
 	}
 	grouping->plan->finish =
 		lappend(grouping->plan->finish, mtf_finish_create(misfits->varattno, NULL, field->path));
+}
+
+static void
+count_misfits(Grouping *grouping, MtfTerm *arg)
+{
+	ListCell *cell;
+
+	foreach (cell, mtf_term_fields(arg))
+		count_field_misfits(grouping, lfirst(cell));
 }
 
 /* FILTER (WHERE …) in exact form; false when it has none. */
@@ -407,7 +502,7 @@ add_aggregate(Grouping *grouping, Aggref *aggref)
 		TargetEntry *entry = linitial(aggref->args);
 
 		if (list_length(aggref->args) != 1 ||
-			(arg = lower_argument(grouping, (Node *) entry->expr)) == NULL)
+			(arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) == NULL)
 			return false;
 	}
 	else if (!counts_rows(aggref))
@@ -434,9 +529,8 @@ field_groups(const MtfField *field, Node *expr, Oid equality)
 
 	if (!field->exact || row == NULL || row->form != MTF_FORM_COMPARE || row->op != MTF_OP_EQ)
 		return false;
-	/* A day is many instants; a numeric of any scale would show the server's choice of one. */
-	if (field->kind == MTF_KIND_DATE ||
-		(field->kind == MTF_KIND_NUMERIC && field->typmod < (int32) VARHDRSZ))
+	/* Of equal numerics with different scales the server would choose which to show. */
+	if (field->kind == MTF_KIND_NUMERIC && field->typmod < (int32) VARHDRSZ)
 		return false;
 	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
 }
@@ -449,7 +543,7 @@ add_key(Grouping *grouping, Expr *expr, Oid equality)
 
 	if (field == NULL || !field_groups(field, (Node *) expr, equality))
 		return false;
-	term = field_term(field);
+	term = mtf_compute(grouping->lowering, (Node *) expr);
 	add_attribute(grouping, (Expr *) copyObject(expr),
 				  psprintf("k%d", list_length(grouping->plan->keys)), exprType((Node *) expr),
 				  field->kind == MTF_KIND_OBJECTID ? -1 : exprTypmod((Node *) expr));

@@ -55,8 +55,18 @@ typedef enum MtfTermKind
 	MTF_TERM_HAS_ANY, /* array field && value */
 
 	MTF_TERM_FIELD = 100,
-	MTF_TERM_VALUE
+	MTF_TERM_VALUE,
+	MTF_TERM_CALL /* function of args */
 } MtfTermKind;
+
+typedef enum MtfFunction
+{
+	MTF_FUNCTION_NONE,
+	MTF_FUNCTION_ADD, /* of decimals */
+	MTF_FUNCTION_SUBTRACT,
+	MTF_FUNCTION_MULTIPLY,
+	MTF_FUNCTION_CASE /* condition, value, …, value otherwise (or nothing: null) */
+} MtfFunction;
 
 /* Comparisons: the order of PostgreSQL's type, NaN highest. */
 typedef enum MtfOp
@@ -104,6 +114,9 @@ typedef struct MtfTerm
 	int value;       /* index into ForeignScan.fdw_exprs; -1 when there is none */
 	bool exact;      /* the exact form exists: true remotely if and only if true here */
 	List *args;      /* of MtfTerm */
+	int function;    /* MtfFunction of a CALL */
+	int precision;   /* digits of a number, and how many behind the point; -1: not known */
+	int scale;
 } MtfTerm;
 
 /* One key of a remote sort. */
@@ -135,6 +148,7 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_SUM,   /* of a whole number or a decimal: 0 when there is none */
 	MTF_ACCUMULATE_MIN,   /* NaN left out; null when there is none */
 	MTF_ACCUMULATE_MAX,
+	MTF_ACCUMULATE_BOUND,  /* the greatest absolute value of a number */
 	MTF_ACCUMULATE_NANS,   /* how many are NaN */
 	MTF_ACCUMULATE_MISFITS /* in how many documents the field is there and does not decode */
 } MtfAccumulate;
@@ -152,7 +166,8 @@ typedef struct MtfAccumulator
 /*
  * A step that completes a row here: attribute `attno` of the scan's slot becomes `expr`, which refers
  * to other attributes (Vars of INDEX_VAR).  With `misfit`, instead: if the attribute is not 0, a value
- * at that path did not decode, and it is an error.
+ * at that path did not decode, and it is an error.  With attno 0: if `expr` is true, the server's
+ * numbers had too few digits to be exact, and it is an error.
  */
 typedef struct MtfFinish
 {

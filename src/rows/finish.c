@@ -51,6 +51,19 @@ check_misfits(const Step *step, const TupleTableSlot *slot)
 					errhint("To read such values as NULL, set the option on_mismatch to 'null'.")));
 }
 
+static void
+check_digits(const Step *step, ExprContext *econtext)
+{
+	bool isnull;
+	Datum too_many = ExecEvalExprSwitchContext(step->expr, econtext, &isnull);
+
+	if (isnull || !DatumGetBool(too_many))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					errmsg("the remote sum may need more digits than the server computes with"),
+					errhint("Set mongo_tenant.enable_aggregate_pushdown to off for this query.")));
+}
+
 void
 mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econtext)
 {
@@ -61,6 +74,8 @@ mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econt
 
 		if (step->expr == NULL)
 			check_misfits(step, slot);
+		else if (step->attno == 0)
+			check_digits(step, econtext);
 		else
 			slot->tts_values[step->attno - 1] =
 				ExecEvalExprSwitchContext(step->expr, econtext, &slot->tts_isnull[step->attno - 1]);

@@ -1,0 +1,21 @@
+/*
+ * compute.h
+ *	  Computed values (arithmetic, CASE) → lowered terms, when the server gets them exactly right.
+ */
+#ifndef MTF_COMPUTE_H
+#define MTF_COMPUTE_H
+
+#include "base/compat.h"
+#include "base/compat_planner.h"
+#include "plan/classify.h"
+
+/* The exact term of a value expression; NULL: it has none. */
+extern MtfTerm *mtf_compute(MtfLowering *lowering, Node *node);
+
+/* Every field that the term reads. */
+extern List *mtf_term_fields(MtfTerm *term);
+
+/* A constant of a computed value, as a numeric expression. */
+extern Node *mtf_compute_constant_as_numeric(Node *constant);
+
+#endif /* MTF_COMPUTE_H */
