@@ -1,6 +1,6 @@
 /*
  * decode_probe.c
- *	  The decoder without a server: documents as bytea in, rows of a foreign table out.
+ *	  Options, recheck and decoder without a server: documents as bytea in, rows or verdicts out.
  *
  * For tests only.  The row type of a foreign table names the table whose options and columns count:
  *
@@ -31,12 +31,14 @@
 #include "options/option.h"
 #include "options/uri.h"
 #include "rows/decode.h"
+#include "tenant/recheck.h"
 
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(decode_probe);
 PG_FUNCTION_INFO_V1(decode_probe_uri);
 PG_FUNCTION_INFO_V1(decode_probe_owners);
+PG_FUNCTION_INFO_V1(decode_probe_recheck);
 PG_FUNCTION_INFO_V1(decode_probe_bench);
 PG_FUNCTION_INFO_V1(decode_probe_bench_libbson);
 PG_FUNCTION_INFO_V1(decode_probe_fuzz);
@@ -156,6 +158,43 @@ decode_probe_owners(PG_FUNCTION_ARGS)
 	mtf_options_check_owners(mtf_server_options(PG_GETARG_OID(0)),
 							 mtf_user_options(PG_GETARG_OID(0), PG_GETARG_OID(1)));
 	PG_RETURN_VOID();
+}
+
+/*
+ * decode_probe_recheck(field text, is_array bool, tenant text, tenant_integer bigint, bytea[])
+ * RETURNS text[]: "ok" or why not, of each document in turn by one recheck, which learns on the way.
+ */
+Datum
+decode_probe_recheck(PG_FUNCTION_ARGS)
+{
+	MtfRecheck *recheck =
+		mtf_recheck_create(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_BOOL(1));
+	Edge *edge = create_edge(1 << 20);
+	Datum *documents;
+	Datum *verdicts;
+	bool *nulls;
+	int n;
+
+	if (PG_ARGISNULL(3))
+	{
+		text *tenant = PG_GETARG_TEXT_PP(2);
+
+		mtf_recheck_accept_string(recheck, VARDATA_ANY(tenant), VARSIZE_ANY_EXHDR(tenant));
+	}
+	else
+		mtf_recheck_accept_integer(recheck, PG_GETARG_INT64(3));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(4), BYTEAOID, -1, false, TYPALIGN_INT, &documents,
+					  &nulls, &n);
+	verdicts = palloc(n * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+	{
+		Size len = VARSIZE_ANY_EXHDR(documents[i]);
+		const char *why = mtf_recheck_document(
+			recheck, place_at_edge(edge, VARDATA_ANY(documents[i]), len), len);
+
+		verdicts[i] = CStringGetTextDatum(why == NULL ? "ok" : why);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(verdicts, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* decode_probe_bench(anyelement, bytea[], int) RETURNS float8: µs per document */
