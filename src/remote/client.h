@@ -73,6 +73,9 @@ extern MtfClient *mtf_connection_lease(MtfConnection *connection, const char *re
 extern MtfClient *mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim,
 											   int64 deadline);
 
+/* Destroy the clients that nobody has borrowed: their servers may have changed their roles. */
+extern void mtf_connection_drop_idle(MtfConnection *connection);
+
 /*
  * Remember that the client's session may still have work on its server: whoever speaks to that server
  * next ends it.  Never raises.

@@ -255,9 +255,8 @@ forget_client(MtfClient *client)
 	mtf_client_destroy(client);
 }
 
-/* Destroy the clients that nobody has borrowed, and doom the others. */
-static void
-drop_clients(MtfConnection *connection)
+void
+mtf_connection_drop_idle(MtfConnection *connection)
 {
 	dlist_mutable_iter iter;
 
@@ -265,10 +264,20 @@ drop_clients(MtfConnection *connection)
 	{
 		MtfClient *client = dlist_container(MtfClient, node, iter.cur);
 
-		client->doomed = true;
 		if (!client->leased)
 			forget_client(client);
 	}
+}
+
+/* Destroy the clients that nobody has borrowed, and doom the others. */
+static void
+drop_clients(MtfConnection *connection)
+{
+	dlist_iter iter;
+
+	mtf_connection_drop_idle(connection);
+	dlist_foreach(iter, &connection->clients) dlist_container(MtfClient, node, iter.cur)->doomed =
+		true;
 }
 
 static void

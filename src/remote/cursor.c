@@ -40,6 +40,8 @@
 
 #define CODE_CURSOR_NOT_FOUND 43
 
+#define CLOSE_WAIT_US INT64CONST(100000)
+
 typedef enum CursorState
 {
 	CURSOR_NEW,
@@ -47,6 +49,12 @@ typedef enum CursorState
 	CURSOR_DONE, /* the server has nothing more; a batch may still be here */
 	CURSOR_CLOSED
 } CursorState;
+
+typedef struct PipelineShape
+{
+	int64 limit;  /* of a $limit that ends the pipeline; 0: none */
+	bool gathers; /* a stage keeps documents before it passes any on */
+} PipelineShape;
 
 struct MtfCursor
 {
@@ -58,6 +66,7 @@ struct MtfCursor
 	const char *database;
 	const char *collection;
 	char *ns;
+	PipelineShape shape;
 	CursorState state;
 	MtfClient *client; /* borrowed; NULL before the first command and after the last */
 
@@ -77,6 +86,41 @@ struct MtfCursor
 };
 
 /* ---- opening and closing ---- */
+
+static PipelineShape
+pipeline_shape(const MtfPipeline *pipeline)
+{
+	PipelineShape shape = {0};
+	bson_iter_t stages;
+	bson_iter_t stage;
+
+	if (!bson_iter_init(&stages, mtf_pipeline_stages(pipeline)))
+		return shape;
+	while (bson_iter_next(&stages))
+	{
+		const char *name;
+
+		if (!BSON_ITER_HOLDS_DOCUMENT(&stages) || !bson_iter_recurse(&stages, &stage) ||
+			!bson_iter_next(&stage))
+			continue;
+		name = bson_iter_key(&stage);
+		if (strcmp(name, "$limit") == 0)
+			shape.limit = bson_iter_as_int64(&stage);
+		else if (strcmp(name, "$project") != 0)
+			shape.limit = 0;
+		if (strcmp(name, "$sort") == 0 || strcmp(name, "$group") == 0)
+			shape.gathers = true;
+	}
+	return shape;
+}
+
+static bool
+is_outstanding(MtfCursor *cursor)
+{
+	MtfStream *stream = mtf_client_stream(cursor->client);
+
+	return stream != NULL && mtf_stream_is_outstanding(stream);
+}
 
 static void
 release_client(MtfCursor *cursor)
@@ -163,6 +207,7 @@ mtf_cursor_open(MtfConnection *connection, const MtfPipeline *pipeline,
 	cursor->options = *options;
 	cursor->database = mtf_scope_database(scope);
 	cursor->collection = mtf_scope_collection(scope);
+	cursor->shape = pipeline_shape(pipeline);
 	cursor->ns = psprintf("%s.%s", cursor->database, cursor->collection);
 	cursor->buffer.context = CurrentMemoryContext;
 	cursor->command = mtf_bson_create(CurrentMemoryContext);
@@ -177,6 +222,9 @@ mtf_cursor_open(MtfConnection *connection, const MtfPipeline *pipeline,
 void
 mtf_cursor_close(MtfCursor *cursor)
 {
+	/* A batch asked for ahead: the connection is worth a short wait, which an interrupt may end. */
+	if (cursor->client != NULL && cursor->driver == NULL && is_outstanding(cursor))
+		(void) mtf_wire_drain(cursor->client, mtf_clock() + CLOSE_WAIT_US);
 	close_quietly(cursor);
 	cursor->at = cursor->end = NULL;
 	if (cursor->buffer.data != NULL)
@@ -211,35 +259,13 @@ reply_deadline(const MtfCursor *cursor)
 	return mtf_clock() + wait * 1000;
 }
 
-/* A $limit that ends the pipeline: the server closes its cursor only when it looks one further. */
-static int64
-pipeline_limit(const MtfPipeline *pipeline)
-{
-	bson_iter_t stages;
-	bson_iter_t stage;
-	int64 limit = 0;
-
-	if (!bson_iter_init(&stages, mtf_pipeline_stages(pipeline)))
-		return 0;
-	while (bson_iter_next(&stages))
-	{
-		if (!BSON_ITER_HOLDS_DOCUMENT(&stages) || !bson_iter_recurse(&stages, &stage) ||
-			!bson_iter_next(&stage))
-			continue;
-		if (strcmp(bson_iter_key(&stage), "$limit") == 0)
-			limit = bson_iter_as_int64(&stage);
-		else if (strcmp(bson_iter_key(&stage), "$project") != 0)
-			limit = 0;
-	}
-	return limit;
-}
-
 static int32
 first_batch_size(const MtfCursor *cursor)
 {
-	int64 limit = pipeline_limit(cursor->pipeline);
+	int64 limit = cursor->shape.limit;
 	int64 size = cursor->options.batch_size > 0 ? cursor->options.batch_size : FIRST_BATCH;
 
+	/* A server closes its cursor only when it looks one further. */
 	if (limit > 0 && limit < size)
 		return (int32) limit + 1;
 	if (cursor->options.first_batch > 0 && cursor->options.first_batch < size)
@@ -271,6 +297,9 @@ append_options(const MtfCursor *cursor, bson_t *command)
 			 bson_append_document_end(command, &child);
 	if (ok && limit > 0)
 		ok = BSON_APPEND_INT64(command, "maxTimeMS", limit);
+	/* The default from MongoDB 6.0 on: a sort or a group does not end at 100 MB. */
+	if (ok && cursor->shape.gathers)
+		ok = BSON_APPEND_BOOL(command, "allowDiskUse", true);
 	if (ok && cursor->options.read_concern != NULL)
 		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "readConcern", &child) &&
 			 BSON_APPEND_UTF8(&child, "level", cursor->options.read_concern) &&
@@ -341,7 +370,8 @@ take_batch(MtfCursor *cursor, const MtfReply *reply, const char *batch_name)
 	bson_iter_t field;
 	const uint8_t *batch = NULL;
 	uint32_t batch_len = 0;
-	int64 id = -1;
+	int64 id = 0;
+	bool has_id = false;
 	bool ns_ok = false;
 
 	if (!bson_iter_init_from_data(&iter, reply->data, reply->len) ||
@@ -355,11 +385,14 @@ take_batch(MtfCursor *cursor, const MtfReply *reply, const char *batch_name)
 		if (strcmp(key, batch_name) == 0 && BSON_ITER_HOLDS_ARRAY(&field))
 			bson_iter_array(&field, &batch_len, &batch);
 		else if (strcmp(key, "id") == 0 && BSON_ITER_HOLDS_INT64(&field))
+		{
 			id = bson_iter_int64(&field);
+			has_id = true;
+		}
 		else if (strcmp(key, "ns") == 0 && BSON_ITER_HOLDS_UTF8(&field))
 			ns_ok = strcmp(bson_iter_utf8(&field, NULL), cursor->ns) == 0;
 	}
-	if (batch == NULL || batch_len < 5 || id == -1)
+	if (batch == NULL || batch_len < 5 || !has_id)
 		raise_reply(cursor, "The cursor of the reply is incomplete.");
 	if (!ns_ok)
 		raise_reply(cursor, "The reply belongs to another collection.");
@@ -389,14 +422,6 @@ static MtfIo
 send_command(MtfCursor *cursor)
 {
 	return mtf_wire_send(cursor->client, cursor->command, reply_deadline(cursor));
-}
-
-static bool
-is_outstanding(MtfCursor *cursor)
-{
-	MtfStream *stream = mtf_client_stream(cursor->client);
-
-	return stream != NULL && mtf_stream_is_outstanding(stream);
 }
 
 static void raise_io(MtfCursor *cursor, MtfIo io, const char *command) pg_attribute_noreturn();
@@ -446,7 +471,10 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 		cursor->id = 0;
 	/* It is no longer the server that was chosen: the next query chooses again. */
 	if (code_is_retryable((int) error->code))
+	{
 		cursor->client->doomed = true;
+		mtf_connection_drop_idle(cursor->connection);
+	}
 	mtf_error_raise(error, &doc, command);
 }
 
@@ -469,6 +497,7 @@ lease_again(MtfCursor *cursor, int64 deadline)
 
 	cursor->client->doomed = true;
 	release_client(cursor);
+	mtf_connection_drop_idle(cursor->connection);
 	while (cursor->client == NULL)
 	{
 		PG_TRY();
