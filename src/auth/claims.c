@@ -13,6 +13,7 @@
 #include "auth/key.h"
 #include "auth/strict.h"
 
+#include "common/int.h"
 #include "utils/memutils.h"
 
 #define PATH_SEPARATOR   '.'
@@ -61,7 +62,7 @@ saturating_add(int64 a, int64 b)
 {
 	int64 sum;
 
-	if (__builtin_add_overflow(a, b, &sum))
+	if (pg_add_s64_overflow(a, b, &sum))
 		return b > 0 ? PG_INT64_MAX : PG_INT64_MIN;
 	return sum;
 }
@@ -71,7 +72,7 @@ saturating_sub(int64 a, int64 b)
 {
 	int64 difference;
 
-	if (__builtin_sub_overflow(a, b, &difference))
+	if (pg_sub_s64_overflow(a, b, &difference))
 		return b < 0 ? PG_INT64_MAX : PG_INT64_MIN;
 	return difference;
 }
@@ -146,7 +147,6 @@ short_type(const char *typ)
 	return pg_strncasecmp(typ, "application/", 12) == 0 ? typ + 12 : typ;
 }
 
-/* ASCII only: pg_strcasecmp folds other bytes by locale, but both sides must then be ASCII. */
 static bool
 same_type(const char *a, const char *b)
 {

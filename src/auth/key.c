@@ -103,23 +103,31 @@ public_pem(MemoryContext context, EVP_PKEY *pkey, int *len)
 	return pem;
 }
 
-/* An EVP_PKEY from its parameters, checked by OpenSSL; NULL when it is not a valid public key. */
+/* OpenSSL's full check of a public key; for RSA it looks for primes and takes milliseconds. */
+static bool
+pkey_checks(EVP_PKEY *pkey)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	bool ok = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}
+
+/* An EVP_PKEY from its parameters; NULL when they make no public key. */
 static EVP_PKEY *
 pkey_from_params(const char *type, OSSL_PARAM *params)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	EVP_PKEY_CTX *check = NULL;
 	EVP_PKEY *pkey = NULL;
 
 	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-		EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1 ||
-		(check = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL)) == NULL ||
-		EVP_PKEY_public_check(check) != 1)
+		EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
 	{
 		EVP_PKEY_free(pkey);
 		pkey = NULL;
 	}
-	EVP_PKEY_CTX_free(check);
 	EVP_PKEY_CTX_free(ctx);
 	ERR_clear_error();
 	return pkey;
@@ -168,6 +176,27 @@ bit_length(MtfKeyBytes bytes)
 	return bits;
 }
 
+static const char modulus_refusal[] = "the modulus of an RSA key is not a product of large primes";
+
+/* Is the number divisible by 2 or by an odd number up to 751?  Cheap enough for every load. */
+static bool
+has_small_factor(MtfKeyBytes n)
+{
+	BIGNUM *bn = BN_bin2bn(n.data, (int) n.len, NULL);
+	bool found = bn == NULL || !BN_is_odd(bn);
+
+	for (BN_ULONG divisor = 3; divisor <= 751 && !found; divisor += 2)
+		found = BN_mod_word(bn, divisor) == 0;
+	BN_free(bn);
+	return found;
+}
+
+const char *
+mtf_key_prove(const MtfKey *key)
+{
+	return key->type != MTF_KEY_RSA || pkey_checks(key->pkey) ? NULL : modulus_refusal;
+}
+
 /* The RSA numbers as an EVP_PKEY; no palloc in here. */
 static EVP_PKEY *
 rsa_pkey(MtfKeyBytes n, MtfKeyBytes e)
@@ -210,6 +239,8 @@ mtf_key_rsa(MemoryContext context, MtfKeyBytes n, MtfKeyBytes e, const char **wh
 		*why = "the exponent of an RSA key is even or 1";
 	else if (bit_length(e) > 64)
 		*why = "the exponent of an RSA key has more than 64 bits";
+	else if (has_small_factor(n))
+		*why = modulus_refusal;
 	if (*why != NULL)
 		return NULL;
 
@@ -217,7 +248,7 @@ mtf_key_rsa(MemoryContext context, MtfKeyBytes n, MtfKeyBytes e, const char **wh
 	pkey = rsa_pkey(n, e);
 	if (pkey == NULL)
 	{
-		*why = "the modulus of an RSA key is not a product of large primes";
+		*why = "the cryptographic library refuses an RSA key";
 		return NULL;
 	}
 	key = finish_key(context, guard, pkey, MTF_KEY_RSA,
@@ -272,8 +303,9 @@ mtf_key_ec(MemoryContext context, const char *name, MtfKeyBytes x, MtfKeyBytes y
 	}
 	guard = mtf_guard_arm(context, destroy_pkey);
 	pkey = ec_pkey(curve, x, y);
-	if (pkey == NULL)
+	if (pkey == NULL || !pkey_checks(pkey))
 	{
+		EVP_PKEY_free(pkey);
 		*why = "the point of an EC key is not on its curve";
 		return NULL;
 	}

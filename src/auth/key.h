@@ -3,7 +3,8 @@
  *	  One verification key: how it is made, what it may verify.  Private to the auth room.
  *
  * JWK and PEM end in the same constructors, so that no format is judged more mildly than another.
- * A key that exists has passed every check; whoever holds one need not ask again.
+ * A key that exists has passed every check but those of mtf_key_prove(), which are made where keys are
+ * defined.
  */
 #ifndef MTF_KEY_H
 #define MTF_KEY_H
@@ -57,6 +58,9 @@ extern MtfKey *mtf_key_okp(MemoryContext context, const char *curve, MtfKeyBytes
 						   const char **why);
 extern MtfKey *mtf_key_oct(MemoryContext context, MtfKeyBytes k, const char **why);
 extern MtfKey *mtf_key_pem(MemoryContext context, const char *pem, size_t len, const char **why);
+
+/* The checks that are too slow for every load; NULL, or why the key is refused (static). */
+extern const char *mtf_key_prove(const MtfKey *key);
 
 /* The key of a set for a token's kid (NULL: none named) and algorithm, or NULL and *why (static). */
 extern const MtfKey *mtf_keyset_find(const MtfKeySet *set, const char *kid, MtfAlgorithm algorithm,

@@ -97,6 +97,15 @@ mtf_keyset_algorithms(const MtfKeySet *set)
 	return algorithms;
 }
 
+bool
+mtf_keyset_prove(const MtfKeySet *set, const char **why)
+{
+	*why = NULL;
+	for (int i = 0; i < mtf_keyset_count(set) && *why == NULL; i++)
+		*why = mtf_key_prove(set->keys[i]);
+	return *why == NULL;
+}
+
 const MtfKey *
 mtf_keyset_find(const MtfKeySet *set, const char *kid, MtfAlgorithm algorithm, const char **why)
 {

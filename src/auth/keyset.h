@@ -57,6 +57,13 @@ extern bool mtf_keyset_add_pem(MtfKeySet *set, const char *kid, const char *pem,
 							   const char **why);
 extern bool mtf_keyset_add_secret(MtfKeySet *set, const char *kid, const char *secret, size_t len,
 								  const char **why);
+
+/*
+ * Checks that are too slow for every session's first token (5 to 40 ms for an RSA key): is its modulus
+ * a product of large primes?  To be made where keys are defined.  False and *why (static).
+ */
+extern bool mtf_keyset_prove(const MtfKeySet *set, const char **why);
+
 extern int mtf_keyset_count(const MtfKeySet *set);
 
 /* The algorithms that some key of the set can verify, as a set of MTF_ALG_BIT. */

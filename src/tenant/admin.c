@@ -124,6 +124,7 @@ static void
 check_provider(const char *name)
 {
 	const MtfProvider *provider;
+	const char *why;
 
 	CommandCounterIncrement();
 	AcceptInvalidationMessages();
@@ -136,6 +137,11 @@ check_provider(const char *name)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("provider \"%s\" could not be used", name),
 						errdetail_internal("%s", provider->why)));
+	/* What would cost every session's first token too much. */
+	if (provider->trust.keys != NULL && !mtf_keyset_prove(provider->trust.keys, &why))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("provider \"%s\" could not be used", name), errdetail_internal("%s", why)));
 }
 
 static void

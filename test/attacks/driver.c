@@ -114,7 +114,7 @@ load_keys(const json_t *provider, const char **why)
 		if (!ok)
 			return NULL;
 	}
-	return set;
+	return mtf_keyset_prove(set, why) ? set : NULL;
 }
 
 static bool

@@ -51,6 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (load(set, (char) data[0], (const char *) data + 1, size - 1, &why))
 	{
 		require(mtf_keyset_count(set) > 0);
+		require(mtf_keyset_prove(set, &why) == (why == NULL));
 		for (int i = 0; i < mtf_keyset_count(set); i++)
 			require(strlen(mtf_keyset_thumbprint(set, i)) == 64);
 	}
