@@ -115,14 +115,21 @@ may_hold_token(const char *text, const char *token)
 	return false;
 }
 
+/* Every session of the same role can read pg_stat_activity. */
+static void
+mask_activity(const char *token)
+{
+	if (MyBackendType == B_BACKEND && debug_query_string != NULL &&
+		may_hold_token(debug_query_string, token))
+		pgstat_report_activity(STATE_RUNNING, "<statement with mongo_tenant.jwt>");
+}
+
 void
 mtf_jwt_assign(const char *newval, void *extra)
 {
 	current_extra = extra;
-	/* Every session of the same role can read pg_stat_activity. */
-	if (newval != NULL && newval[0] != '\0' && MyBackendType == B_BACKEND &&
-		debug_query_string != NULL && may_hold_token(debug_query_string, newval))
-		pgstat_report_activity(STATE_RUNNING, "<statement with mongo_tenant.jwt>");
+	if (newval != NULL && newval[0] != '\0')
+		mask_activity(newval);
 }
 
 const char *
@@ -131,7 +138,10 @@ mtf_jwt_show(void)
 	return mtf_setting_jwt != NULL && mtf_setting_jwt[0] != '\0' ? "********" : "";
 }
 
-/* Runs for every log line: no allocation, no error. */
+/*
+ * Runs for every log line: no allocation, no error.  A statement that fails may never have come to the
+ * setting, so its text is hidden from pg_stat_activity here too.
+ */
 static void
 hide_statement(ErrorData *edata)
 {
@@ -141,6 +151,13 @@ hide_statement(ErrorData *edata)
 	if (!edata->hide_ctx && edata->context != NULL &&
 		may_hold_token(edata->context, mtf_setting_jwt))
 		edata->hide_ctx = true;
+	if (edata->internalquery != NULL && may_hold_token(edata->internalquery, mtf_setting_jwt))
+	{
+		edata->internalquery = NULL;
+		edata->internalpos = 0;
+	}
+	if (edata->elevel >= ERROR)
+		mask_activity(mtf_setting_jwt);
 	if (prev_emit_log_hook != NULL)
 		prev_emit_log_hook(edata);
 }

@@ -231,8 +231,11 @@ def visible(world):
         is_(tenant(world, user), "UA", "it was set all the same")
         # Statements that fail are logged with their text.
         for statement in ("SET mongo_tenant.jwt = '%s' oops", "SELECT set_config('mongo_tenant.jwt', '%s', false), 1/0",
-                          "SELECT '%s'::text, 1/0", "DO $$ BEGIN PERFORM set_config('mongo_tenant.jwt', '%s', false), 1/0; END $$"):
+                          "SELECT '%s'::text, 1/0", "DO $$ BEGIN PERFORM set_config('mongo_tenant.jwt', '%s', false), 1/0; END $$",
+                          "DO $x$ BEGIN EXECUTE $$SELECT set_config('mongo_tenant.jwt', '%s', false) oops oops$$; END $x$"):
             throws(("42601", "22012"), lambda: user.execute(statement % token), "fails: " + statement)
+            seen = world.value(watcher, look, pid)
+            ok("ey" not in seen, "pg_stat_activity hides it as well") or diag(seen)
         throws("22012", lambda: user.execute("SELECT 'logged' || 1/0"), "another statement that fails (control)")
 
 
