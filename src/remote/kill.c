@@ -47,20 +47,22 @@ static bool
 build_kill_cursors(MtfClient *client, bson_t *command, const char *database, const char *collection,
 				   int64 id)
 {
-	bson_t child;
+	bson_t list = BSON_INITIALIZER;
+	bool ok;
 
-	return BSON_APPEND_UTF8(command, "killCursors", collection) &&
-		   BSON_APPEND_ARRAY_UNSAFE_BEGIN(command, "cursors", &child) &&
-		   BSON_APPEND_INT64(&child, "0", id) && bson_append_array_end(command, &child) &&
-		   mtf_wire_append_common(client, command, database, false);
+	ok = BSON_APPEND_UTF8(command, "killCursors", collection) &&
+		 BSON_APPEND_INT64(&list, "0", id) && BSON_APPEND_ARRAY(command, "cursors", &list) &&
+		 mtf_wire_append_common(client, command, database, false);
+	bson_destroy(&list);
+	return ok;
 }
 
 static bool
 build_kill_sessions(MtfClient *client, bson_t *command, const MtfSession *sessions, int n)
 {
-	bson_t list;
+	bson_t list = BSON_INITIALIZER;
 	bson_t child;
-	bool ok = BSON_APPEND_ARRAY_BEGIN(command, "killSessions", &list);
+	bool ok = true;
 
 	for (int i = 0; ok && i < n; i++)
 	{
@@ -72,8 +74,10 @@ build_kill_sessions(MtfClient *client, bson_t *command, const MtfSession *sessio
 								sizeof(sessions[i].uuid)) &&
 			 bson_append_document_end(&list, &child);
 	}
-	return ok && bson_append_array_end(command, &list) &&
-		   mtf_wire_append_common(client, command, "admin", false);
+	ok = ok && BSON_APPEND_ARRAY(command, "killSessions", &list) &&
+		 mtf_wire_append_common(client, command, "admin", false);
+	bson_destroy(&list);
+	return ok;
 }
 
 /* Send the kill and wait for its answer: afterwards the work has ended.  False: not in time. */
