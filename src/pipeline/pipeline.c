@@ -95,9 +95,10 @@ write_bounds(StringInfo out, const uint8 *condition, uint32 len, List **paths)
 }
 
 /*
- * The stage {$match: {tenant: {$eq: value}, path: bounds, …}}, and the positions of the terms that it
- * says in full.  Servers join it with the next stage; but one of them (secantusd-rs, measured) looks
- * for an index only in a first $match without $and and $type.
+ * The stage {$match: {tenant: value, path: bounds, …}}, and the positions of the terms that it says in
+ * full.  Servers join it with the next stage; but one of them (secantusd-rs, measured) looks for an
+ * index only in a first $match without $and and $type, and for further fields of it only behind a
+ * value that stands without $eq.
  */
 static Bitmapset *
 write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms)
@@ -115,7 +116,10 @@ write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	initStringInfo(&term);
 	mtf_scope_append_equality(pipeline->scope, tenant);
 	if (!bson_empty(tenant))
-		write_bounds(out, bson_get_data(tenant), tenant->len, &paths);
+	{
+		appendBinaryStringInfo(out, (const char *) bson_get_data(tenant) + 4, tenant->len - 5);
+		paths = list_make1((char *) mtf_scope_field(pipeline->scope));
+	}
 	foreach (cell, terms)
 	{
 		int start;

@@ -515,15 +515,8 @@ mtf_scope_append_match(const MtfScope *scope, bson_t *match)
 void
 mtf_scope_append_equality(const MtfScope *scope, bson_t *match)
 {
-	bson_t *equal;
-
-	if (scope->shared || scope->array)
-		return;
-	equal = mtf_bson_create(CurrentMemoryContext);
-	append_value(scope, equal, "$eq");
-	if (!BSON_APPEND_DOCUMENT(match, scope->field, equal))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the filter is too large")));
+	if (!scope->shared && !scope->array)
+		append_value(scope, match, scope->field);
 }
 
 static void

@@ -44,8 +44,9 @@ extern bool mtf_scope_is_shared(const MtfScope *scope);
 extern void mtf_scope_append_match(const MtfScope *scope, bson_t *match);
 
 /*
- * Append only the equality, {t: {$eq: v}}, for a stage in front that an index can serve: it lets
- * through whatever the predicate lets through.  Nothing when shared, or when the field is an array.
+ * Append only the equality, {t: v} (v is a scalar, so this is $eq), for a stage in front that an index
+ * can serve: it lets through whatever the predicate lets through.  Nothing when shared, or when the
+ * field is an array.
  */
 extern void mtf_scope_append_equality(const MtfScope *scope, bson_t *match);
 
