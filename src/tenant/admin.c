@@ -14,6 +14,7 @@
 #include "foreign/foreign.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 
 #include "options/option.h"
@@ -229,6 +230,36 @@ check_create_provider(FunctionCallInfo fcinfo)
 	"  CASE WHEN pg_catalog.jsonb_typeof($2 -> 'keys') = 'array' THEN $2 -> 'keys'"                \
 	"  ELSE pg_catalog.jsonb_build_array($2) END) k"
 
+/*
+ * Refuse keys before they are written anywhere: a private key must not reach a table or the log of its
+ * changes, nor the server's log by the statement's text.
+ */
+static void
+refuse_keys(const char *why)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the keys cannot be used"),
+					errdetail_internal("%s", why), errhidestmt(true), errhidecontext(true)));
+}
+
+static void
+check_jwks(Datum jwks)
+{
+	const char *json = mtf_text_to_utf8(DatumGetCString(DirectFunctionCall1(jsonb_out, jwks)));
+	const char *why;
+
+	if (!mtf_keyset_add_jwks(mtf_keyset_create(CurrentMemoryContext), json, strlen(json), &why))
+		refuse_keys(why);
+}
+
+static void
+check_pem(const char *kid, const char *pem)
+{
+	const char *why;
+
+	if (!mtf_keyset_add_pem(mtf_keyset_create(CurrentMemoryContext), kid, pem, strlen(pem), &why))
+		refuse_keys(why);
+}
+
 static void
 add_jwks(FunctionCallInfo fcinfo, const char *provider, Datum jwks)
 {
@@ -247,6 +278,8 @@ mtf_create_provider(PG_FUNCTION_ARGS)
 	char *name = arg_text(fcinfo, CREATE_NAME);
 
 	check_create_provider(fcinfo);
+	if (!PG_ARGISNULL(CREATE_JWKS))
+		check_jwks(PG_GETARG_DATUM(CREATE_JWKS));
 	connect();
 	/* Keys that a dropped provider of this name left behind (foreign keys may be off) stay dead. */
 	run_arguments(fcinfo, "DELETE FROM mongo_tenant.provider_key WHERE provider = $1", 1, types);
@@ -294,6 +327,7 @@ mtf_add_key_pem(PG_FUNCTION_ARGS)
 	const char *texts[3] = {arg_text(fcinfo, 0), arg_text(fcinfo, 1), arg_text(fcinfo, 2)};
 
 	require_text(texts[2], "pem");
+	check_pem(texts[1], texts[2]);
 	connect();
 	require_provider(fcinfo, texts[0]);
 	run_texts(fcinfo,
@@ -312,6 +346,7 @@ mtf_add_key_jwks(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1))
 		refuse("argument \"jwks\" must not be empty");
+	check_jwks(PG_GETARG_DATUM(1));
 	connect();
 	require_provider(fcinfo, provider);
 	add_jwks(fcinfo, provider, PG_GETARG_DATUM(1));

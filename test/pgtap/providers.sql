@@ -39,7 +39,7 @@ SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', 
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', '{"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}', '{HS256}')$$, '22023', NULL, 'a secret outside of a file');
 SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$,
 	jsonb_build_object('keys', jsonb_build_array(:'jwks_rs'::jsonb -> 'keys' -> 0, :'jwks_rs'::jsonb -> 'keys' -> 0))),
-	'23505', NULL, 'one kid twice');
+	'22023', NULL, 'one kid twice');
 SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$, :'jwks_rs'), '22023', NULL, 'a key of another provider');
 SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', %L)$$,
 	:'jwks_other'::jsonb #- '{keys,0,n}'), '22023', NULL, 'half a key');

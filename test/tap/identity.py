@@ -135,6 +135,22 @@ def files(world, admin):
         denied(world, user, "HS256 with the public key of an RS256 provider")
 
 
+def private_keys(world, admin):
+    """A key given by mistake: refused before it is written down anywhere."""
+    key = tokens.Key("ES256", kid="oops")
+    whole = {**key.jwk(), "d": tokens.b64url(b"canary-private-number-0123456789")}
+    for name, statement, argument in (
+            ("JWK", "SELECT mongo_tenant.add_key('test', '%s'::jsonb)", json.dumps(whole)),
+            ("JWK Set", "SELECT mongo_tenant.create_provider('p', 'https://p', '{x}', '%s')", json.dumps({"keys": [whole]})),
+            ("PEM", "SELECT mongo_tenant.add_key('test', 'oops', '%s')", key.private_pem())):
+        error = throws("22023", lambda: admin.execute(statement % argument), "a private key as " + name)
+        if error is not None:
+            ok("canary" not in str(error) and "BEGIN" not in str(error), "and no word of it in the message")
+    with open(world.cluster.log) as log:
+        text = log.read()
+    ok(whole["d"] not in text and "BEGIN PRIVATE KEY" not in text, "nor in the log")
+
+
 def expiry(world):
     """The configured leeway is 30 seconds: a token that expired 28 seconds ago has two left."""
     now = int(time.time())
@@ -348,6 +364,7 @@ with World(own_cluster=True) as world:
         revocations(world, admin)
         providers(world, admin)
         files(world, admin)
+        private_keys(world, admin)
         expiry(world)
         token_scope(world, admin)
         placeholder(world)
