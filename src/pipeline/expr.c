@@ -21,6 +21,8 @@
 
 #include "pipeline/literal.h"
 #include "pipeline/operand.h"
+#include "pipeline/pattern.h"
+#include "pipeline/value.h"
 
 /* Above these a list is no filter worth its bytes: only the field's presence is asked for. */
 #define MAX_LIST_LITERALS 20000
@@ -653,6 +655,100 @@ write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 	return write_each(field, op, list, false, out, key);
 }
 
+/* --- LIKE ------------------------------------------------------------------------------------------ */
+
+static MtfVerdict
+write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const char *key)
+{
+	MtfLiteral literal;
+	MtfMark condition;
+	char *regex;
+
+	if (value->isnull)
+		return MTF_NEVER;
+	/* A pattern that PostgreSQL will refuse, or NOT LIKE, is asked of every document with a value. */
+	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal) ||
+		(regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE)) ==
+			NULL)
+		return write_present(term->field, out, key);
+	condition = mtf_write_begin(out, key);
+	mtf_write_regex(out, term->field->path, regex, "s");
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
+/* --- jsonb ------------------------------------------------------------------------------------------ */
+
+/*
+ * The text of a member is a string's own; a number, a date, an ObjectId, … may render as the same
+ * text, so all that is no string comes along.
+ */
+static MtfVerdict
+write_json_text(const MtfTerm *term, const MtfValue *value, StringInfo out, const char *key)
+{
+	static const char *const others[] = {"double",
+										 "object",
+										 "array",
+										 "binData",
+										 "objectId",
+										 "bool",
+										 "date",
+										 "regex",
+										 "int",
+										 "timestamp",
+										 "long",
+										 "decimal",
+										 "minKey",
+										 "maxKey",
+										 "javascript",
+										 "symbol",
+										 "javascriptWithScope",
+										 "dbPointer",
+										 NULL};
+	MtfValueList list = {NULL};
+	MtfLiteral *literals;
+	MtfMark condition;
+	MtfMark either;
+	int n = 0;
+
+	if (value->isnull)
+		return MTF_NEVER;
+	if (term->op == MTF_OP_NOT_DISTINCT)
+		list = mtf_expand_list(value);
+	else
+	{
+		list.values = palloc(sizeof(MtfValue));
+		list.values[list.n++] = *value;
+	}
+	if (list.n == 0)
+		return MTF_NEVER;
+	literals = palloc(sizeof(MtfLiteral) * list.n);
+	if (list.n > MAX_LIST_LITERALS)
+		return write_exists(out, key, term->field->path);
+	for (int i = 0; i < list.n; i++)
+		n += mtf_literal_of(&list.values[i], &literals[n]);
+	condition = mtf_write_begin(out, key);
+	either = mtf_write_begin_array(out, "$or");
+	write_list(out, "0", term->field->path, "$in", literals, n);
+	write_type(out, "1", term->field->path, others);
+	mtf_write_end(out, either);
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
+/* --- two fields ------------------------------------------------------------------------------------- */
+
+static MtfVerdict
+write_two_fields(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+				 const char *key)
+{
+	MtfMark condition = mtf_write_begin(out, key);
+
+	mtf_value_write_condition(context, term, out, "$expr");
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
 /* --- the tree ------------------------------------------------------------------------------------ */
 
 /* EXPLAIN shows what is not known yet as "$n". */
@@ -747,6 +843,10 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 		case MTF_TERM_COMPARE: return write_comparison(term->field, term->op, value, out, key);
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL: return write_list_term(term, value, out, key);
+		case MTF_TERM_LIKE:
+		case MTF_TERM_ILIKE: return write_like(term, value, out, key);
+		case MTF_TERM_JSON_TEXT: return write_json_text(term, value, out, key);
+		case MTF_TERM_COMPARE_FIELDS: return write_two_fields(context, term, out, key);
 		case MTF_TERM_NULL: return write_absent(term->field, out, key);
 		case MTF_TERM_NOT_NULL: return write_present(term->field, out, key);
 		case MTF_TERM_TRUTH:
@@ -796,7 +896,9 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_TRUE:
-		case MTF_TERM_FALSE: return true;
+		case MTF_TERM_FALSE:
+		case MTF_TERM_COMPARE_FIELDS: return true;
+		case MTF_TERM_LIKE: return term->field->trust && term->op == MTF_OP_EQ;
 		case MTF_TERM_COMPARE: return comparison_is_exact(term->field, term->op);
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL:

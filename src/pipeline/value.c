@@ -22,6 +22,7 @@
 
 #include "pipeline/literal.h"
 #include "pipeline/operand.h"
+#include "pipeline/pattern.h"
 
 /* --- building blocks --------------------------------------------------------------------------- */
 
@@ -814,6 +815,70 @@ write_group(const MtfExprContext *context, const MtfTerm *term, StringInfo out, 
 	end_call(out, &call);
 }
 
+/* The value matches the pattern, which is sound (classify.c). */
+static void
+write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *value,
+		   StringInfo out, const char *key)
+{
+	MtfLiteral literal;
+	Bound bound;
+	Call not = {0};
+	MtfMark call;
+	MtfMark match;
+	char *regex;
+
+	if (value->isnull || !mtf_literal_of(value, &literal) ||
+		(regex = mtf_pattern_to_regex(literal.data, literal.len, false)) == NULL)
+	{
+		mtf_write_bool(out, key, false);
+		return;
+	}
+	bound = begin_bound(context, term->field, out, key);
+	key = next(&bound.all);
+	if (term->op == MTF_OP_NE)
+	{
+		not = begin_call(out, key, "$not");
+		key = next(&not );
+	}
+	call = mtf_write_begin(out, key);
+	match = mtf_write_begin(out, "$regexMatch");
+	mtf_write_word(out, "input", V);
+	mtf_write_regex(out, "regex", regex, "s");
+	mtf_write_end(out, match);
+	mtf_write_end(out, call);
+	if (term->op == MTF_OP_NE)
+		end_call(out, &not );
+	end_bound(out, &bound);
+}
+
+/* {$let: {vars: {v: …, w: …}, in: {$and: [both not null, comparison]}}} */
+static void
+write_fields_comparison(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+						const char *key)
+{
+	const MtfTerm *left = linitial(term->args);
+	const MtfTerm *right = lsecond(term->args);
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	Call all;
+	Call compare;
+
+	mtf_value_write_field(context, left->field, out, "v");
+	mtf_value_write_field(context, right->field, out, "w");
+	mtf_write_end(out, vars);
+	all = begin_call(out, "in", "$and");
+	write_not_null(out, next(&all), V);
+	write_not_null(out, next(&all), "$$w");
+	compare = begin_call(out, next(&all), mtf_op_word(term->op));
+	mtf_write_word(out, next(&compare), V);
+	mtf_write_word(out, next(&compare), "$$w");
+	end_call(out, &compare);
+	end_call(out, &all);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}
+
 /* EXPLAIN shows a value that is not known yet as "$n". */
 static void
 write_unknown_value(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
@@ -856,6 +921,8 @@ mtf_value_write_condition(const MtfExprContext *context, const MtfTerm *term, St
 			break;
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL: write_list_comparison(context, term, value, out, key); break;
+		case MTF_TERM_LIKE: write_like(context, term, value, out, key); break;
+		case MTF_TERM_COMPARE_FIELDS: write_fields_comparison(context, term, out, key); break;
 		case MTF_TERM_NULL: write_unknown_field(context, term->field, out, key); break;
 		case MTF_TERM_NOT_NULL: mtf_value_write_known(context, term->field, out, key); break;
 		case MTF_TERM_TRUTH:

@@ -18,6 +18,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -180,6 +181,39 @@ find_field(MtfLowering *lowering, Node *node)
 		return field_of_column(column, i);
 	}
 	return NULL;
+}
+
+/* A jsonb column as the start of a path to its members; the whole document has none of its own. */
+static MtfField *
+find_json(MtfLowering *lowering, Var *var)
+{
+	for (int i = 0; i < lowering->nrels; i++)
+	{
+		const MtfColumnMap *map = lowering->rels[i].map;
+		const MtfColumn *column;
+		MtfField *field;
+
+		if (var->varno != lowering->rels[i].rti || var->varlevelsup != 0 || var->varattno < 1 ||
+			var->varattno > map->natts)
+			continue;
+		column = map->columns[var->varattno - 1];
+		if (column == NULL || column->kind != MTF_KIND_JSONB ||
+			(column->nsegments > 0 && !mtf_column_is_addressable(column)))
+			return NULL;
+		field = field_of_column(column, i);
+		field->exact = field->trust = false;
+		if (column->nsegments == 0)
+			field->path = NULL;
+		return field;
+	}
+	return NULL;
+}
+
+static bool
+is_integer_field(const MtfField *field)
+{
+	return field->kind == MTF_KIND_INT2 || field->kind == MTF_KIND_INT4 ||
+		   field->kind == MTF_KIND_INT8;
 }
 
 /* Can the executor evaluate `node` before any row of ours is known? */
@@ -442,17 +476,234 @@ split_operands(MtfLowering *lowering, Node *left, Node *right, MtfOp *op, MtfFie
 	return true;
 }
 
+/* --- LIKE, arrays, jsonb members, two columns ------------------------------------------------------ */
+
+/* A pattern that PostgreSQL takes: an escape character at its end is an error there. */
+static bool
+is_sound_pattern(Node *node)
+{
+	char *pattern;
+	size_t escapes = 0;
+
+	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+		return false;
+	pattern = TextDatumGetCString(castNode(Const, node)->constvalue);
+	for (size_t i = strlen(pattern); i > 0 && pattern[i - 1] == '\\'; i--)
+		escapes++;
+	return escapes % 2 == 0;
+}
+
+static MtfTerm *
+lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
+{
+	MtfField *field = find_field(lowering, linitial(expr->args));
+	Node *pattern = lsecond(expr->args);
+	MtfOp op = negate ? negated(row->op) : row->op;
+	MtfTerm *term;
+
+	if (field == NULL || field->kind != MTF_KIND_TEXT || field->any_id ||
+		!is_value(lowering, pattern))
+		return local(lowering, operand_reason(lowering, linitial(expr->args), pattern));
+	if (!collation_allows(lowering, field, MTF_OP_EQ, expr->inputcollid))
+		return NULL;
+	if (row->form == MTF_FORM_ILIKE && op != MTF_OP_EQ)
+		return local(lowering, "NOT ILIKE would lose letters whose case is not ASCII's");
+	term = mtf_term_create(row->form == MTF_FORM_LIKE ? MTF_TERM_LIKE : MTF_TERM_ILIKE, op, field,
+						   value_index(lowering, pattern), NIL);
+	term->exact = row->form == MTF_FORM_LIKE && field->exact && is_sound_pattern(pattern);
+	lowering->why = row->why;
+	return term;
+}
+
+/* The field of an array column's elements: conditions on it hold if one element satisfies them. */
+static MtfField *
+element_field(MtfLowering *lowering, Node *node)
+{
+	MtfField *field = find_field(lowering, node);
+
+	if (field == NULL || field->kind != MTF_KIND_ARRAY)
+		return NULL;
+	field->kind = field->element;
+	field->typmod = -1;
+	field->exact = field->trust = false;
+	return field;
+}
+
+/* array @> values and array && values */
+static MtfTerm *
+lower_array_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
+{
+	MtfField *field = element_field(lowering, linitial(expr->args));
+	Node *list = lsecond(expr->args);
+	bool any = row->form == MTF_FORM_OVERLAPS;
+
+	if (any && field == NULL)
+	{
+		field = element_field(lowering, lsecond(expr->args));
+		list = linitial(expr->args);
+	}
+	if (negate || field == NULL || !is_value(lowering, list))
+		return local(lowering, "not an array column and an array value");
+	if ((list = fit_value(field, list, true)) == NULL ||
+		!collation_allows(lowering, field, MTF_OP_EQ, expr->inputcollid))
+		return local(lowering, "the elements compare by rules that have no remote form");
+	lowering->why = row->why;
+	return mtf_term_create(any ? MTF_TERM_ANY : MTF_TERM_ALL, MTF_OP_EQ, field,
+						   value_index(lowering, list), NIL);
+}
+
+/* value op ANY (array column): one element satisfies `element op' value`. */
+static MtfTerm *
+lower_any_element(MtfLowering *lowering, ScalarArrayOpExpr *expr, const MtfShippable *row,
+				  bool negate)
+{
+	MtfField *field = element_field(lowering, lsecond(expr->args));
+	Node *value = linitial(expr->args);
+	MtfOp op = commuted(row->op);
+
+	if (field == NULL || negate || !expr->useOr || op == MTF_OP_NE || !is_value(lowering, value))
+		return NULL;
+	if ((value = fit_value(field, value, false)) == NULL ||
+		!collation_allows(lowering, field, op, expr->inputcollid))
+		return NULL;
+	lowering->why = "an array field satisfies a condition if one element does";
+	return mtf_term_create(MTF_TERM_COMPARE, op, field, value_index(lowering, value), NIL);
+}
+
+/* Is the key of a member one that a path can name? */
+static bool
+is_plain_key(Node *node, char **key)
+{
+	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+		return false;
+	*key = TextDatumGetCString(castNode(Const, node)->constvalue);
+	return (*key)[0] != '\0' && (*key)[0] != '$' && strchr(*key, '.') == NULL;
+}
+
+/* The field of `column -> 'a' -> 'b'` (or ->>): the column's path and the keys. */
+static MtfField *
+member_field(MtfLowering *lowering, Node *node)
+{
+	const MtfShippable *row;
+	MtfField *field;
+	OpExpr *expr;
+	char *key;
+
+	if (IsA(node, Var))
+		return find_json(lowering, (Var *) node);
+	expr = (OpExpr *) node;
+	if (!IsA(node, OpExpr) || (row = mtf_shippable_find(expr->opfuncid)) == NULL ||
+		row->form != MTF_FORM_MEMBER || !is_plain_key(lsecond(expr->args), &key) ||
+		(field = member_field(lowering, linitial(expr->args))) == NULL)
+		return NULL;
+	field->path = field->path == NULL ? key : psprintf("%s.%s", field->path, key);
+	return field;
+}
+
+/* The field whose text `column ->> …` is; NULL when it is none. */
+static MtfField *
+member_text_field(MtfLowering *lowering, Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (!IsA(node, OpExpr) || ((OpExpr *) node)->opfuncid != F_JSONB_OBJECT_FIELD_TEXT)
+		return NULL;
+	return member_field(lowering, node);
+}
+
+/* member = value, or member = ANY (values) */
+static MtfTerm *
+lower_member(MtfLowering *lowering, Node *member, Node *value, MtfOp op, bool is_list,
+			 Oid collation)
+{
+	MtfField *field = member_text_field(lowering, member);
+	Oid type = is_list ? get_element_type(exprType(value)) : exprType(value);
+
+	if (field == NULL || op != MTF_OP_EQ || !is_value(lowering, value) ||
+		(type != TEXTOID && type != VARCHAROID) ||
+		(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+		return NULL;
+	lowering->why = "strings by value, other types rechecked";
+	return mtf_term_create(MTF_TERM_JSON_TEXT, is_list ? MTF_OP_NOT_DISTINCT : MTF_OP_EQ, field,
+						   value_index(lowering, value), NIL);
+}
+
+/* Do two fields compare the same way here and there? */
+static bool
+fields_compare(MtfLowering *lowering, const MtfField *left, const MtfField *right, MtfOp op,
+			   Oid collation)
+{
+	bool integers = is_integer_field(left) && is_integer_field(right);
+
+	if (!left->exact || !right->exact || left->rel != right->rel)
+		return false;
+	if (!integers && left->kind != right->kind)
+		return false;
+	switch ((MtfKind) left->kind)
+	{
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8:
+		case MTF_KIND_BOOL:
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ: return true;
+		case MTF_KIND_TEXT: return collation_allows(lowering, left, op, collation);
+		default: return false;
+	}
+}
+
+static MtfTerm *
+lower_two_fields(MtfLowering *lowering, OpExpr *expr, MtfOp op)
+{
+	MtfField *left = find_field(lowering, linitial(expr->args));
+	MtfField *right = find_field(lowering, lsecond(expr->args));
+	MtfTerm *term;
+
+	if (left == NULL || right == NULL || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT ||
+		!fields_compare(lowering, left, right, op, expr->inputcollid))
+		return NULL;
+	term = mtf_term_create(MTF_TERM_COMPARE_FIELDS, op, NULL, -1,
+						   list_make2(mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, left, -1, NIL),
+									  mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, right, -1, NIL)));
+	term->exact = true;
+	lowering->why = NULL;
+	return term;
+}
+
+/* The forms of a binary operator that are not a column and a value; NULL: none of them. */
+static MtfTerm *
+lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
+{
+	Node *left = linitial(expr->args);
+	Node *right = lsecond(expr->args);
+	MtfTerm *term = lower_member(lowering, left, right, op, false, expr->inputcollid);
+
+	if (term == NULL)
+		term = lower_member(lowering, right, left, op, false, expr->inputcollid);
+	if (term == NULL)
+		term = lower_two_fields(lowering, expr, op);
+	return term;
+}
+
 static MtfTerm *
 lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate)
 {
 	const MtfShippable *row = mtf_shippable_find(expr->opfuncid);
 	MtfField *field;
+	MtfTerm *term;
 	Node *value;
 	MtfOp op;
 
+	if (row != NULL && !distinct && (row->form == MTF_FORM_LIKE || row->form == MTF_FORM_ILIKE))
+		return lower_like(lowering, expr, row, negate);
+	if (row != NULL && !distinct &&
+		(row->form == MTF_FORM_CONTAINS || row->form == MTF_FORM_OVERLAPS))
+		return lower_array_operator(lowering, expr, row, negate);
 	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
 		return local(lowering, function_label(expr->opfuncid));
 	op = distinct ? MTF_OP_DISTINCT : row->op;
+	if ((term = lower_other_comparison(lowering, expr, negate ? negated(op) : op)) != NULL)
+		return term;
 	if (!split_operands(lowering, linitial(expr->args), lsecond(expr->args), &op, &field, &value))
 		return NULL;
 	if (negate)
@@ -471,10 +722,17 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 	MtfField *field = find_field(lowering, linitial(expr->args));
 	Node *list = lsecond(expr->args);
 	bool any = expr->useOr != negate;
+	MtfTerm *term;
 	MtfOp op;
 
 	if (row == NULL || row->form != MTF_FORM_COMPARE)
 		return local(lowering, function_label(expr->opfuncid));
+	if ((term = lower_any_element(lowering, expr, row, negate)) != NULL)
+		return term;
+	if (any && !negate &&
+		(term = lower_member(lowering, linitial(expr->args), list, row->op, true,
+							 expr->inputcollid)) != NULL)
+		return term;
 	if (field == NULL || !is_value(lowering, list))
 		return local(lowering, operand_reason(lowering, linitial(expr->args), list));
 	if ((list = fit_value(field, list, true)) == NULL)

@@ -50,9 +50,8 @@ typedef enum MtfTermKind
 	MTF_TERM_TRUTH,    /* boolean field: op says which of IS [NOT] TRUE, IS [NOT] FALSE */
 	MTF_TERM_LIKE,     /* field [NOT] LIKE value: op is EQ or NE */
 	MTF_TERM_ILIKE,
-	MTF_TERM_HAS,     /* array field holds value: value = ANY (field) */
-	MTF_TERM_HAS_ALL, /* array field @> value */
-	MTF_TERM_HAS_ANY, /* array field && value */
+	MTF_TERM_JSON_TEXT, /* the text of a jsonb member is value, or (op NOT_DISTINCT) one of values */
+	MTF_TERM_COMPARE_FIELDS, /* op between the two fields that are args */
 
 	MTF_TERM_FIELD = 100,
 	MTF_TERM_VALUE,

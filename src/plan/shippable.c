@@ -91,6 +91,24 @@ static const MtfShippable table[] = {
 	ONE(TEXT_GT, GT, EXACT, "$gt", "byte order; C collations only"),
 	ONE(TEXT_GE, GE, EXACT, "$gte", "byte order; C collations only"),
 
+	/* LIKE: `_` is one character, `%` any number, newlines too; ILIKE over-matches on purpose. */
+	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "anchored, escaped pattern; exact for constant patterns"),
+	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT,
+			 "documents that have the field; exact for constant patterns"),
+	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET,
+			 "ASCII letters in either case; patterns of ASCII only"),
+
+	/* Arrays: a condition on an array field holds if one element satisfies it. */
+	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",
+	 "each element is there"},
+	{F_ARRAYOVERLAP, MTF_FORM_OVERLAPS, MTF_OP_EQ, SUPERSET, "$in", "one of the elements is there"},
+
+	/* jsonb: text of a member; what is no string there might render as the same text. */
+	{F_JSONB_OBJECT_FIELD_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path",
+	 "strings by value, other types rechecked"},
+	{F_JSONB_OBJECT_FIELD, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path",
+	 "a member is a field below"},
+
 	/* Boolean. */
 	ONE(BOOLEQ, EQ, EXACT, "$eq", "booleans only equal booleans"),
 	ONE(BOOLNE, NE, EXACT, "$ne", "booleans only equal booleans"),
