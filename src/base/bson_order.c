@@ -56,6 +56,7 @@ fill_step(MtfStep *step, const uint8 *bytes, uint32 size)
 {
 	unsigned char head[8] = {0};
 	unsigned char mask[8] = {0};
+	uint8 size_class = mtf_bson_sizes[bytes[0]];
 
 	memcpy(head, bytes, Min(size, 8));
 	memset(mask, 0xFF, Min(size, 8));
@@ -66,8 +67,13 @@ fill_step(MtfStep *step, const uint8 *bytes, uint32 size)
 	step->bytes = bytes;
 	step->owner = NULL;
 	step->type = bytes[0];
-	step->fixed = mtf_bson_sizes[bytes[0]];
-	step->op = step->fixed <= 16 ? MTF_STEP_SKIP_FIXED : MTF_STEP_SKIP_OTHER;
+	step->skip = size_class <= 16              ? MTF_SKIP_FIXED
+				 : size_class == MTF_SIZE_TEXT ? MTF_SKIP_TEXT
+											   : MTF_SKIP_OTHER;
+	step->least = size + (step->skip == MTF_SKIP_FIXED  ? size_class
+						  : step->skip == MTF_SKIP_TEXT ? 5
+														: 0);
+	step->readable = Max(step->least, 8);
 }
 
 void
@@ -90,8 +96,15 @@ mtf_order_learn(MtfOrder *order, const uint8 *at, const uint8 *end)
 	}
 	/* No element is that long. */
 	memset(&order->steps[nsteps], 0, sizeof(MtfStep));
-	order->steps[nsteps].size = PG_UINT32_MAX;
+	order->steps[nsteps].least = PG_UINT32_MAX;
+	order->steps[nsteps].readable = PG_UINT32_MAX;
 	order->nsteps = nsteps;
+}
+
+bool
+mtf_step_matches_last(const MtfStep *step, const uint8 *at, uint32 available)
+{
+	return step->least <= available && memcmp(at, step->bytes, step->size) == 0;
 }
 
 const MtfStep *

@@ -14,24 +14,26 @@
 #include "base/compat.h"
 #include "base/bson_raw.h"
 
-/* How to step over a value; a walker's own operations are numbered from MTF_STEP_OWN. */
-enum
+/* How to step over a value. */
+typedef enum MtfSkip
 {
-	MTF_STEP_SKIP_FIXED,
-	MTF_STEP_SKIP_OTHER,
-	MTF_STEP_OWN
-};
+	MTF_SKIP_FIXED,
+	MTF_SKIP_TEXT,
+	MTF_SKIP_OTHER
+} MtfSkip;
 
 /* An expected element: its type and its name with the NUL, by words. */
 typedef struct MtfStep
 {
 	uint64 head; /* first eight bytes, masked */
 	uint64 mask;
-	uint64 tail; /* last eight bytes, when there are more than eight */
-	uint32 size;
+	uint64 tail;     /* last eight bytes, when there are more than eight */
+	uint32 size;     /* of type and name */
+	uint32 least;    /* bytes that the smallest such element has */
+	uint32 readable; /* of which at least eight can be read at once */
 	uint8 type;
-	uint8 fixed; /* bytes of the value, when they are at most 16 */
-	uint8 op;
+	uint8 skip;
+	uint8 op;           /* the owner's */
 	int32 tag;          /* the owner's */
 	void *owner;        /* NULL: nobody's, skipped */
 	const uint8 *bytes; /* type, name, NUL */
@@ -78,9 +80,12 @@ mtf_load_native(const void *at)
 	return word;
 }
 
+/* mtf_step_matches() where fewer than `readable` bytes are left. */
+extern bool mtf_step_matches_last(const MtfStep *step, const uint8 *at, uint32 available);
+
 /*
- * Does the element at `at` have the step's type and name?  Its name ends before `end`: the zero there
- * is the document's own and ends no name.
+ * Does the element at `at` have the step's type and name, and room for the smallest value of its type?
+ * Its name ends before `end`: the zero there is the document's own and ends no name.
  */
 static inline bool
 mtf_step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
@@ -88,13 +93,13 @@ mtf_step_matches(const MtfStep *step, const uint8 *at, const uint8 *end)
 	uint32 available = (uint32) (end - at);
 	uint32 size = step->size;
 
-	if (unlikely(available < 8))
-		return size <= available && memcmp(at, step->bytes, size) == 0;
+	if (unlikely(available < step->readable))
+		return mtf_step_matches_last(step, at, available);
 	if ((mtf_load_native(at) ^ step->head) & step->mask)
 		return false;
 	if (size <= 8)
 		return true;
-	if (unlikely(size > available) || mtf_load_native(at + size - 8) != step->tail)
+	if (mtf_load_native(at + size - 8) != step->tail)
 		return false;
 	return size <= 16 || memcmp(at + 8, step->bytes + 8, size - 16) == 0;
 }
@@ -135,13 +140,26 @@ mtf_name_hash(const void *name, uint32 size)
 	return (uint32) (head >> 32);
 }
 
-/* Size of the value that follows a matching step; MTF_BSON_BAD when it does not fit. */
+/* The value of a matching element. */
+static inline const uint8 *
+mtf_step_value(const MtfStep *step, const uint8 *at)
+{
+	return at + step->size;
+}
+
+/* Size of the value of a matching element; MTF_BSON_BAD when it does not fit. */
 static inline uint32
 mtf_step_value_size(const MtfStep *step, const uint8 *value, const uint8 *end)
 {
-	if (step->fixed <= 16)
-		return step->fixed <= (uint32) (end - value) ? step->fixed : MTF_BSON_BAD;
-	return mtf_bson_size(step->type, value, end);
+	uint32 length;
+
+	if (step->skip == MTF_SKIP_FIXED)
+		return step->least - step->size;
+	if (step->skip != MTF_SKIP_TEXT)
+		return mtf_bson_size(step->type, value, end);
+	/* That four bytes are there, matching has told. */
+	length = mtf_load_u32(value);
+	return length - 1 < (uint32) (end - value) - 4 ? length + 4 : MTF_BSON_BAD;
 }
 
 /*

@@ -84,21 +84,6 @@ mtf_bson_size_slow(uint8 size_class, const uint8 *value, uint32 available)
 }
 
 bool
-mtf_bson_open(const uint8 *document, uint32 available, const uint8 **at, const uint8 **end)
-{
-	uint32 length;
-
-	if (available < 5)
-		return false;
-	length = mtf_load_u32(document);
-	if (length < 5 || length > available || document[length - 1] != 0)
-		return false;
-	*at = document + 4;
-	*end = document + length - 1;
-	return true;
-}
-
-bool
 mtf_bson_read(const uint8 **at, const uint8 *end, MtfElement *element)
 {
 	const uint8 *p = *at;

@@ -126,8 +126,20 @@ typedef struct MtfElement
  * Frame a document of at most `available` bytes: false when its length or its last byte is wrong.
  * `at` and `end` then delimit its elements.
  */
-extern bool mtf_bson_open(const uint8 *document, uint32 available, const uint8 **at,
-						  const uint8 **end);
+static inline bool
+mtf_bson_open(const uint8 *document, uint32 available, const uint8 **at, const uint8 **end)
+{
+	uint32 length;
+
+	if (unlikely(available < 5))
+		return false;
+	length = mtf_load_u32(document);
+	if (unlikely(length < 5 || length > available || document[length - 1] != 0))
+		return false;
+	*at = document + 4;
+	*end = document + length - 1;
+	return true;
+}
 
 /* Read the element at *at, which is before `end`; false when it is invalid. */
 extern bool mtf_bson_read(const uint8 **at, const uint8 *end, MtfElement *element);

@@ -50,7 +50,7 @@ typedef struct MtfChild
 /* What to do with an element of the expected name and type. */
 typedef enum MtfOp
 {
-	OP_GENERAL = MTF_STEP_OWN, /* everything that has no operation of its own below */
+	OP_GENERAL, /* everything that has no operation of its own below */
 	OP_NULL,
 	OP_INT4,
 	OP_INT8_OF_INT32,
@@ -370,16 +370,10 @@ value_size(uint8 type, const uint8 *value, const uint8 *end)
 	return size;
 }
 
-static inline void
-need(const uint8 *value, const uint8 *end, uint32 size)
-{
-	if (unlikely((uint32) (end - value) < size))
-		mtf_bson_raise_invalid();
-}
-
 /*
  * Do what a matching step of somebody says with the value at `value`; the size of the value.  An
- * operation that finds its value unusual leaves it to the general way.
+ * operation that finds its value unusual leaves it to the general way.  That values of fixed size are
+ * there, matching has told.
  */
 static pg_attribute_always_inline uint32
 run_step(MtfDecoder *decoder, const MtfStep *step, const uint8 *value, const uint8 *end)
@@ -392,38 +386,40 @@ run_step(MtfDecoder *decoder, const MtfStep *step, const uint8 *value, const uin
 	{
 		case OP_NULL: return 0;
 		case OP_INT4:
-			need(value, end, size = 4);
+			size = 4;
 			datum = Int32GetDatum((int32) mtf_load_u32(value));
 			break;
 		case OP_INT8_OF_INT32:
-			need(value, end, size = 4);
+			size = 4;
 			datum = Int64GetDatum((int32) mtf_load_u32(value));
 			break;
 		case OP_INT8:
-			need(value, end, size = 8);
+			size = 8;
 			datum = Int64GetDatum((int64) mtf_load_u64(value));
 			break;
 		case OP_FLOAT8:
-			need(value, end, size = 8);
+			size = 8;
 			datum = Float8GetDatum(mtf_load_double(value));
 			break;
 		case OP_BOOL:
-			need(value, end, size = 1);
+			size = 1;
 			if (unlikely(*value > 1))
 				mtf_bson_raise_invalid();
 			datum = BoolGetDatum(*value == 1);
 			break;
 		case OP_TIMESTAMP:
-			need(value, end, size = 8);
+			size = 8;
 			if (unlikely(!mtf_timestamp_from_bson(value, &datum)))
 				goto general;
 			break;
 		case OP_OBJECTID:
-			need(value, end, size = 12);
+			size = 12;
 			datum = mtf_objectid_text(value, &decoder->arena);
 			break;
 		case OP_TEXT:
-			size = value_size(MTF_BSON_STRING, value, end);
+			size = mtf_step_value_size(step, value, end);
+			if (unlikely(size == MTF_BSON_BAD))
+				mtf_bson_raise_invalid();
 			if (unlikely(!mtf_plain_text(child->targets, value, size, &decoder->arena, &datum)))
 				goto general;
 			break;
@@ -532,7 +528,6 @@ mtf_decoder_row(MtfDecoder *decoder, const uint8 *doc, uint32 len, Datum *values
 	const uint8 *at;
 	const uint8 *end;
 
-	memset(values, 0, decoder->natts * sizeof(Datum));
 	memset(isnull, true, decoder->natts * sizeof(bool));
 	if (!mtf_bson_open(doc, len, &at, &end) || end != doc + len - 1)
 		mtf_bson_raise_invalid();

@@ -20,11 +20,11 @@ typedef struct MtfDecoder MtfDecoder;
 extern MtfDecoder *mtf_decoder_create(int natts, MtfColumn **columns);
 
 /*
- * Decode one document into values/isnull (natts each).  The values last until the next call on this
- * decoder: they live in memory of the decoder, in `doc`, or in the current memory context, which the
- * caller resets per row.  Raises 22xxx naming the column for a value that does not fit under
- * on_mismatch 'error' (the BSON type is named, the value is not), XX001 for invalid BSON.  What fits
- * which type is told in value.h.
+ * Decode one document into values/isnull (natts each; of a NULL the value is left alone).  The values
+ * last until the next call on this decoder: they live in memory of the decoder, in `doc`, or in the
+ * current memory context, which the caller resets per row.  Raises 22xxx naming the column for a value
+ * that does not fit under on_mismatch 'error' (the BSON type is named, the value is not), XX001 for
+ * invalid BSON.  What fits which type is told in value.h.
  *
  * Of a field that occurs twice, the first one counts.  A path that meets an array where it has a name
  * does not fit; one that meets another value is missing, hence NULL.
