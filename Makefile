@@ -55,7 +55,7 @@ $(OBJS): $(wildcard $(srcdir)/src/*/*.h)
 
 FORMAT_FILES = mongo_tenant_fdw.c $(wildcard src/*/*.[ch])
 
-.PHONY: format format-check demo check run-tests check-matrix bench
+.PHONY: format format-check demo check run-tests check-long check-matrix bench
 format:
 	clang-format -i $(FORMAT_FILES)
 format-check:
@@ -68,6 +68,8 @@ check: run-tests
 check: private SHELL = true
 run-tests:
 	./test/run
+check-long:
+	./test/check-long
 check-matrix:
 	./test/matrix/run
 bench:
