@@ -6,6 +6,7 @@ token is nowhere to be seen; each denial stands beside the same statement that i
 import json
 import os
 import re
+import threading
 import time
 
 import jwt
@@ -284,6 +285,30 @@ def commits(world, admin):
         is_(len(user.execute("FETCH 1 FROM c").fetchall()), 1, "WITH HOLD over a catalog (control)")
 
 
+def locked_rows(world, admin):
+    """EvalPlanQual runs a plan again in an executor state of its own: the identity is the outer one's."""
+    admin.execute("CREATE TABLE jobs (id int PRIMARY KEY, tenant text, state text);"
+                  " INSERT INTO jobs SELECT i, t, 'new' FROM generate_series(1, 3) i, (VALUES ('UA')) v(t);"
+                  " ALTER TABLE jobs ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON jobs USING (tenant = mongo_tenant.tenant());"
+                  " GRANT SELECT, UPDATE ON jobs TO mtf_app")
+    with world.connect("UA") as first, world.connect("UA") as second:
+        for name, change, expected in (("updated", "UPDATE jobs SET state = 'busy' WHERE id = 1", [(1, "busy", "secret of UA")]),
+                                       ("given to another tenant", "UPDATE jobs SET tenant = 'DL' WHERE id = 1", [])):
+            admin.execute("BEGIN")
+            admin.execute(change)
+            got = []
+            waiting = threading.Thread(target=lambda: got.extend(second.execute(
+                "SELECT j.id, j.state, a.secret FROM jobs j JOIN accounts a ON a.id = j.id WHERE j.id = 1 FOR UPDATE OF j").fetchall()))
+            waiting.start()
+            deadline = time.monotonic() + 20
+            while not world.value(first, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
+                                  second.info.backend_pid) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            admin.execute("COMMIT")
+            waiting.join(30)
+            is_(got, expected, "a locked row that was " + name + " meanwhile")
+
+
 def bypass(world, admin):
     everybody = world.mongo["accounts"].count_documents({})
     admin.execute("CREATE ROLE mtf_reader LOGIN; CREATE ROLE mtf_auditor; GRANT mtf_auditor TO mtf_reader; GRANT mtf_app TO mtf_reader")
@@ -371,6 +396,7 @@ with World(own_cluster=True) as world:
         visible(world)
         parallel(world, admin)
         commits(world, admin)
+        locked_rows(world, admin)
         bypass(world, admin)
         audit(world, admin)
         statistics(world)
