@@ -53,6 +53,7 @@ class LyingServer:
     def __init__(self, answer):
         self.answer = answer
         self.commands = []
+        self.raw_commands = []  # as bytes: a dict cannot show a name that comes twice
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.uri = "mongodb://127.0.0.1:%d/" % self.port
@@ -111,6 +112,7 @@ class LyingServer:
         if name in ("ping", "endSessions", "killCursors"):
             connection.sendall(Reply({"ok": 1.0}).message(request))
             return True
+        self.raw_commands.append(body[5:5 + struct.unpack("<i", body[5:9])[0]])
         self.commands.append(command)
         answer = self.answer(command)
         if answer is None:

@@ -85,7 +85,8 @@ def tables(world, server):
             admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s?socketTimeoutMS=3000',"
                           " database 'x', providers 'test', tenant_field '%s', tenant_type '%s')"
                           % (table, server.uri, field, kind))
-            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text, owner text OPTIONS (path 'tenant_id'))"
+                          " SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
                           % (table, table, table))
 
 
@@ -165,23 +166,55 @@ def bad_documents(world, session, script):
 def every_command_names_its_tenant(world, session, script, server):
     script.first = lambda command: batch(command, [])
     server.commands.clear()
+    server.raw_commands.clear()
     for query in ("SELECT * FROM liar", "SELECT count(*) FROM liar", "SELECT name FROM liar WHERE id = 3 ORDER BY id LIMIT 1",
+                  "SELECT id FROM liar WHERE owner = 'DL'", "SELECT id FROM liar WHERE owner IN ('DL', 'UA') OR id > 0",
                   "SELECT DISTINCT name FROM liar", "SELECT a.id FROM liar a JOIN liar b USING (id)"):
         session.execute(query).fetchall()
-    ok(len(server.commands) >= 5, "%d commands were sent" % len(server.commands))
+    ok(len(server.commands) >= 7, "%d commands were sent" % len(server.commands))
     equality = {"tenant_id": {"$eq": "UA"}}
     want = [equality, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
-    for command in server.commands:
+    for command, raw in zip(server.commands, server.raw_commands):
         first, second = [stage.get("$match", {}) for stage in (command.get("pipeline") or [{}])[:2]]
-        ok(list(first.items())[:1] == [("tenant_id", "UA")], "the first stage is the tenant's equality, which an index serves") or diag(command)
-        terms = conjuncts(second)
-        ok(all(any(same(term, one) for term in terms) for one in want),
+        ok(list(first.items())[:1] == [("tenant_id", "UA")],
+           "the first stage begins with the tenant's equality, which an index serves") or diag(command)
+        ok(all(any(same(term, one) for term in conjuncts(second)) for one in want),
            "the second is the whole tenant predicate") or diag(command)
+        is_(repeated_names(raw), [], "no name comes twice in one document")
 
 
 def conjuncts(match):
-    """The terms of a $match, through nested $and."""
-    return [term for part in match["$and"] for term in conjuncts(part)] if list(match) == ["$and"] else [match]
+    """The terms of a $match: its names, and what is in its $and."""
+    return [term for name, value in match.items()
+            for term in ([one for part in value for one in conjuncts(part)] if name == "$and" else [{name: value}])]
+
+
+def repeated_names(raw):
+    """Names that come twice in a document or in one inside it: a server would keep one of them."""
+    names = [name for _, name, _ in elements(raw)]
+    inside = [name for kind, _, value in elements(raw) if kind in (3, 4) for name in repeated_names(value)]
+    return [name for name in set(names) if names.count(name) > 1] + inside
+
+
+def elements(raw):
+    """(type, name, value) of a document's own elements, read byte by byte."""
+    fixed = {1: 8, 7: 12, 8: 1, 9: 8, 10: 0, 16: 4, 17: 8, 18: 8, 19: 16, 255: 0, 127: 0}
+    at = 4
+    while raw[at]:
+        kind, end = raw[at], raw.index(b"\x00", at + 1)
+        name, start = raw[at + 1:end], end + 1
+        if kind in fixed:
+            size = fixed[kind]
+        elif kind in (3, 4):
+            size = struct.unpack_from("<i", raw, start)[0]
+        elif kind in (2, 13, 14):
+            size = 4 + struct.unpack_from("<i", raw, start)[0]
+        elif kind == 5:
+            size = 5 + struct.unpack_from("<i", raw, start)[0]
+        else:
+            raise ValueError("BSON type %d" % kind)
+        yield kind, name, raw[start:start + size]
+        at = start + size
 
 
 def same(term, wanted):
