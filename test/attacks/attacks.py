@@ -84,6 +84,7 @@ class Group:
     name: str
     providers: list
     cases: list = field(default_factory=list)
+    rules: dict = field(default_factory=dict)  # settings that only the driver can change
 
 
 class Context:
@@ -685,6 +686,24 @@ def rows_config(key, form):
         for value in (None, 1, "", ["x"], True):
             c.pair("required", "%s is %s" % (name, json.dumps(value)), "required",
                    c.token(payload=dict(full, **{name: value})), c.token(payload=dict(full, **{name: "x"})))
+    now = int(time.time())
+    c = ctx("no lifetime limit")
+    c.group.rules = {"max_lifetime": 0}
+    for what, value in (("the year 10000", 253402300800), ("2^63 - 1", 2 ** 63 - 1)):
+        c.pair("times", "no lifetime limit, exp is " + what, "times", c.token(payload={"exp": value}),
+               c.token(payload={"exp": 253402300799}))
+    c = ctx("no leeway")
+    c.group.rules = {"leeway": 0}
+    c.pair("times", "no leeway, expired just now", "times", c.token(payload={"exp": now}),
+           c.token(payload={"exp": now + 600}))
+    c = ctx("negative leeway")
+    c.group.rules = {"leeway": -(2 ** 63)}
+    c.pair("times", "negative leeway counts as none", "times", c.token(payload={"exp": now - 1, "iat": now - 9}),
+           c.token(payload={"exp": now + 600}))
+    c = ctx("endless leeway")
+    c.group.rules = {"leeway": 2 ** 63 - 1, "max_lifetime": 2 ** 63 - 1}
+    c.pair("times", "endless leeway, but exp is negative", "times", c.token(payload={"exp": -1, "iat": Absent}),
+           c.token(payload={"exp": 0, "iat": 0}))
     c = ctx("nested tenant", tenant_claim="app.tenant.id")
     nested = {"tenantId": "DL", "app": {"tenant": {"id": "UA"}}}
     for what, value in (("missing", {}), ("null in between", {"tenant": None}),
