@@ -18,6 +18,7 @@
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
 #include "remote/connection.h"
+#include "rows/exec_async.h"
 #include "rows/exec_scan.h"
 #include "rows/explain.h"
 #include "tenant/audit.h"
@@ -147,6 +148,8 @@ mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
 	routine->EndForeignScan = mtfEndForeignScan;
 
 	routine->ExplainForeignScan = mtfExplainForeignScan;
+
+	mtf_exec_async_set(routine);
 
 	PG_RETURN_POINTER(routine);
 }

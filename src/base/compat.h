@@ -35,6 +35,15 @@
 #include "commands/explain_state.h"
 #endif
 
+/* PostgreSQL 14: scans under Append that wait together. */
+#if PG_VERSION_NUM >= 140000
+#include "executor/execAsync.h"
+#define MTF_HAVE_ASYNC
+#define mtf_compat_is_async(planstate) ((planstate)->async_capable)
+#else
+#define mtf_compat_is_async(planstate) false
+#endif
+
 /* PostgreSQL 15: MarkGUCPrefixReserved replaced EmitWarningsOnPlaceholders. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)

@@ -68,6 +68,7 @@ struct MtfCursor
 	char *ns;
 	PipelineShape shape;
 	CursorState state;
+	bool asked;        /* NEW, and the aggregate is sent already */
 	MtfClient *client; /* borrowed; NULL before the first command and after the last */
 
 	/* direct */
@@ -534,8 +535,13 @@ start_direct(MtfCursor *cursor)
 		bson_error_t error;
 		MtfIo io;
 
-		build_aggregate(cursor);
-		io = send_command(cursor);
+		io = MTF_IO_OK;
+		if (!cursor->asked)
+		{
+			build_aggregate(cursor);
+			io = send_command(cursor);
+		}
+		cursor->asked = false;
 		if (io == MTF_IO_OK)
 			io = receive_reply(cursor, &reply);
 		if (io == MTF_IO_OK && mtf_wire_reply_ok(&reply, &error))
@@ -702,7 +708,8 @@ next_from_driver(MtfCursor *cursor, MtfDocument *document)
 static void
 start(MtfCursor *cursor)
 {
-	cursor->client = mtf_connection_lease(cursor->connection, cursor->options.read_preference);
+	if (cursor->client == NULL)
+		cursor->client = mtf_connection_lease(cursor->connection, cursor->options.read_preference);
 	if (cursor->client->direct)
 		start_direct(cursor);
 	else
@@ -728,6 +735,41 @@ mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
 	if (cursor->state == CURSOR_DONE && cursor->client != NULL)
 		release_client(cursor);
 	return found;
+}
+
+/* Send the aggregate and leave its reply for later; what fails is tried again by start_direct(). */
+static void
+start_ahead(MtfCursor *cursor)
+{
+	if (cursor->client == NULL)
+		cursor->client = mtf_connection_lease(cursor->connection, cursor->options.read_preference);
+	if (!cursor->client->direct || cursor->asked)
+		return;
+	build_aggregate(cursor);
+	cursor->asked = send_command(cursor) == MTF_IO_OK;
+	if (!cursor->asked)
+	{
+		cursor->client->doomed = true;
+		release_client(cursor);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+pgsocket
+mtf_cursor_ask(MtfCursor *cursor)
+{
+	MtfStream *stream;
+
+	if (cursor->at < cursor->end || cursor->driver != NULL)
+		return PGINVALID_SOCKET;
+	if (cursor->state == CURSOR_NEW)
+		start_ahead(cursor);
+	else if (cursor->state == CURSOR_OPEN && !is_outstanding(cursor))
+		ask_for_more(cursor);
+	if (cursor->client == NULL || !cursor->client->direct)
+		return PGINVALID_SOCKET;
+	stream = mtf_client_stream(cursor->client);
+	return stream == NULL ? PGINVALID_SOCKET : mtf_stream_descriptor(stream);
 }
 
 bool

@@ -45,6 +45,13 @@ extern MtfCursor *mtf_cursor_open(MtfConnection *connection, const MtfPipeline *
 /* The next document; false at the end of data only. */
 extern bool mtf_cursor_next(MtfCursor *cursor, MtfDocument *document);
 
+/*
+ * See to it that what mtf_cursor_next() will need has been asked for, and do not wait for it: the
+ * socket to wait on, or PGINVALID_SOCKET when the next document (or the end) is here, or when it must
+ * be waited for in mtf_cursor_next() itself.  May connect, and raises what connecting raises.
+ */
+extern pgsocket mtf_cursor_ask(MtfCursor *cursor);
+
 /* Kill the server's cursor if it is still open, and free everything.  Safe to call twice. */
 extern void mtf_cursor_close(MtfCursor *cursor);
 

@@ -619,6 +619,12 @@ mtf_socket_write(MtfSocket *sock, const struct iovec *iov, int iovcnt, size_t *d
 	return MTF_IO_OK;
 }
 
+pgsocket
+mtf_socket_descriptor(const MtfSocket *socket)
+{
+	return socket->use_tls ? PGINVALID_SOCKET : socket->fd;
+}
+
 bool
 mtf_socket_is_stale(MtfSocket *sock)
 {

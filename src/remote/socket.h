@@ -75,6 +75,12 @@ extern MtfIo mtf_socket_write(MtfSocket *socket, const struct iovec *iov, int io
 /* Wait until the last read or write that said MTF_IO_AGAIN may go on; opens the socket if need be. */
 extern MtfIo mtf_socket_wait(MtfSocket *socket, int64 deadline);
 
+/*
+ * The descriptor of a connected socket, for a wait set of others; PGINVALID_SOCKET under TLS, where
+ * what has arrived may be hidden in the library.
+ */
+extern pgsocket mtf_socket_descriptor(const MtfSocket *socket);
+
 /* True when an idle connection is unusable: closed by the peer, or with bytes nobody asked for. */
 extern bool mtf_socket_is_stale(MtfSocket *socket);
 

@@ -316,6 +316,14 @@ mtf_stream_is_outstanding(const MtfStream *stream)
 	return stream->outstanding;
 }
 
+pgsocket
+mtf_stream_descriptor(const MtfStream *stream)
+{
+	if (!stream->outstanding || stream->out_left > 0 || stream->pos < stream->filled)
+		return PGINVALID_SOCKET;
+	return mtf_socket_descriptor(stream->socket);
+}
+
 bool
 mtf_stream_is_stale(MtfStream *stream)
 {

@@ -62,4 +62,10 @@ extern MtfIo mtf_stream_drain(MtfStream *stream, int64 deadline);
 /* A request is sent and its reply not read to the end. */
 extern bool mtf_stream_is_outstanding(const MtfStream *stream);
 
+/*
+ * The descriptor that becomes readable when the outstanding reply arrives; PGINVALID_SOCKET when
+ * there is none to wait on.
+ */
+extern pgsocket mtf_stream_descriptor(const MtfStream *stream);
+
 #endif /* MTF_STREAM_H */

@@ -39,6 +39,8 @@ typedef struct MtfScanState
 	MtfCursor *cursor; /* NULL: not opened yet, or proven empty */
 	uint64 rows;
 	bool started;
+	pgsocket waits_for; /* of a scan under an asynchronous Append, else PGINVALID_SOCKET */
+	bool may_wait;      /* what was waited for has arrived */
 	MtfCursorStatistics finished; /* of the runs before this one */
 } MtfScanState;
 
@@ -94,6 +96,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	read_cursor_options(&state->options, driving);
 	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
 											   ALLOCSET_DEFAULT_SIZES);
+	state->waits_for = PGINVALID_SOCKET;
 	node->fdw_state = state;
 }
 
@@ -159,6 +162,29 @@ next_document(MtfScanState *state, MtfDocument *document)
 	return true;
 }
 
+/* Under an asynchronous Append: is the next document still on its way? */
+static bool
+must_wait(MtfScanState *state)
+{
+	state->waits_for = PGINVALID_SOCKET;
+	if (state->cursor != NULL && !state->may_wait)
+		state->waits_for = mtf_cursor_ask(state->cursor);
+	state->may_wait = false;
+	return state->waits_for != PGINVALID_SOCKET;
+}
+
+pgsocket
+mtf_exec_scan_waits_for(ForeignScanState *node)
+{
+	return ((MtfScanState *) node->fdw_state)->waits_for;
+}
+
+void
+mtf_exec_scan_continue(ForeignScanState *node)
+{
+	((MtfScanState *) node->fdw_state)->may_wait = true;
+}
+
 TupleTableSlot *
 mtfIterateForeignScan(ForeignScanState *node)
 {
@@ -169,6 +195,8 @@ mtfIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!state->started)
 		start_run(node, state);
+	if (mtf_compat_is_async(&node->ss.ps) && must_wait(state))
+		return slot;
 	if (!next_document(state, &document))
 		return slot;
 	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
@@ -197,6 +225,8 @@ end_run(MtfScanState *state)
 		state->cursor = NULL;
 	}
 	state->started = false;
+	state->waits_for = PGINVALID_SOCKET;
+	state->may_wait = false;
 	MemoryContextReset(state->run_context);
 }
 

@@ -16,6 +16,14 @@ extern TupleTableSlot *mtfIterateForeignScan(ForeignScanState *node);
 extern void mtfReScanForeignScan(ForeignScanState *node);
 extern void mtfEndForeignScan(ForeignScanState *node);
 
+/*
+ * For a scan that shares its waits with others (exec_async.c): the socket of what is missing, or
+ * PGINVALID_SOCKET when the last Iterate said the truth.  An Iterate that would have waited gave an
+ * empty slot instead; after mtf_exec_scan_continue() the next one waits if it must.
+ */
+extern pgsocket mtf_exec_scan_waits_for(ForeignScanState *node);
+extern void mtf_exec_scan_continue(ForeignScanState *node);
+
 /* What a scan has read so far, all its commands together; zeros before the first one. */
 extern void mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics);
 
