@@ -139,9 +139,13 @@ class Owner:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, cwd="/", env=env, **as_user(user))
+        self.watch(process, number)
+        return process
+
+    def watch(self, process, number):
+        """Have a process stopped with signal `number` when we end."""
         self._processes[process.pid] = process
         self._tell("pid %d %d" % (process.pid, number))
-        return process
 
     def stop(self, process, number=signal.SIGTERM):
         """Stop one process now."""
@@ -481,8 +485,10 @@ def command_run(args):
     exit_on_signals()
     with Owner() as owner:
         values = start_all(owner, args)
+        process = subprocess.Popen(args.command, env={**os.environ, **values})
+        owner.watch(process, signal.SIGTERM)
         try:
-            return subprocess.run(args.command, env={**os.environ, **values}).returncode
+            return process.wait()
         except KeyboardInterrupt:
             return 130
 
