@@ -205,6 +205,28 @@ def check_rights(session):
     session.execute("DROP OWNED BY mtf_maker")
 
 
+def check_merging(session):
+    """A table says more exactly what its server says; it can lower a limit and never lift one."""
+    def merged(server_options, table_options, name="orders"):
+        session.execute("CREATE SERVER merging FOREIGN DATA WRAPPER decode_probe OPTIONS (uri 'mongodb://h'%s)" %
+                        (server_options and ", " + server_options))
+        session.execute('CREATE FOREIGN TABLE "%s" (n integer) SERVER merging%s' %
+                        (name, table_options and " OPTIONS (%s)" % table_options))
+        result = session.execute("SELECT decode_probe_table('\"%s\"')" % name).fetchone()[0]
+        session.execute("DROP SERVER merging CASCADE")
+        return result
+
+    is_(merged("database 'app'", ""), "app.orders fetch=0 max=0 read=primary updatable=1 trust=0 json=0", "defaults")
+    is_(merged("database 'app', fetch_size '7', max_time_ms '100', read_preference 'nearest', updatable 'false', json_format 'extended'", ""),
+        "app.orders fetch=7 max=100 read=nearest updatable=0 trust=0 json=1", "of the server")
+    is_(merged("database 'app', fetch_size '7', read_preference 'nearest', json_format 'extended'",
+               "database 'other', collection 'c.d', fetch_size '9', read_preference 'secondary', updatable 'false', trust_types 'on', json_format 'plain'"),
+        "other.c.d fetch=9 max=0 read=secondary updatable=0 trust=1 json=0", "of the table over the server's")
+    for server, own, result in (("100", "50", 50), ("50", "100", 50), ("", "70", 70)):
+        ok("max=%d " % result in merged("database 'app'" + (server and ", max_time_ms '%s'" % server), "max_time_ms '%s'" % own),
+           "max_time_ms %s of the server and %s of the table: %d" % (server or "unset", own, result))
+
+
 def check_columns(session):
     import bson
     kinds = ["json", "xml", "time", "interval", "inet", "oid", "name", "point", "jsonb[]", "regclass", "int4range", "money", "record"]
@@ -241,5 +263,6 @@ with World(engine=False, objects=False) as world:
         check_uris(session)
         check_validator(session)
         check_rights(session)
+        check_merging(session)
         check_columns(session)
 done()

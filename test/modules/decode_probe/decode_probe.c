@@ -38,6 +38,7 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(decode_probe);
 PG_FUNCTION_INFO_V1(decode_probe_uri);
 PG_FUNCTION_INFO_V1(decode_probe_owners);
+PG_FUNCTION_INFO_V1(decode_probe_table);
 PG_FUNCTION_INFO_V1(decode_probe_recheck);
 PG_FUNCTION_INFO_V1(decode_probe_bench);
 PG_FUNCTION_INFO_V1(decode_probe_bench_libbson);
@@ -158,6 +159,18 @@ decode_probe_owners(PG_FUNCTION_ARGS)
 	mtf_options_check_owners(mtf_server_options(PG_GETARG_OID(0)),
 							 mtf_user_options(PG_GETARG_OID(0), PG_GETARG_OID(1)));
 	PG_RETURN_VOID();
+}
+
+/* decode_probe_table(regclass) RETURNS text: the table's options with the server's merged in */
+Datum
+decode_probe_table(PG_FUNCTION_ARGS)
+{
+	MtfTableOptions *table = mtf_table_options(PG_GETARG_OID(0));
+
+	PG_RETURN_TEXT_P(cstring_to_text(
+		psprintf("%s.%s fetch=%d max=" INT64_FORMAT " read=%s updatable=%d trust=%d json=%d",
+				 table->database, table->collection, table->fetch_size, table->max_time_ms,
+				 table->read_preference, table->updatable, table->trust_types, table->json_format)));
 }
 
 /*

@@ -7,6 +7,8 @@ CREATE FUNCTION decode_probe_uri(text) RETURNS text
 	AS :'module' LANGUAGE C STRICT;
 CREATE FUNCTION decode_probe_owners(oid, oid) RETURNS void
 	AS :'module' LANGUAGE C STRICT;
+CREATE FUNCTION decode_probe_table(regclass) RETURNS text
+	AS :'module' LANGUAGE C STRICT;
 CREATE FUNCTION decode_probe_recheck(text, boolean, text, bigint, bytea[]) RETURNS text[]
 	AS :'module' LANGUAGE C;
 CREATE FUNCTION decode_probe_bench(anyelement, bytea[], integer) RETURNS double precision
