@@ -317,6 +317,30 @@ ensure_valid(MtfConnection *connection)
 	connection->config = config;
 }
 
+/* The process ends: sessions of idle clients need not wait on their servers for half an hour. */
+static void
+say_farewell(int code, Datum arg)
+{
+	HASH_SEQ_STATUS status;
+	MtfConnection *connection;
+
+	if (mtf_client_in_driver())
+		return;
+	hash_seq_init(&status, connections);
+	while ((connection = hash_seq_search(&status)) != NULL)
+	{
+		dlist_iter iter;
+
+		dlist_foreach(iter, &connection->clients)
+		{
+			MtfClient *client = dlist_container(MtfClient, node, iter.cur);
+
+			if (!client->leased)
+				mtf_kill_farewell(client);
+		}
+	}
+}
+
 static void
 create_cache(void)
 {
@@ -326,6 +350,7 @@ create_cache(void)
 
 	connections = hash_create("mongo_tenant_fdw connections", 8, &control,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	on_proc_exit(say_farewell, (Datum) 0);
 }
 
 MtfConnection *

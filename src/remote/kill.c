@@ -58,7 +58,8 @@ build_kill_cursors(MtfClient *client, bson_t *command, const char *database, con
 }
 
 static bool
-build_kill_sessions(MtfClient *client, bson_t *command, const MtfSession *sessions, int n)
+build_for_sessions(MtfClient *client, bson_t *command, const char *name, const MtfSession *sessions,
+				   int n)
 {
 	bson_t list = BSON_INITIALIZER;
 	bson_t child;
@@ -74,7 +75,7 @@ build_kill_sessions(MtfClient *client, bson_t *command, const MtfSession *sessio
 								sizeof(sessions[i].uuid)) &&
 			 bson_append_document_end(&list, &child);
 	}
-	ok = ok && BSON_APPEND_ARRAY(command, "killSessions", &list) &&
+	ok = ok && BSON_APPEND_ARRAY(command, name, &list) &&
 		 mtf_wire_append_common(client, command, "admin", false);
 	bson_destroy(&list);
 	return ok;
@@ -90,7 +91,7 @@ kill_once(MtfClient *killer, const MtfClient *victim, const char *database, cons
 
 	bson_init(&command);
 	done = works_in_session(victim)
-			   ? build_kill_sessions(killer, &command, &victim->session, 1)
+			   ? build_for_sessions(killer, &command, "killSessions", &victim->session, 1)
 			   : build_kill_cursors(killer, &command, database, collection, id);
 	done = done && mtf_wire_send(killer, &command, deadline) == MTF_IO_OK &&
 		   mtf_wire_drain(killer, deadline);
@@ -143,7 +144,7 @@ mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n)
 	bool done;
 
 	bson_init(&command);
-	done = build_kill_sessions(client, &command, sessions, n) &&
+	done = build_for_sessions(client, &command, "killSessions", sessions, n) &&
 		   mtf_wire_send(client, &command, deadline) == MTF_IO_OK &&
 		   mtf_wire_drain(client, deadline);
 	bson_destroy(&command);
@@ -173,5 +174,20 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 	if (!build_kill_cursors(client, &command, database, collection, id) ||
 		mtf_wire_send(client, &command, deadline) != MTF_IO_OK)
 		mtf_kill_session(client, database, collection, id);
+	bson_destroy(&command);
+}
+
+void
+mtf_kill_farewell(MtfClient *client)
+{
+	bson_t command;
+
+	if (!works_in_session(client) || client->doomed || is_waiting(client) ||
+		mtf_client_stream(client) == NULL)
+		return;
+	client->streams.network.persist = true;
+	bson_init(&command);
+	if (build_for_sessions(client, &command, "endSessions", &client->session, 1))
+		(void) mtf_wire_send(client, &command, 0);
 	bson_destroy(&command);
 }

@@ -31,4 +31,7 @@ extern void mtf_kill_session(MtfClient *client, const char *database, const char
 /* End the work of sessions that could not be ended in time; false: the client is unusable now. */
 extern bool mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n);
 
+/* Tell the server that the session of an idle client has ended, without waiting for anything. */
+extern void mtf_kill_farewell(MtfClient *client);
+
 #endif /* MTF_KILL_H */

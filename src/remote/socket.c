@@ -252,6 +252,36 @@ close_fd(MtfSocket *sock)
 	sock->external_fd = false;
 }
 
+/*
+ * A peer that vanished without a word, as behind a firewall that forgets idle connections, is noticed
+ * in a minute, not after socketTimeoutMS.  A server that is slow but there is waited for.
+ */
+static void
+watch_peer(pgsocket fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+#ifdef TCP_KEEPIDLE
+	{
+		int idle_s = 60;
+		int interval_s = 10;
+		int count = 3;
+
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	}
+#endif
+#ifdef TCP_USER_TIMEOUT
+	{
+		unsigned int unanswered_ms = 30000;
+
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
+	}
+#endif
+}
+
 static pgsocket
 new_fd(int family)
 {
@@ -268,16 +298,9 @@ new_fd(int family)
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (family == AF_UNIX)
 		return fd;
-	/* One command is one packet; and a peer that is gone is noticed. */
+	/* One command is one packet. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-#ifdef TCP_KEEPIDLE
-	{
-		int idle = 60;
-
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	}
-#endif
+	watch_peer(fd);
 	return fd;
 }
 

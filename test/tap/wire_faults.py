@@ -220,6 +220,7 @@ def leaks(world, server, errors=int(os.environ.get("MTF_FAULT_TURNS", "150"))):
             ok(resident(pid) <= memory + 1024, "%d %s: memory is flat" % (errors, name))
             is_(server.cursors, {}, "%d %s: no cursor is left open on the server" % (errors, name))
             ok(server.connections_open <= 6, "%d %s: few connections" % (errors, name)) or diag(server.connections_open)
+    ok(server.heard("endSessions"), "a session says farewell to its server")
     ok(server.settle(1), "no connection outlives its backend") or diag(server.connections_open)
 
 
