@@ -955,13 +955,15 @@ def simpler(query):
             yield edit(lambda new: at(new).sources.pop(index))
         for index in range(len(here.where)):
             yield edit(lambda new: at(new).where.pop(index))
-        if here.order:
+        if here.order and here.limit is None and here.offset is None:
             def no_order(new):
                 at(new).order = []
                 at(new).ordered = at(new).total_order = False
             yield edit(no_order)
-        for index in range(len(here.order)):
-            yield edit(lambda new: at(new).order.pop(index))
+        for index, (node, _) in enumerate(here.order):
+            # The order must stay total.
+            if isinstance(node, Ref) and node.column.name != "id" or isinstance(node, Node) and node.kids:
+                yield edit(lambda new: at(new).order.pop(index))
         if here.distinct:
             yield edit(lambda new: setattr(at(new), "distinct", None))
         for index in range(len(here.items) if len(here.items) > 1 else 0):

@@ -87,12 +87,14 @@ class Column:
             return TAME[self.kind]
         return PROPER[self.kind]
 
-    def value(self, rng):
+    def value(self, rng, trusted):
         roll = rng.random()
         if roll < self.hostility:
             return rng.choice(v.HOSTILE)
         if roll < self.hostility + 0.15:
-            return rng.choice(v.NOTHING)
+            value = rng.choice(v.NOTHING)
+            # Who promises the types promises that nothing is undefined, which is a type of its own.
+            return None if trusted and value is v.UNDEFINED else value
         return rng.choice(self.pool)
 
 
@@ -194,7 +196,7 @@ def make_document(rng, table, tenant, number, unique):
         elif column.name in ("owner", "_id", "doc"):
             continue
         else:
-            fields.append((column.path, column.value(rng)))
+            fields.append((column.path, column.value(rng, table.trusted)))
     if rng.random() < 0.3:
         rng.shuffle(fields)
     for path, value in fields:
