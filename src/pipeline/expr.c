@@ -419,7 +419,7 @@ write_infinite_date(const MtfField *field, MtfOp op, MtfInstantKind kind, String
 static MtfVerdict
 write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out, const char *key)
 {
-	MtfInstant instant = mtf_value_as_instant(value);
+	MtfInstant instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
 	MtfLiteral first;
 	MtfLiteral behind;
 	Range range = {NULL};

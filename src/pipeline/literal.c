@@ -274,9 +274,29 @@ instant_of_timestamp(Timestamp timestamp)
 						rest != 0};
 }
 
-MtfInstant
-mtf_value_as_instant(const MtfValue *value)
+/*
+ * In the session's time zone, as PostgreSQL's own operators between these types do it: what no
+ * timestamptz can hold is before or after all of them, not an error.
+ */
+static MtfInstant
+instant_in_zone(const MtfValue *value)
 {
+	int overflow;
+	TimestampTz timestamp =
+		value->typid == DATEOID
+			? date2timestamptz_opt_overflow(DatumGetDateADT(value->datum), &overflow)
+			: timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value->datum), &overflow);
+
+	if (overflow != 0)
+		return (MtfInstant){overflow < 0 ? MTF_INSTANT_BEFORE_ALL : MTF_INSTANT_AFTER_ALL};
+	return instant_of_timestamp(timestamp);
+}
+
+MtfInstant
+mtf_value_as_instant(const MtfValue *value, bool zoned)
+{
+	if (zoned && value->typid != TIMESTAMPTZOID)
+		return instant_in_zone(value);
 	if (value->typid == DATEOID)
 		return instant_of_date(DatumGetDateADT(value->datum));
 	return instant_of_timestamp(DatumGetTimestamp(value->datum));

@@ -60,6 +60,7 @@ typedef struct MtfInstant
 	bool rest;
 } MtfInstant;
 
-extern MtfInstant mtf_value_as_instant(const MtfValue *value);
+/* `zoned`: for a timestamptz column, where dates and timestamps are taken in the session's time zone. */
+extern MtfInstant mtf_value_as_instant(const MtfValue *value, bool zoned);
 
 #endif /* MTF_LITERAL_H */

@@ -82,7 +82,7 @@ mtf_equal_literals(const MtfField *field, const MtfValue *value, MtfLiteral lite
 			return n;
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ:
-			instant = mtf_value_as_instant(value);
+			instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
 			if (instant.kind != MTF_INSTANT_FINITE || instant.rest)
 				return 0;
 			literals[0] = mtf_literal_date(instant.milliseconds);

@@ -628,7 +628,7 @@ static void
 write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
 				   const char *key)
 {
-	MtfInstant instant = mtf_value_as_instant(value);
+	MtfInstant instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
 	MtfMoment moment;
 	MtfLiteral first;
 	MtfLiteral behind;

@@ -250,15 +250,11 @@ is_number_type(Oid type)
 		   type == FLOAT8OID || type == NUMERICOID;
 }
 
-/*
- * Make a value fit its column: NULL when the pair has no remote meaning.  A date or timestamp meets
- * a timestamptz column in the session's time zone, as PostgreSQL's own operators do it.
- */
+/* Does a value's type fit a column?  NULL when the pair has no remote meaning. */
 static Node *
 fit_value(const MtfField *field, Node *value, bool is_list)
 {
 	Oid type = exprType(value);
-	Oid cast;
 
 	if (is_list && (type = get_element_type(type)) == InvalidOid)
 		return NULL;
@@ -276,13 +272,10 @@ fit_value(const MtfField *field, Node *value, bool is_list)
 		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP: return type == DATEOID || type == TIMESTAMPOID ? value : NULL;
 		case MTF_KIND_TIMESTAMPTZ:
+			/* A date or timestamp is taken in the session's time zone (literal.c). */
 			if (type == TIMESTAMPTZOID)
 				return value;
-			if (is_list || (type != TIMESTAMPOID && type != DATEOID))
-				return NULL;
-			cast = type == DATEOID ? F_TIMESTAMPTZ_DATE : F_TIMESTAMPTZ_TIMESTAMP;
-			return (Node *) makeFuncExpr(cast, TIMESTAMPTZOID, list_make1(value), InvalidOid,
-										 InvalidOid, COERCE_EXPLICIT_CAST);
+			return !is_list && (type == TIMESTAMPOID || type == DATEOID) ? value : NULL;
 		case MTF_KIND_UUID: return type == UUIDOID ? value : NULL;
 		case MTF_KIND_BYTEA: return type == BYTEAOID ? value : NULL;
 		case MTF_KIND_BPCHAR:
