@@ -7,18 +7,16 @@
  * provider must accept it too.
  *
  * What must not happen here: catalog access (no transaction yet), a token in a message, a login under
- * a file that cannot be used whole, HMAC (whoever checks such a token could have made it).
+ * a file that cannot be used whole.
  */
 #include "tenant/login.h"
 
-#include <jansson.h>
 #include <time.h>
 
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include "auth/claims.h"
-#include "auth/strict.h"
+#include "auth/trust.h"
 #include "base/compat_login.h"
 #include "base/key_dir.h"
 #include "tenant/identity.h"
@@ -37,54 +35,15 @@ mtf_login_is_bound(void)
 
 #define MAX_LOGIN_FILE_BYTES (1024 * 1024)
 
-/* "audience": a text or an array of texts, none of them empty; false otherwise. */
-static bool
-read_audience(const json_t *audience, MtfTrust *trust)
-{
-	int n = json_is_array(audience) ? (int) json_array_size(audience) : 1;
-
-	trust->audiences = palloc0(sizeof(char *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		const json_t *one = json_is_array(audience) ? json_array_get(audience, i) : audience;
-
-		if (!json_is_string(one) || json_string_length(one) == 0)
-			return false;
-		trust->audiences[trust->naudiences++] = json_string_value(one);
-	}
-	return trust->naudiences > 0;
-}
-
 /* The trust that one file describes; NULL and *why when it cannot be used. */
 static MtfTrust *
 load_trust(const char *name, const char **why)
 {
-	MtfTrust *trust = palloc0(sizeof(MtfTrust));
-	MtfKeySet *keys = mtf_keyset_create(CurrentMemoryContext);
-	const json_t *json;
-	const json_t *claim;
 	MtfFileStamp stamp;
 	size_t len;
 	char *content = mtf_key_dir_load(name, MAX_LOGIN_FILE_BYTES, false, &len, &stamp, why);
 
-	if (content == NULL || (json = mtf_json_load(CurrentMemoryContext, content, len, why)) == NULL)
-		return NULL;
-	if (!mtf_keyset_add_jwks(keys, content, len, why))
-		return NULL;
-	trust->name = pstrdup(name);
-	trust->issuer = json_string_value(json_object_get(json, "issuer"));
-	trust->algorithms = MTF_ALG_ASYMMETRIC;
-	trust->keys = keys;
-	claim = json_object_get(json, "tenant_claim");
-	trust->tenant_claim = claim == NULL ? "tenantId" : json_string_value(claim);
-	*why = NULL;
-	if (trust->issuer == NULL || trust->issuer[0] == '\0')
-		*why = "it has no \"issuer\"";
-	else if (!read_audience(json_object_get(json, "audience"), trust))
-		*why = "it has no usable \"audience\"";
-	else if (trust->tenant_claim == NULL || !mtf_claim_path_valid(trust->tenant_claim))
-		*why = "its \"tenant_claim\" is not a path";
-	return *why == NULL ? trust : NULL;
+	return content == NULL ? NULL : mtf_trust_from_json(name, content, len, why);
 }
 
 /* All login providers that can be used; the others deny, and the log says why. */
