@@ -577,6 +577,7 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 	pipeline->grouped = plan->grouped;
 	if (plan->grouped)
 	{
+		mtf_scope_set_operation(scopes[0], "aggregate");
 		write_group_stage(pipeline, &context, plan);
 		write_group_projection(pipeline, plan);
 		return seal(pipeline);
@@ -609,6 +610,7 @@ mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
 {
 	bson_t document;
 
+	mtf_scope_count(pipeline->scope);
 	if (!pipeline->grouped)
 	{
 		mtf_scope_recheck(pipeline->scope, doc, len);

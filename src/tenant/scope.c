@@ -533,9 +533,14 @@ raise_recheck(const MtfScope *scope, const char *why)
 }
 
 void
-mtf_scope_recheck(const MtfScope *scope, const uint8 *doc, uint32 len)
+mtf_scope_count(const MtfScope *scope)
 {
 	scope->audit->rows++;
+}
+
+void
+mtf_scope_recheck(const MtfScope *scope, const uint8 *doc, uint32 len)
+{
 	if (scope->recheck != NULL)
 	{
 		const char *why = mtf_recheck_document(scope->recheck, doc, len);

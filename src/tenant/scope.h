@@ -56,6 +56,9 @@ extern const char *mtf_scope_field(const MtfScope *scope);
 /* What the audit line calls this access; "select" unless told. */
 extern void mtf_scope_set_operation(MtfScope *scope, const char *operation);
 
+/* Count a document that came back, for the audit line: once each, whatever is rechecked in it. */
+extern void mtf_scope_count(const MtfScope *scope);
+
 /*
  * Recheck a document that came back, before any column is decoded: exact type, exact bytes, one
  * tenant field only.  Raises XX001 (and writes an audit line) when it is not ours; never a row.

@@ -344,16 +344,16 @@ def audit(world, admin):
         user.execute("BEGIN")
         user.execute("DECLARE c CURSOR FOR SELECT id FROM accounts ORDER BY id")
         user.execute("FETCH 3 FROM c").fetchall()
-        user.execute("SELECT 1/1")
         user.execute("ROLLBACK")
+        user.execute("SELECT active, count(*) FROM accounts GROUP BY active").fetchall()
         user.execute("RESET mongo_tenant.jwt")
         throws("28000", lambda: user.execute("SELECT id FROM accounts"), "an access denied, for the audit")
     with open(world.cluster.log) as log:
         lines = [json.loads(line) for line in re.findall(r"mongo_tenant audit: (\{.*\})$", log.read(), re.M)]
     access = [line for line in lines if line["event"] == "access"]
     is_([(line["tenant"], line["relation"], line["rows"], line["operation"]) for line in access],
-        [("UA", "public.accounts", 10, "select"), ("UA", "public.accounts", 10, "select")],
-        "a line per access: tenant, relation, rows")
+        [("UA", "public.accounts", 10, "select"), ("UA", "public.accounts", 10, "select"), ("UA", "public.accounts", 2, "aggregate")],
+        "a line per access: tenant, relation, documents, also when rolled back")
     is_({line["subject"] for line in access}, {"line\nbreak \"quoted\""}, "a subject cannot forge lines")
     ok(all(line["token"] != "one" and len(line["token"]) == 16 for line in access), "the token's id is hashed")
     ok(any(line["event"] == "denial" and line["reason"] == "no token is set" for line in lines), "a line per denial")
