@@ -30,6 +30,12 @@ static const char *const check_names[MTF_CHECK_COUNT] = {
 };
 
 const char *
+mtf_claims_libraries(void)
+{
+	return psprintf("%s%s", mtf_signature_uses_libjwt() ? "libjwt, " : "", mtf_signature_openssl());
+}
+
+const char *
 mtf_check_name(MtfCheck check)
 {
 	return check_names[check];

@@ -124,6 +124,9 @@ extern bool mtf_claims_verify(const char *token, size_t len, const MtfTimeRules 
 /* Is `path` a dotted path as MtfTrust.tenant_claim wants it?  For the functions that define providers. */
 extern bool mtf_claim_path_valid(const char *path);
 
+/* For diag(): the libraries that check signatures here; palloc'd. */
+extern const char *mtf_claims_libraries(void);
+
 /* The name of a check as check_token() shows it: "structure", "issuer", … */
 extern const char *mtf_check_name(MtfCheck check);
 

@@ -332,6 +332,12 @@ libjwt_is_bound_to_jansson(void)
 	return bound == 1;
 }
 
+const char *
+mtf_signature_openssl(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}
+
 bool
 mtf_signature_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key)
 {

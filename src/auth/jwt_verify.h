@@ -20,6 +20,9 @@
 /* True when libjwt could be loaded; false: OpenSSL makes every check (shown by diag()). */
 extern bool mtf_signature_uses_libjwt(void);
 
+/* For diag(): the OpenSSL that is running. */
+extern const char *mtf_signature_openssl(void);
+
 /* Give the library its own form of the key once, if it has one; owned by `context`. */
 extern void mtf_signature_prepare(MtfKey *key, MemoryContext context);
 

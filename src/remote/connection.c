@@ -23,6 +23,7 @@
 
 #include "remote/client.h"
 
+#include "base/diag.h"
 #include "base/guard.h"
 #include "base/key_dir.h"
 #include "options/option.h"
@@ -608,6 +609,7 @@ at_transaction_end(XactEvent event, void *arg)
 void
 mtf_connection_init(void)
 {
+	mtf_diag_register("libmongoc (running)", mongoc_get_version);
 	RegisterXactCallback(at_transaction_end, NULL);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate, (Datum) 0);

@@ -18,6 +18,8 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "auth/claims.h"
+#include "base/diag.h"
 #include "base/driver_compat.h"
 #include "base/guard.h"
 #include "base/stat.h"
@@ -173,20 +175,24 @@ mtf_diag(PG_FUNCTION_ARGS)
 										   "enable_aggregate_pushdown",
 										   "enable_join_pushdown"};
 	Rows rows = begin_rows(fcinfo);
+	const char *name;
+	const char *value;
 	int i;
 
 	put_pair(&rows, "library", MTF_VERSION);
 	put_pair(&rows, "postgresql", PG_VERSION);
 	put_pair(&rows, "libbson (compiled)", BSON_VERSION_S);
 	put_pair(&rows, "libbson (running)", bson_get_version());
+	for (i = 0; mtf_diag_get(i, &name, &value); i++)
+		put_pair(&rows, name, value);
+	put_pair(&rows, "signatures", mtf_claims_libraries());
 	put_pair(&rows, "encoding", GetDatabaseEncodingName());
 	put_pair(&rows, "counters", mtf_stat_is_shared() ? "server" : "backend");
 	put_pair(&rows, "mongo_tenant.key_dir",
 			 mtf_setting_key_dir != NULL && mtf_setting_key_dir[0] != '\0' ? "set" : "not set");
 	for (i = 0; i < lengthof(settings); i++)
 	{
-		char *name = psprintf("mongo_tenant.%s", settings[i]);
-
+		name = psprintf("mongo_tenant.%s", settings[i]);
 		put_pair(&rows, name, GetConfigOption(name, true, false));
 	}
 	PG_RETURN_NULL();
