@@ -180,7 +180,7 @@ close_quietly(MtfCursor *cursor)
 	if (cursor->driver != NULL)
 		close_driver_cursor(cursor);
 	else if (client->direct)
-		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id);
+		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id, cursor->asked);
 	cursor->id = 0;
 	release_client(cursor);
 }

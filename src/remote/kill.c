@@ -152,13 +152,16 @@ mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n)
 }
 
 void
-mtf_kill_cursor(MtfClient *client, const char *database, const char *collection, int64 id)
+mtf_kill_cursor(MtfClient *client, const char *database, const char *collection, int64 id,
+				bool begun)
 {
 	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US / 2;
 	bool outstanding = is_waiting(client);
 	bson_t command;
+	bool built;
 
-	if (client->killed || (id == 0 && !outstanding))
+	begun |= outstanding;
+	if (client->killed || (id == 0 && !begun))
 		return;
 	begin_persisting(client, deadline);
 	if (client->doomed || mtf_client_stream(client) == NULL ||
@@ -167,12 +170,18 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 		mtf_kill_session(client, database, collection, id);
 		return;
 	}
-	if (id == 0)
+	if (id == 0 && !works_in_session(client))
+	{
+		client->doomed = true;
 		return;
+	}
 	/* Its answer says nothing we need: it is read when the client is borrowed again. */
 	bson_init(&command);
-	if (!build_kill_cursors(client, &command, database, collection, id) ||
-		mtf_wire_send(client, &command, deadline) != MTF_IO_OK)
+	if (id != 0)
+		built = build_kill_cursors(client, &command, database, collection, id);
+	else
+		built = build_for_sessions(client, &command, "killSessions", &client->session, 1);
+	if (!built || mtf_wire_send(client, &command, deadline) != MTF_IO_OK)
 		mtf_kill_session(client, database, collection, id);
 	bson_destroy(&command);
 }

@@ -15,11 +15,12 @@
 #define MTF_KILL_BUDGET_US INT64CONST(60000)
 
 /*
- * Close the cursor `id` (0: none known) that `client` has open.  A reply still to come is read first;
+ * Close the cursor `id` that `client` has open.  Without an id (0) there may be a cursor all the same
+ * when a command is `begun` and nobody has looked at its answer.  A reply still to come is read first;
  * when it takes too long, the cursor is killed over another connection and the client is doomed.
  */
 extern void mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
-							int64 id);
+							int64 id, bool begun);
 
 /*
  * End whatever the server does for `client`, over another connection: its session with all its

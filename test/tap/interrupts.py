@@ -167,7 +167,49 @@ def disconnected(world, server):
                 ok(server.heard(*phase.killed), "%s, client gone: the server's work is ended" % phase.name)
 
 
-with World(engine=False) as world, FaultServer() as server, Silence(full=True) as full, Silence() as mute:
+def asynchronous(world, first, second):
+    """Two scans under one Append: one is cancelled or ended while the other's answer is on its way."""
+    with world.admin() as admin:
+        if world.value(admin, "SELECT current_setting('server_version_num')::int") < 140000:
+            return
+        admin.execute("CREATE TABLE parts (id integer, name text) PARTITION BY RANGE (id); GRANT SELECT ON parts TO mtf_app")
+        for number, server in enumerate((first, second)):
+            admin.execute("CREATE SERVER s_part%d FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
+                          " providers 'test', tenant_field 'tenant_id', async_capable 'true')" % (number, server.uri))
+            admin.execute("CREATE FOREIGN TABLE part%d PARTITION OF parts FOR VALUES FROM (%d) TO (%d) SERVER s_part%d"
+                          % (number, number * 1000, number * 1000 + 1000, number))
+    with world.connect("UA") as session:
+        query = "SELECT id FROM parts OFFSET 0"
+        plan = "\n".join(world.column(session, "EXPLAIN " + query))
+        ok("Async Foreign Scan" in plan, "the scans are asynchronous") or diag(plan)
+        first.reset(batches=3)
+        second.reset(batches=3)
+        is_(len(world.rows(session, query)), 60, "positive control: both are read whole")
+        for name, query, state in (("ended", "SELECT id FROM parts LIMIT 1", None), ("cancelled", query, CANCELLED)):
+            first.reset(batches=3)
+            second.reset(batches=3)
+            if state:
+                second.at("aggregate", 1, None)
+                session.execute("SET statement_timeout = 300")
+            start = time.monotonic()
+            end, got = timed(session, query)
+            session.execute("RESET statement_timeout")
+            is_(got, state, "%s while the other is on its way" % name)
+            ok(end - start < (0.3 + LIMIT if state else 1), "%s: at once" % name) or diag(end - start)
+            ok(second.heard("killSessions", "killCursors"), "%s: the other's work is ended" % name) or diag(second.log)
+            ok(settled(first, second), "%s: no cursor is left open" % name) or diag((first.cursors, second.cursors))
+
+
+def settled(*servers):
+    """The answers to the last kills are not waited for."""
+    end = time.monotonic() + 1
+    while time.monotonic() < end and any(server.cursors for server in servers):
+        time.sleep(0.01)
+    return not any(server.cursors for server in servers)
+
+
+with World(engine=False) as world, FaultServer() as server, FaultServer() as other, Silence(full=True) as full, \
+        Silence() as mute:
     server.reset()
     make_tables(world, {
         "t": server.uri + "?socketTimeoutMS=30000",
@@ -180,6 +222,7 @@ with World(engine=False) as world, FaultServer() as server, Silence(full=True) a
     cancels(world, server)
     terminated(world, server)
     disconnected(world, server)
+    asynchronous(world, server, other)
     server.reset()
     ok(server.settle(0), "no connection is left") or diag(server.connections_open)
 done()
