@@ -5,6 +5,7 @@ README_UPDATE=1 writes the pushdown matrix anew from the table in src/plan/shipp
 import json
 import os
 import re
+import time
 
 from tap import World, ok, is_, diag, done
 
@@ -157,7 +158,12 @@ def check_how_to(world, admin, text):
             statement = statement.replace("FOREIGN TABLE orders", "FOREIGN TABLE orders2").replace("shop", world.name)
             statement = statement.replace("FOR app", "FOR mtf_app").replace("'2026'", "'rs'")
             if "notes" in statement:
-                admin.execute("CREATE TABLE IF NOT EXISTS notes (tenant text, note text)")
+                admin.execute("CREATE TABLE IF NOT EXISTS notes (tenant text, order_id integer, body text)")
+            if "FROM orders" in statement:
+                # The key that was added above, and a token issued after the revocation.
+                world.identify(admin, world.keys["es"].sign(
+                    tokens.claims("https://login.example", "UA", aud="reports", iat=int(time.time()) + 2),
+                    headers={"kid": "2027"}))
             try:
                 admin.execute(statement.replace("%", "%%").replace("$1", "%s"), None if value is None else (value,))
                 ran += 1
