@@ -63,10 +63,10 @@ mtf_column_is_addressable(const MtfColumn *column)
 
 /* `tags.0`: an array's element or a field named "0", which an aggregation expression does not do. */
 static bool
-has_position(const MtfColumn *column)
+has_position(const char *path)
 {
-	for (int i = 1; i < column->nsegments; i++)
-		if (strspn(column->segments[i], "0123456789") == strlen(column->segments[i]))
+	for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+		if (strspn(dot + 1, "0123456789") == strcspn(dot + 1, "."))
 			return true;
 	return false;
 }
@@ -94,7 +94,7 @@ numeric_is_exact(const MtfColumn *column)
 static bool
 column_is_exact(const MtfColumn *column)
 {
-	if (!mtf_column_is_addressable(column) || has_position(column) ||
+	if (!mtf_column_is_addressable(column) || has_position(column->path) ||
 		column->declared_typid != column->typid)
 		return false;
 	switch (column->kind)
@@ -514,7 +514,8 @@ element_field(MtfLowering *lowering, Node *node)
 {
 	MtfField *field = find_field(lowering, node);
 
-	if (field == NULL || field->kind != MTF_KIND_ARRAY)
+	/* An array inside an array, named by its position, is not looked into. */
+	if (field == NULL || field->kind != MTF_KIND_ARRAY || has_position(field->path))
 		return NULL;
 	field->kind = field->element;
 	field->typmod = -1;

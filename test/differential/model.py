@@ -11,7 +11,7 @@ whether the document holds a value that the column's type cannot hold.  The rule
  - integers take int32, int64 and integral doubles and decimals in range;
  - floats take every number, rounded to the nearest; finite numbers that would become an infinity or
    zero are mismatches;
- - numeric takes every number: doubles by their shortest text;
+ - numeric takes every number: doubles by their shortest text; numeric(p,s) those that fit unrounded;
  - text takes strings without NUL characters, no longer than the column allows;
  - date is the UTC day of a BSON date; timestamps are exact; both only within PostgreSQL's range;
  - an array with one element outside its type is a mismatch as a whole;
@@ -139,7 +139,20 @@ def decode_float(value, typename):
     return float_text(single)
 
 
-def decode_numeric(value):
+def decode_numeric(value, precision=None):
+    text = unlimited_numeric(value)
+    if precision is not None and text != "NaN":
+        number = DECIMALS.create_decimal(text)
+        if not number.is_finite() or abs(number) >= 10 ** (precision[0] - precision[1]):
+            raise Mismatch
+        if number and number.adjusted() < -precision[1]:
+            raise Mismatch
+        if number != number.quantize(decimal.Decimal(1).scaleb(-precision[1]), context=DECIMALS):
+            raise Mismatch
+    return text
+
+
+def unlimited_numeric(value):
     if is_int(value):
         return str(int(value))
     if isinstance(value, float):
@@ -280,7 +293,7 @@ def extended(value):
 
 # ---- the column -----------------------------------------------------------------------------
 
-def decode_scalar(kind, value, length=None):
+def decode_scalar(kind, value, length=None, precision=None):
     if kind == "bool":
         if not isinstance(value, bool):
             raise Mismatch
@@ -290,7 +303,7 @@ def decode_scalar(kind, value, length=None):
     if kind in ("float4", "float8"):
         return decode_float(value, kind)
     if kind == "numeric":
-        return decode_numeric(value)
+        return decode_numeric(value, precision)
     if kind in ("text", "varchar", "bpchar"):
         return check_text(value, length)
     if kind == "objectid":
@@ -335,6 +348,6 @@ def decode(column, document):
             return None, False
         if column.element:
             return decode_array(column.element, value), False
-        return decode_scalar(column.kind, value, column.length), False
+        return decode_scalar(column.kind, value, column.length, column.precision), False
     except Mismatch:
         return None, True

@@ -57,6 +57,7 @@ class Column:
     def __init__(self, name, kind, path=None, element=None, length=None, collation=None, options=None):
         self.name, self.kind, self.path = name, kind, path or name
         self.element, self.length, self.collation = element, length, collation
+        self.precision = None  # (precision, scale) of numeric
         self.options = dict(options or {})
         if self.path != name:
             self.options["path"] = self.path
@@ -74,6 +75,8 @@ class Column:
             return self.element + "[]"
         if self.kind in ("objectid", "anyid"):
             return "text"
+        if self.precision:
+            return "numeric(%d,%d)" % self.precision
         return self.kind + ("(%d)" % self.length if self.length else "")
 
     def declaration(self):
@@ -136,6 +139,8 @@ def make_column(rng, number, hostile):
             column.collation = weighted(rng, COLLATIONS)
             if column.cls == "bpchar" and column.collation == "mtf_ci":
                 column.collation = None
+        if kind == "numeric" and rng.random() < 0.6:
+            column.precision = rng.choice(((12, 2), (15, 4), (5, 0), (15, 15), (20, 3)))
         column.tame = kind in TAME and rng.random() < 0.4
     if hostile and not column.tame and rng.random() < 0.6:
         column.hostility = rng.choice((0.1, 0.3, 0.6))

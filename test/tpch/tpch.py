@@ -35,24 +35,25 @@ TABLES = {
     "region": "r_regionkey integer, r_name text, r_comment text",
     "nation": "n_nationkey integer, n_name text, n_regionkey integer, n_comment text",
     "supplier": "s_suppkey integer, s_name text, s_address text, s_nationkey integer, s_phone text, "
-                "s_acctbal numeric, s_comment text",
+                "s_acctbal numeric(15,2), s_comment text",
     "customer": "c_custkey integer, c_name text, c_address text, c_nationkey integer, c_phone text, "
-                "c_acctbal numeric, c_mktsegment text, c_comment text",
+                "c_acctbal numeric(15,2), c_mktsegment text, c_comment text",
     "part": "p_partkey integer, p_name text, p_mfgr text, p_brand text, p_type text, p_size integer, "
-            "p_container text, p_retailprice numeric, p_comment text",
-    "partsupp": "ps_partkey integer, ps_suppkey integer, ps_availqty integer, ps_supplycost numeric, "
+            "p_container text, p_retailprice numeric(15,2), p_comment text",
+    "partsupp": "ps_partkey integer, ps_suppkey integer, ps_availqty integer, ps_supplycost numeric(15,2), "
                 "ps_comment text",
-    "orders": "o_orderkey integer, o_custkey integer, o_orderstatus text, o_totalprice numeric, "
+    "orders": "o_orderkey integer, o_custkey integer, o_orderstatus text, o_totalprice numeric(15,2), "
               "o_orderdate date, o_orderpriority text, o_clerk text, o_shippriority integer, o_comment text",
     "lineitem": "l_orderkey integer, l_partkey integer, l_suppkey integer, l_linenumber integer, "
-                "l_quantity numeric, l_extendedprice numeric, l_discount numeric, l_tax numeric, "
+                "l_quantity numeric(15,2), l_extendedprice numeric(15,2), l_discount numeric(15,2), "
+                "l_tax numeric(15,2), "
                 "l_returnflag text, l_linestatus text, l_shipdate date, l_commitdate date, "
                 "l_receiptdate date, l_shipinstruct text, l_shipmode text, l_comment text"}
 KEYS = {"region": ["r_regionkey"], "nation": ["n_nationkey", "n_regionkey"],
         "supplier": ["s_suppkey", "s_nationkey"], "customer": ["c_custkey", "c_nationkey"],
         "part": ["p_partkey"], "partsupp": ["ps_partkey", "ps_suppkey"],
         "orders": ["o_orderkey", "o_custkey"], "lineitem": ["l_orderkey", "l_partkey", "l_suppkey", "l_shipdate"]}
-CONVERT = {"integer": int, "numeric": Decimal128, "text": str,
+CONVERT = {"integer": int, "numeric(15,2)": Decimal128, "text": str,
            "date": lambda text: datetime.datetime.fromisoformat(text)}
 ONE_COMMAND = {"Q1", "Q6", "Q12", "Q14"}
 
