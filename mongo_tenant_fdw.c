@@ -14,6 +14,7 @@
 
 #include "base/key_dir.h"
 #include "plan/plan_private.h"
+#include "plan/plan_join.h"
 #include "plan/plan_scan.h"
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
@@ -140,6 +141,7 @@ mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
 	routine->GetForeignRelSize = mtfGetForeignRelSize;
 	routine->GetForeignPaths = mtfGetForeignPaths;
 	routine->GetForeignPlan = mtfGetForeignPlan;
+	routine->GetForeignJoinPaths = mtfGetForeignJoinPaths;
 	routine->GetForeignUpperPaths = mtfGetForeignUpperPaths;
 
 	routine->BeginForeignScan = mtfBeginForeignScan;

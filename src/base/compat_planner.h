@@ -113,6 +113,19 @@ mtf_compat_numeric_scale(int32 typmod)
 	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, NULL, private)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define mtf_compat_create_foreign_join_path(root, rel, rows, startup, total, clauses, private)     \
+	create_foreign_join_path(root, rel, NULL, rows, 0, startup, total, NIL, NULL, NULL, clauses,   \
+							 private)
+#elif PG_VERSION_NUM >= 170000
+#define mtf_compat_create_foreign_join_path(root, rel, rows, startup, total, clauses, private)     \
+	create_foreign_join_path(root, rel, NULL, rows, startup, total, NIL, NULL, NULL, clauses,      \
+							 private)
+#else
+#define mtf_compat_create_foreign_join_path(root, rel, rows, startup, total, clauses, private)     \
+	create_foreign_join_path(root, rel, NULL, rows, startup, total, NIL, NULL, NULL, private)
+#endif
+
 /* PostgreSQL 18: pathkeys hold a comparison's type, not a btree strategy. */
 static inline bool
 mtf_compat_pathkey_is_descending(const PathKey *pathkey)

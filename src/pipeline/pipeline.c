@@ -29,7 +29,10 @@ struct MtfPipeline
 	bool empty;
 	int64 limit; /* 0: none */
 	bool grouped;
-	bson_t view; /* of the finished stages */
+	MtfScope **scopes; /* of all relations of a join; NULL: `scope` alone */
+	int nscopes;
+	Bitmapset *optional; /* relations whose documents may be missing: of LEFT JOIN */
+	bson_t view;         /* of the finished stages */
 };
 
 static const char *
@@ -279,7 +282,7 @@ path_to_project(const char *path)
 }
 
 static void
-write_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
+write_projection(MtfPipeline *pipeline, const List *wanted)
 {
 	StringInfo out = &pipeline->stages;
 	const char *tenant = mtf_scope_field(pipeline->scope);
@@ -289,7 +292,7 @@ write_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 	MtfMark stage;
 	MtfMark project;
 
-	foreach (cell, plan->paths)
+	foreach (cell, wanted)
 		paths = keep_path(paths, path_to_project(strVal(lfirst(cell))));
 	if (tenant != NULL)
 		paths = keep_path(paths, path_to_project(tenant));
@@ -463,11 +466,33 @@ write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanP
 /* --- groups -------------------------------------------------------------------------------------- */
 
 /*
- * A group's tenant, the least and the greatest of its documents: the conductor rechecks both.  They
- * stand at the tenant's own path in documents of their own.
+ * A group's tenant, the least and the greatest of its documents, of each relation: the conductor
+ * rechecks both.  They stand at the tenant's own path in documents of their own.
  */
-#define LOWEST_TENANT  "t0"
-#define HIGHEST_TENANT "t1"
+static char *
+tenant_name(int rel, bool highest)
+{
+	return psprintf("t%d%c", rel, highest ? 'h' : 'l');
+}
+
+/* The tenant's field in the documents that are grouped; NULL: the relation is shared. */
+static char *
+tenant_reference(const MtfPipeline *pipeline, int rel)
+{
+	const char *field =
+		mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
+
+	if (field == NULL)
+		return NULL;
+	return pipeline->scopes == NULL ? pstrdup(field)
+									: psprintf("%s.%s", mtf_relation_field(rel), field);
+}
+
+static const char *
+tenant_field(const MtfPipeline *pipeline, int rel)
+{
+	return mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
+}
 
 /* {name: {$op: "$field"}} */
 static void
@@ -523,7 +548,6 @@ static void
 write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
 {
 	StringInfo out = &pipeline->stages;
-	const char *tenant = mtf_scope_field(pipeline->scope);
 	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
 	MtfMark group = mtf_write_begin(out, "$group");
 	ListCell *cell;
@@ -531,10 +555,14 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 	write_group_key(out, context, plan);
 	foreach (cell, plan->accumulators)
 		mtf_value_write_accumulator(context, lfirst(cell), out);
-	if (tenant != NULL)
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
-		write_tenant_accumulator(out, LOWEST_TENANT, "$min", tenant);
-		write_tenant_accumulator(out, HIGHEST_TENANT, "$max", tenant);
+		char *tenant = tenant_reference(pipeline, rel);
+
+		if (tenant == NULL)
+			continue;
+		write_tenant_accumulator(out, tenant_name(rel, false), "$min", tenant);
+		write_tenant_accumulator(out, tenant_name(rel, true), "$max", tenant);
 	}
 	mtf_write_end(out, group);
 	mtf_write_end(out, stage);
@@ -545,7 +573,6 @@ static void
 write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 {
 	StringInfo out = &pipeline->stages;
-	const char *tenant = mtf_scope_field(pipeline->scope);
 	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
 	MtfMark project = mtf_write_begin(out, "$project");
 	ListCell *cell;
@@ -555,16 +582,154 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
 	foreach (cell, plan->accumulators)
 		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
-	if (tenant != NULL)
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
-		write_tenant_document(out, LOWEST_TENANT, tenant, LOWEST_TENANT);
-		write_tenant_document(out, HIGHEST_TENANT, tenant, HIGHEST_TENANT);
+		const char *field = tenant_field(pipeline, rel);
+
+		if (field == NULL)
+			continue;
+		write_tenant_document(out, tenant_name(rel, false), field, tenant_name(rel, false));
+		write_tenant_document(out, tenant_name(rel, true), field, tenant_name(rel, true));
 	}
 	/* A projection that names nothing would keep everything. */
-	else if (plan->keys == NIL && plan->accumulators == NIL)
-		mtf_write_int(out, "k", 1);
+	mtf_write_int(out, "k", 1);
 	mtf_write_end(out, project);
 	mtf_write_end(out, stage);
+}
+
+/* --- joins --------------------------------------------------------------------------------------- */
+
+/* {$replaceWith: {r0: "$$ROOT"}}: no field of a document meets one of ours. */
+static void
+write_wrap(MtfPipeline *pipeline)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark with = mtf_write_begin(out, "$replaceWith");
+
+	mtf_write_word(out, mtf_relation_field(0), "$$ROOT");
+	mtf_write_end(out, with);
+	mtf_write_end(out, stage);
+}
+
+/* {$match: {$expr: condition}}; a NULL condition is false */
+static void
+write_expression_match(MtfPipeline *pipeline, const MtfExprContext *context, const MtfTerm *term)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark match = mtf_write_begin(out, "$match");
+
+	if (term == NULL)
+		mtf_write_bool(out, "$expr", false);
+	else
+		mtf_value_write_condition(context, term, out, "$expr");
+	mtf_write_end(out, match);
+	mtf_write_end(out, stage);
+}
+
+/*
+ * The child pipeline of a $lookup, from its own scope: its tenant first, its conditions, and that the
+ * key decodes (null would meet missing, an array each of its elements).
+ */
+static MtfPipeline *
+child_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
+{
+	MtfExprContext alone = {context->values, context->nvalues};
+	MtfPipeline *child = begin_pipeline(scope, &alone, join->terms, true);
+	MtfTerm *known = mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, join->inner, -1, NIL);
+
+	if (child->empty)
+		write_expression_match(child, &alone, NULL);
+	write_expression_match(child, &alone, known);
+	if (join->projects)
+		write_projection(child, join->paths);
+	return seal(child);
+}
+
+/* {$addFields: {j1: the outer key's value, or null}}: null meets nothing. */
+static void
+write_outer_key(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
+				const char *name)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark fields = mtf_write_begin(out, "$addFields");
+
+	mtf_value_write_field(context, join->outer, out, name);
+	mtf_write_end(out, fields);
+	mtf_write_end(out, stage);
+}
+
+static void
+write_unwind(MtfPipeline *pipeline, const MtfJoin *join)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark unwind = mtf_write_begin(out, "$unwind");
+
+	mtf_write_word(out, "path", psprintf("$%s", mtf_relation_field(join->rel)));
+	if (join->left)
+		mtf_write_bool(out, "preserveNullAndEmptyArrays", true);
+	mtf_write_end(out, unwind);
+	mtf_write_end(out, stage);
+}
+
+/* One $lookup: it names a collection only as its child's scope does. */
+static void
+write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
+		   const MtfScope *scope)
+{
+	StringInfo out = &pipeline->stages;
+	MtfPipeline *child = child_pipeline(scope, context, join);
+	char *key = psprintf("j%d", join->rel);
+	ListCell *cell;
+	MtfMark stage;
+	MtfMark lookup;
+
+	if (mtf_scope_server(scope) != mtf_scope_server(pipeline->scope) ||
+		strcmp(mtf_scope_database(scope), mtf_scope_database(pipeline->scope)) != 0)
+		elog(ERROR, "a remote join reaches another database");
+	write_outer_key(pipeline, context, join, key);
+	stage = mtf_write_begin(out, next_stage(pipeline));
+	lookup = mtf_write_begin(out, "$lookup");
+	mtf_write_word(out, "from", mtf_scope_collection(scope));
+	mtf_write_word(out, "localField", key);
+	mtf_write_word(out, "foreignField", join->inner->path);
+	mtf_write_array(out, "pipeline", (const uint8 *) child->stages.data, child->stages.len);
+	mtf_write_word(out, "as", mtf_relation_field(join->rel));
+	mtf_write_end(out, lookup);
+	mtf_write_end(out, stage);
+	write_unwind(pipeline, join);
+	if (child->empty && !join->left)
+		pipeline->empty = true;
+	foreach (cell, join->filters)
+		write_expression_match(pipeline, context, lfirst(cell));
+}
+
+static void
+write_joins(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan,
+			MtfScope **scopes)
+{
+	const char **aliases = palloc(sizeof(char *) * list_length(plan->relids));
+	ListCell *cell;
+
+	for (int i = 0; i < list_length(plan->relids); i++)
+		aliases[i] = mtf_relation_field(i);
+	context->aliases = aliases;
+	pipeline->scopes = scopes;
+	pipeline->nscopes = list_length(plan->relids);
+	if (plan->projects)
+		write_projection(pipeline, plan->paths);
+	write_wrap(pipeline);
+	foreach (cell, plan->joins)
+	{
+		const MtfJoin *join = lfirst(cell);
+
+		write_join(pipeline, context, join, scopes[join->rel]);
+		if (join->left)
+			pipeline->optional = bms_add_member(pipeline->optional, join->rel);
+	}
 }
 
 MtfPipeline *
@@ -575,6 +740,9 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 	MtfPipeline *pipeline = begin_pipeline(scopes[0], &context, plan->terms, plan->exact);
 
 	pipeline->grouped = plan->grouped;
+	pipeline->nscopes = 1;
+	if (plan->joins != NIL)
+		write_joins(pipeline, &context, plan, scopes);
 	if (plan->grouped)
 	{
 		mtf_scope_set_operation(scopes[0], "aggregate");
@@ -584,25 +752,60 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 	}
 	write_sort(pipeline, &context, plan);
 	write_limit(pipeline, &context, plan);
-	if (plan->projects)
-		write_projection(pipeline, plan);
+	if (plan->projects && plan->joins == NIL)
+		write_projection(pipeline, plan->paths);
 	return seal(pipeline);
 }
 
 /* --- recheck --------------------------------------------------------------------------------------- */
 
-/* The document that stands in a field; one without it is no tenant's, and fails the recheck. */
+/*
+ * The document that stands in a field; one without it is no tenant's, and fails the recheck, unless
+ * the relation may be missing.
+ */
 static void
-recheck_inner(const MtfScope *scope, const bson_t *document, const char *name)
+recheck_inner(const MtfScope *scope, const bson_t *document, const char *name, bool optional)
 {
 	static const uint8 empty[] = {5, 0, 0, 0, 0};
 	const uint8_t *data = empty;
 	uint32_t len = sizeof(empty);
 	bson_iter_t iter;
 
-	if (bson_iter_init_find(&iter, document, name) && BSON_ITER_HOLDS_DOCUMENT(&iter))
+	if (!bson_iter_init_find(&iter, document, name))
+	{
+		if (optional)
+			return;
+	}
+	else if (BSON_ITER_HOLDS_DOCUMENT(&iter))
 		bson_iter_document(&iter, &len, &data);
 	mtf_scope_recheck(scope, data, len);
+}
+
+/* Does a group have documents of the relation at all?  Without any, its least tenant is null. */
+static bool
+has_tenant(const bson_t *document, const char *name, const char *field)
+{
+	bson_iter_t iter;
+	bson_iter_t tenant;
+
+	return !bson_iter_init(&iter, document) ||
+		   !bson_iter_find_descendant(&iter, psprintf("%s.%s", name, field), &tenant) ||
+		   !BSON_ITER_HOLDS_NULL(&tenant);
+}
+
+static void
+recheck_group(const MtfPipeline *pipeline, const bson_t *document, int rel)
+{
+	const MtfScope *scope = pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel];
+	const char *field = mtf_scope_field(scope);
+	char *lowest = tenant_name(rel, false);
+
+	if (field == NULL)
+		return;
+	if (bms_is_member(rel, pipeline->optional) && !has_tenant(document, lowest, field))
+		return;
+	recheck_inner(scope, document, lowest, false);
+	recheck_inner(scope, document, tenant_name(rel, true), false);
 }
 
 void
@@ -611,17 +814,21 @@ mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
 	bson_t document;
 
 	mtf_scope_count(pipeline->scope);
-	if (!pipeline->grouped)
+	if (!pipeline->grouped && pipeline->scopes == NULL)
 	{
 		mtf_scope_recheck(pipeline->scope, doc, len);
 		return;
 	}
-	if (mtf_scope_field(pipeline->scope) == NULL)
-		return;
 	if (!bson_init_static(&document, doc, len))
-		mtf_scope_recheck(pipeline->scope, doc, len);
-	recheck_inner(pipeline->scope, &document, LOWEST_TENANT);
-	recheck_inner(pipeline->scope, &document, HIGHEST_TENANT);
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the server sent invalid BSON")));
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		if (pipeline->grouped)
+			recheck_group(pipeline, &document, rel);
+		else
+			recheck_inner(pipeline->scopes[rel], &document, mtf_relation_field(rel),
+						  bms_is_member(rel, pipeline->optional));
+	}
 }
 
 /* --- what others may ask ---------------------------------------------------------------------- */

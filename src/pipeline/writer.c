@@ -173,6 +173,13 @@ mtf_write_document(StringInfo out, const char *key, const uint8 *data, uint32 le
 	write_bytes(out, data, len);
 }
 
+void
+mtf_write_array(StringInfo out, const char *key, const uint8 *data, uint32 len)
+{
+	write_header(out, key, BSON_TYPE_ARRAY);
+	write_bytes(out, data, len);
+}
+
 const char *
 mtf_array_key(int i)
 {

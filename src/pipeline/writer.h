@@ -61,6 +61,8 @@ extern void mtf_write_regex(StringInfo out, const char *key, const char *pattern
 /* A finished document, copied in. */
 extern void mtf_write_document(StringInfo out, const char *key, const uint8 *data, uint32 len);
 
+extern void mtf_write_array(StringInfo out, const char *key, const uint8 *data, uint32 len);
+
 /* The key of element `i` of an array: valid until the next call. */
 extern const char *mtf_array_key(int i);
 

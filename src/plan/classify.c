@@ -629,7 +629,7 @@ fields_compare(MtfLowering *lowering, const MtfField *left, const MtfField *righ
 {
 	bool integers = is_integer_field(left) && is_integer_field(right);
 
-	if (!left->exact || !right->exact || left->rel != right->rel)
+	if (!left->exact || !right->exact)
 		return false;
 	if (!integers && left->kind != right->kind)
 		return false;

@@ -30,3 +30,18 @@ mtf_cost_scan(double documents, double retrieved, int width, const QualCost *qua
 							  quals->per_tuple);
 	return cost;
 }
+
+/* Finding partners by an index, for one document. */
+#define REMOTE_LOOKUP_COST 0.05
+
+MtfCost
+mtf_cost_join(Cost below, double rows, double documents, bool indexed, double returned, int width)
+{
+	double per_row = indexed ? REMOTE_LOOKUP_COST : documents * REMOTE_DOCUMENT_COST;
+	MtfCost cost;
+
+	cost.startup = ROUND_TRIP_COST;
+	cost.total = below + rows * per_row +
+				 returned * (CARRY_DOCUMENT_COST + width * CARRY_BYTE_COST + cpu_tuple_cost);
+	return cost;
+}

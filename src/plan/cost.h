@@ -25,4 +25,11 @@ typedef struct MtfCost
  */
 extern MtfCost mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals);
 
+/*
+ * The cost of joining `rows` documents, which cost `below`, with a collection of `documents`, by
+ * $lookup; `indexed`: the server finds partners by an index.  `returned` documents come back.
+ */
+extern MtfCost mtf_cost_join(Cost below, double rows, double documents, bool indexed,
+							 double returned, int width);
+
 #endif /* MTF_COST_H */

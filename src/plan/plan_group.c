@@ -595,21 +595,18 @@ add_target(Grouping *grouping, PlannerInfo *root, PathTarget *target)
 }
 
 static MtfUpperPlan *
-plan_grouping(PlannerInfo *root, RelOptInfo *baserel, RelOptInfo *grouped_rel,
+plan_grouping(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *grouped_rel,
 			  GroupPathExtraData *extra)
 {
 	Grouping grouping = {0};
 	MtfScanPlan *plan = mtf_scan_plan_create();
 
-	grouping.lowering = mtf_lowering_of(root, baserel);
+	grouping.lowering = mtf_remote_begin(root, rel, plan);
 	grouping.upper = palloc0(sizeof(MtfUpperPlan));
 	grouping.upper->plan = grouping.plan = plan;
-	plan->relids = list_make1_oid(root->simple_rte_array[baserel->relid]->relid);
-	plan->rtis = list_make1_int(baserel->relid);
 	plan->grouped = true;
 	plan->grand = mtf_compat_group_clause(root) == NIL;
-	if (!mtf_upper_add_clauses(plan, grouping.lowering, baserel->baserestrictinfo) ||
-		!add_target(&grouping, root, grouped_rel->reltarget) ||
+	if (grouping.lowering == NULL || !add_target(&grouping, root, grouped_rel->reltarget) ||
 		!add_aggregates_of(&grouping, extra->havingQual))
 		return NULL;
 	grouping.upper->quals = (List *) copyObject(extra->havingQual);
@@ -619,6 +616,22 @@ plan_grouping(PlannerInfo *root, RelOptInfo *baserel, RelOptInfo *grouped_rel,
 		add_attribute(&grouping, (Expr *) makeNullConst(INT4OID, -1, InvalidOid), NULL, INT4OID,
 					  -1);
 	return grouping.upper;
+}
+
+/* A table or a join of ours, not proven empty. */
+static bool
+is_remote_relation(RelOptInfo *rel)
+{
+	if (rel->fdw_private == NULL || IS_DUMMY_REL(rel) || rel->lateral_relids != NULL)
+		return false;
+	return IS_JOIN_REL(rel) || (IS_SIMPLE_REL(rel) && rel->rtekind == RTE_RELATION);
+}
+
+/* What is read before it is grouped. */
+static double
+documents_below(RelOptInfo *rel)
+{
+	return IS_JOIN_REL(rel) ? rel->rows : rel->tuples;
 }
 
 void
@@ -631,9 +644,7 @@ mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *group
 	MtfCost cost;
 
 	if (!mtf_setting_enable_aggregate_pushdown || root->parse->groupingSets != NIL ||
-		extra->patype == PARTITIONWISE_AGGREGATE_PARTIAL || !IS_SIMPLE_REL(input_rel) ||
-		input_rel->rtekind != RTE_RELATION || input_rel->fdw_private == NULL ||
-		IS_DUMMY_REL(input_rel) || input_rel->lateral_relids != NULL ||
+		extra->patype == PARTITIONWISE_AGGREGATE_PARTIAL || !is_remote_relation(input_rel) ||
 		root->parse->rowMarks != NIL)
 		return;
 	if ((upper = plan_grouping(root, input_rel, grouped_rel, extra)) == NULL)
@@ -645,7 +656,9 @@ mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *group
 				  root,
 				  get_sortgrouplist_exprs(mtf_compat_group_clause(root), root->processed_tlist),
 				  input_rel->rows);
-	cost = mtf_cost_scan(input_rel->tuples, groups, grouped_rel->reltarget->width, &none);
+	cost = mtf_cost_scan(documents_below(input_rel), groups, grouped_rel->reltarget->width, &none);
+	if (IS_JOIN_REL(input_rel))
+		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->total;
 	add_path(grouped_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							  root, grouped_rel, grouped_rel->reltarget, groups, cost.total,
 							  cost.total, NIL, list_make1(upper)));

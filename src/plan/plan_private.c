@@ -48,7 +48,8 @@ typedef struct Attribute
 
 StaticAssertDecl(sizeof(MtfShip) == sizeof(int), "enums are written as int");
 
-/* clang-format off: one field, one line. */
+/* One field, one line. */
+/* clang-format off */
 static const Attribute decision_attributes[] = {
 	INT_OF(MtfDecision, ship),
 	NODE_OF(MtfDecision, clause),
@@ -57,17 +58,29 @@ static const Attribute decision_attributes[] = {
 };
 
 static const Attribute field_attributes[] = {
-	INT_OF(MtfField, rel),     INT_OF(MtfField, attnum),
-	STRING_OF(MtfField, path), INT_OF(MtfField, kind),
-	INT_OF(MtfField, element), INT_OF(MtfField, typmod),
-	BOOL_OF(MtfField, any_id), BOOL_OF(MtfField, null_mismatch),
-	BOOL_OF(MtfField, trust),  BOOL_OF(MtfField, exact),
+	INT_OF(MtfField, rel),
+	INT_OF(MtfField, attnum),
+	STRING_OF(MtfField, path),
+	INT_OF(MtfField, kind),
+	INT_OF(MtfField, element),
+	INT_OF(MtfField, typmod),
+	BOOL_OF(MtfField, any_id),
+	BOOL_OF(MtfField, null_mismatch),
+	BOOL_OF(MtfField, trust),
+	BOOL_OF(MtfField, exact),
 	END_OF_ATTRIBUTES,
 };
 
 static const Attribute term_attributes[] = {
-	INT_OF(MtfTerm, kind),  INT_OF(MtfTerm, op),     NODE_OF(MtfTerm, field),
-	INT_OF(MtfTerm, value), BOOL_OF(MtfTerm, exact), NODE_OF(MtfTerm, args),
+	INT_OF(MtfTerm, kind),
+	INT_OF(MtfTerm, op),
+	NODE_OF(MtfTerm, field),
+	INT_OF(MtfTerm, value),
+	BOOL_OF(MtfTerm, exact),
+	NODE_OF(MtfTerm, args),
+	INT_OF(MtfTerm, function),
+	INT_OF(MtfTerm, precision),
+	INT_OF(MtfTerm, scale),
 	END_OF_ATTRIBUTES,
 };
 
@@ -80,27 +93,34 @@ static const Attribute sort_key_attributes[] = {
 };
 
 static const Attribute output_attributes[] = {
-	INT_OF(MtfOutput, rel),   INT_OF(MtfOutput, attnum), STRING_OF(MtfOutput, name),
-	INT_OF(MtfOutput, typid), INT_OF(MtfOutput, typmod), INT_OF(MtfOutput, collation),
+	INT_OF(MtfOutput, rel),
+	INT_OF(MtfOutput, attnum),
+	STRING_OF(MtfOutput, name),
+	INT_OF(MtfOutput, typid),
+	INT_OF(MtfOutput, typmod),
+	INT_OF(MtfOutput, collation),
 	END_OF_ATTRIBUTES,
 };
 
-static const Attribute scan_plan_attributes[] = {
-	NODE_OF(MtfScanPlan, relids),    NODE_OF(MtfScanPlan, rtis),
-	NODE_OF(MtfScanPlan, wanted),    NODE_OF(MtfScanPlan, paths),
-	BOOL_OF(MtfScanPlan, projects),  NODE_OF(MtfScanPlan, terms),
-	NODE_OF(MtfScanPlan, decisions), BOOL_OF(MtfScanPlan, exact),
-	NODE_OF(MtfScanPlan, sort),      INT_OF(MtfScanPlan, limit),
-	INT_OF(MtfScanPlan, offset),     NODE_OF(MtfScanPlan, outputs),
-	BOOL_OF(MtfScanPlan, grouped),   BOOL_OF(MtfScanPlan, grand),
-	NODE_OF(MtfScanPlan, keys),      NODE_OF(MtfScanPlan, accumulators),
-	NODE_OF(MtfScanPlan, finish),    END_OF_ATTRIBUTES,
+static const Attribute join_attributes[] = {
+	INT_OF(MtfJoin, rel),
+	BOOL_OF(MtfJoin, left),
+	NODE_OF(MtfJoin, outer),
+	NODE_OF(MtfJoin, inner),
+	NODE_OF(MtfJoin, terms),
+	NODE_OF(MtfJoin, filters),
+	NODE_OF(MtfJoin, paths),
+	BOOL_OF(MtfJoin, projects),
+	END_OF_ATTRIBUTES,
 };
 
 static const Attribute accumulator_attributes[] = {
-	INT_OF(MtfAccumulator, kind),    NODE_OF(MtfAccumulator, arg),
-	NODE_OF(MtfAccumulator, filter), BOOL_OF(MtfAccumulator, decimal),
-	STRING_OF(MtfAccumulator, name), END_OF_ATTRIBUTES,
+	INT_OF(MtfAccumulator, kind),
+	NODE_OF(MtfAccumulator, arg),
+	NODE_OF(MtfAccumulator, filter),
+	BOOL_OF(MtfAccumulator, decimal),
+	STRING_OF(MtfAccumulator, name),
+	END_OF_ATTRIBUTES,
 };
 
 static const Attribute finish_attributes[] = {
@@ -110,7 +130,27 @@ static const Attribute finish_attributes[] = {
 	END_OF_ATTRIBUTES,
 };
 
-/* clang-format on */
+static const Attribute scan_plan_attributes[] = {
+	NODE_OF(MtfScanPlan, relids),
+	NODE_OF(MtfScanPlan, rtis),
+	NODE_OF(MtfScanPlan, wanted),
+	NODE_OF(MtfScanPlan, paths),
+	BOOL_OF(MtfScanPlan, projects),
+	NODE_OF(MtfScanPlan, terms),
+	NODE_OF(MtfScanPlan, decisions),
+	BOOL_OF(MtfScanPlan, exact),
+	NODE_OF(MtfScanPlan, sort),
+	INT_OF(MtfScanPlan, limit),
+	INT_OF(MtfScanPlan, offset),
+	NODE_OF(MtfScanPlan, outputs),
+	BOOL_OF(MtfScanPlan, grouped),
+	BOOL_OF(MtfScanPlan, grand),
+	NODE_OF(MtfScanPlan, keys),
+	NODE_OF(MtfScanPlan, accumulators),
+	NODE_OF(MtfScanPlan, finish),
+	NODE_OF(MtfScanPlan, joins),
+	END_OF_ATTRIBUTES,
+};
 
 static const struct
 {
@@ -121,12 +161,14 @@ static const struct
 	{"MtfAccumulator", sizeof(MtfAccumulator), accumulator_attributes},
 	{"MtfDecision", sizeof(MtfDecision), decision_attributes},
 	{"MtfField", sizeof(MtfField), field_attributes},
-	{"MtfTerm", sizeof(MtfTerm), term_attributes},
 	{"MtfFinish", sizeof(MtfFinish), finish_attributes},
+	{"MtfJoin", sizeof(MtfJoin), join_attributes},
+	{"MtfOutput", sizeof(MtfOutput), output_attributes},
 	{"MtfScanPlan", sizeof(MtfScanPlan), scan_plan_attributes},
 	{"MtfSortKey", sizeof(MtfSortKey), sort_key_attributes},
-	{"MtfOutput", sizeof(MtfOutput), output_attributes},
+	{"MtfTerm", sizeof(MtfTerm), term_attributes},
 };
+/* clang-format on */
 
 static const Attribute *
 attributes_of(const ExtensibleNode *node)
@@ -288,6 +330,17 @@ mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter)
 	return accumulator;
 }
 
+MtfJoin *
+mtf_join_create(int rel, bool left)
+{
+	MtfJoin *join = create_node(sizeof(MtfJoin), "MtfJoin");
+
+	join->rel = rel;
+	join->left = left;
+	join->projects = true;
+	return join;
+}
+
 MtfFinish *
 mtf_finish_create(int attno, Node *expr, const char *misfit)
 {
@@ -341,6 +394,12 @@ mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *ar
 	return term;
 }
 
+char *
+mtf_relation_field(int rel)
+{
+	return psprintf("r%d", rel);
+}
+
 const MtfScanPlan *
 mtf_scan_plan(const ForeignScan *scan)
 {
@@ -363,6 +422,25 @@ columns_of_base(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 	}
 }
 
+/* In a join's documents each relation's own stands in a field: r0, r1, … */
+static MtfColumn *
+column_in_document(const MtfScanPlan *plan, int rel, const MtfColumn *column)
+{
+	MtfColumn *copy = palloc(sizeof(MtfColumn));
+
+	*copy = *column;
+	if (plan->joins == NIL)
+		return copy;
+	copy->segments = palloc(sizeof(char *) * (column->nsegments + 1));
+	copy->segments[0] = mtf_relation_field(rel);
+	for (int i = 0; i < column->nsegments; i++)
+		copy->segments[i + 1] = column->segments[i];
+	copy->nsegments = column->nsegments + 1;
+	copy->path = column->nsegments == 0 ? copy->segments[0]
+										: psprintf("%s.%s", copy->segments[0], column->path);
+	return copy;
+}
+
 static void
 columns_of_outputs(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 {
@@ -380,7 +458,8 @@ columns_of_outputs(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 		if (i >= natts)
 			break;
 		if (output->rel >= 0)
-			columns[i] = maps[output->rel]->columns[output->attnum - 1];
+			columns[i] = column_in_document(plan, output->rel,
+											maps[output->rel]->columns[output->attnum - 1]);
 		else if (output->name != NULL)
 			columns[i] =
 				mtf_column_computed(output->name, output->typid, output->typmod, output->collation);

@@ -140,6 +140,23 @@ typedef struct MtfOutput
 	int collation;
 } MtfOutput;
 
+/*
+ * One more relation joined to what is there, by $lookup: its documents that satisfy `terms` and whose
+ * `inner` field equals `outer` (a field of a relation before it); then `filters` on the joined whole.
+ */
+typedef struct MtfJoin
+{
+	ExtensibleNode node;
+	int rel;   /* index into MtfScanPlan.relids */
+	bool left; /* LEFT JOIN: what finds no partner stays */
+	MtfField *outer;
+	MtfField *inner;
+	List *terms;   /* of MtfTerm, on documents of `rel` alone */
+	List *filters; /* of MtfTerm, on joined documents */
+	List *paths;   /* as MtfScanPlan.paths */
+	bool projects;
+} MtfJoin;
+
 /* What one accumulator of a remote $group computes; `arg` is NULL for documents as such. */
 typedef enum MtfAccumulate
 {
@@ -197,6 +214,7 @@ typedef struct MtfScanPlan
 	List *keys;      /* of MtfTerm (values): k0, k1, … */
 	List *accumulators;
 	List *finish; /* of MtfFinish, in this order */
+	List *joins;  /* of MtfJoin, in order: relation 1, 2, … */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
@@ -207,10 +225,14 @@ extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
+extern MtfJoin *mtf_join_create(int rel, bool left);
 extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
 extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args);
+
+/* The field that holds a relation's document in the documents of a join: "r0". */
+extern char *mtf_relation_field(int rel);
 
 /* The remote part of a plan node of ours. */
 extern const MtfScanPlan *mtf_scan_plan(const ForeignScan *scan);

@@ -205,7 +205,7 @@ plan_projection(MtfScanPlan *plan, const MtfColumnMap *map)
 
 	plan->projects = true;
 	foreach (cell, plan->wanted)
-		mtf_plan_project_column(plan, map->columns[lfirst_int(cell) - 1]);
+		mtf_plan_project_column(plan, 0, map->columns[lfirst_int(cell) - 1]);
 }
 
 static void

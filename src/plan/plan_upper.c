@@ -37,34 +37,6 @@ mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
 							upper->scan_tlist, NIL, outer_plan);
 }
 
-/* --- the filter below ---------------------------------------------------------------------------- */
-
-bool
-mtf_upper_add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses)
-{
-	ListCell *cell;
-
-	plan->exact = true;
-	foreach (cell, clauses)
-	{
-		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
-		const char *why;
-		MtfShip ship;
-		MtfTerm *term;
-
-		if (clause->pseudoconstant)
-			return false;
-		term = mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why);
-		if (ship != MTF_SHIP_EXACT)
-			return false;
-		plan->terms = lappend(plan->terms, term);
-		plan->decisions =
-			lappend(plan->decisions,
-					mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
-	}
-	return true;
-}
-
 /* --- the sort ------------------------------------------------------------------------------------- */
 
 /* The member of an equivalence class that is a column of ours, else NULL. */
@@ -196,7 +168,6 @@ mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs)
 	MtfScanPlan *plan = upper->plan;
 	ListCell *cell;
 
-	plan->projects = true;
 	foreach (cell, vars)
 	{
 		Var *var = lfirst_node(Var, cell);
@@ -212,7 +183,7 @@ mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs)
 		if (rel == NULL || var->varattno < 1 || var->varattno > rel->map->natts ||
 			rel->map->columns[var->varattno - 1] == NULL)
 			return false;
-		mtf_plan_project_column(plan, rel->map->columns[var->varattno - 1]);
+		mtf_plan_project_column(plan, rel - lowering->rels, rel->map->columns[var->varattno - 1]);
 		plan->outputs =
 			lappend(plan->outputs, mtf_output_create(rel - lowering->rels, var->varattno, NULL));
 		upper->scan_tlist =
@@ -271,14 +242,11 @@ static MtfUpperPlan *
 plan_limit(PlannerInfo *root, RelOptInfo *baserel)
 {
 	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
-	MtfLowering *lowering = mtf_lowering_of(root, baserel);
 	MtfScanPlan *plan = mtf_scan_plan_create();
+	MtfLowering *lowering = mtf_remote_begin(root, baserel, plan);
 
 	upper->plan = plan;
-	plan->relids = list_make1_oid(root->simple_rte_array[baserel->relid]->relid);
-	plan->rtis = list_make1_int(baserel->relid);
-	if (!mtf_upper_add_clauses(plan, lowering, baserel->baserestrictinfo) ||
-		!add_sort(plan, lowering, baserel, root->sort_pathkeys) ||
+	if (lowering == NULL || !add_sort(plan, lowering, baserel, root->sort_pathkeys) ||
 		!add_limit(plan, lowering, root->parse) ||
 		!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs))
 		return NULL;

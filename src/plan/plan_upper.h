@@ -30,9 +30,6 @@ extern void mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
 /* The plan node of a path of ours that carries a MtfUpperPlan. */
 extern ForeignScan *mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan);
 
-/* All clauses (RestrictInfos) in exact form; false when one has none. */
-extern bool mtf_upper_add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses);
-
 /* One attribute of the scan per column that `exprs` use; false when a column cannot be one. */
 extern bool mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs);
 

@@ -5,8 +5,12 @@
 #include "plan/relation.h"
 
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
 
 #include "plan/setting.h"
+#include "plan/shippable.h"
 
 MtfLowering *
 mtf_lowering_of_list(PlannerInfo *root, List *baserels)
@@ -41,17 +45,208 @@ mtf_classify_filter(MtfLowering *lowering, Node *clause, MtfShip *ship, const ch
 	return NULL;
 }
 
-void
-mtf_plan_project_column(MtfScanPlan *plan, const MtfColumn *column)
+/* Names a column in a projection; false: none can (the whole document, odd names). */
+static bool
+keep_column(List **paths, bool projects, const MtfColumn *column)
 {
-	if (!plan->projects)
-		return;
-	/* The whole document, or a name that a projection cannot say: everything travels. */
-	if (!mtf_column_is_addressable(column))
+	if (!projects || !mtf_column_is_addressable(column))
 	{
-		plan->projects = false;
-		plan->paths = NIL;
-		return;
+		*paths = NIL;
+		return false;
 	}
-	plan->paths = lappend(plan->paths, makeString(pstrdup(column->path)));
+	*paths = lappend(*paths, makeString(pstrdup(column->path)));
+	return true;
+}
+
+void
+mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn *column)
+{
+	if (rel == 0)
+		plan->projects = keep_column(&plan->paths, plan->projects, column);
+	else
+	{
+		MtfJoin *join = list_nth(plan->joins, rel - 1);
+
+		join->projects = keep_column(&join->paths, join->projects, column);
+	}
+}
+
+/* --- exact clauses -------------------------------------------------------------------------------- */
+
+/* Lower clauses (RestrictInfos) in exact form, into `terms`; false when one has none. */
+static bool
+add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses, List **terms)
+{
+	ListCell *cell;
+
+	foreach (cell, clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		const char *why;
+		MtfShip ship;
+		MtfTerm *term;
+
+		if (clause->pseudoconstant)
+			return false;
+		term = mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why);
+		if (ship != MTF_SHIP_EXACT)
+			return false;
+		*terms = lappend(*terms, term);
+		plan->decisions =
+			lappend(plan->decisions,
+					mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
+	}
+	return true;
+}
+
+/* --- joins ------------------------------------------------------------------------------------------ */
+
+/*
+ * Can the server's equality of raw values join the fields?  Within a kind whose equal values are equal
+ * BSON: not numerics (0.1 as double and as Decimal128), days, or text that may be an ObjectId.
+ */
+static bool
+fields_join(const MtfField *outer, const MtfField *inner)
+{
+	bool integers = outer->kind <= MTF_KIND_INT8 && outer->kind >= MTF_KIND_INT2 &&
+					inner->kind <= MTF_KIND_INT8 && inner->kind >= MTF_KIND_INT2;
+
+	if (!outer->exact || !inner->exact || inner->any_id)
+		return false;
+	if (integers)
+		return true;
+	switch ((MtfKind) inner->kind)
+	{
+		case MTF_KIND_TEXT: return outer->kind == MTF_KIND_TEXT;
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ:
+		case MTF_KIND_UUID:
+		case MTF_KIND_BOOL: return inner->kind == outer->kind;
+		default: return false;
+	}
+}
+
+/* Is the clause `earlier field = inner field`?  Then it can be the join's key. */
+static bool
+find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
+{
+	OpExpr *expr = (OpExpr *) clause->clause;
+	const MtfShippable *row;
+	MtfField *left;
+	MtfField *right;
+
+	if (!IsA(expr, OpExpr) || list_length(expr->args) != 2 ||
+		(row = mtf_shippable_find(expr->opfuncid)) == NULL || row->form != MTF_FORM_COMPARE ||
+		row->op != MTF_OP_EQ ||
+		(OidIsValid(expr->inputcollid) && !get_collation_isdeterministic(expr->inputcollid)))
+		return false;
+	left = mtf_lowering_field(lowering, linitial(expr->args));
+	right = mtf_lowering_field(lowering, lsecond(expr->args));
+	if (left == NULL || right == NULL)
+		return false;
+	if (left->rel == join->rel)
+	{
+		MtfField *swap = left;
+
+		left = right;
+		right = swap;
+	}
+	if (right->rel != join->rel || left->rel >= join->rel || !fields_join(left, right))
+		return false;
+	join->outer = left;
+	join->inner = right;
+	return true;
+}
+
+/* All columns of a base relation that are used above its scan must travel. */
+static bool
+project_used(PlannerInfo *root, MtfScanPlan *plan, int rel, RelOptInfo *baserel)
+{
+	MtfColumnMap *map = ((MtfRelInfo *) baserel->fdw_private)->map;
+	ListCell *cell;
+
+	foreach (cell, pull_var_clause((Node *) baserel->reltarget->exprs, PVC_RECURSE_PLACEHOLDERS))
+	{
+		Var *var = lfirst_node(Var, cell);
+
+		if (var->varattno < 1 || var->varattno > map->natts ||
+			map->columns[var->varattno - 1] == NULL)
+			return false;
+		mtf_plan_project_column(plan, rel, map->columns[var->varattno - 1]);
+	}
+	return true;
+}
+
+/* A clause of the join that is not its key: on the inner documents alone, or (inner joins) on both. */
+static bool
+add_join_clause(MtfScanPlan *plan, MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
+{
+	bool inner_only = bms_membership(clause->clause_relids) == BMS_SINGLETON &&
+					  bms_is_member(lowering->rels[join->rel].rti, clause->clause_relids);
+
+	if (inner_only)
+		return add_clauses(plan, lowering, list_make1(clause), &join->terms);
+	return !join->left && add_clauses(plan, lowering, list_make1(clause), &join->filters);
+}
+
+static bool
+add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step,
+		 int rel)
+{
+	MtfJoin *join = mtf_join_create(rel, step->left);
+	ListCell *cell;
+
+	plan->joins = lappend(plan->joins, join);
+	if (!add_clauses(plan, lowering, step->inner->baserestrictinfo, &join->terms) ||
+		!project_used(root, plan, rel, step->inner))
+		return false;
+	foreach (cell, step->clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+		if (clause->pseudoconstant)
+			return false;
+		if (join->inner == NULL && find_key(lowering, clause, join))
+			plan->decisions = lappend(
+				plan->decisions,
+				mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
+		else if (!add_join_clause(plan, lowering, clause, join))
+			return false;
+	}
+	return join->inner != NULL && add_clauses(plan, lowering, step->filters, &join->filters);
+}
+
+/* --- the whole --------------------------------------------------------------------------------------- */
+
+static void
+add_relation(PlannerInfo *root, MtfScanPlan *plan, RelOptInfo *baserel)
+{
+	plan->relids = lappend_oid(plan->relids, root->simple_rte_array[baserel->relid]->relid);
+	plan->rtis = lappend_int(plan->rtis, baserel->relid);
+}
+
+MtfLowering *
+mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
+{
+	MtfJoinInfo *info = IS_JOIN_REL(rel) ? rel->fdw_private : NULL;
+	List *baserels = info == NULL ? list_make1(rel) : info->baserels;
+	RelOptInfo *driving = linitial(baserels);
+	MtfLowering *lowering = mtf_lowering_of_list(root, baserels);
+	ListCell *cell;
+	int i = 1;
+
+	plan->exact = true;
+	plan->projects = true;
+	foreach (cell, baserels)
+		add_relation(root, plan, lfirst(cell));
+	if (!add_clauses(plan, lowering, driving->baserestrictinfo, &plan->terms))
+		return NULL;
+	if (info == NULL)
+		return lowering;
+	if (!project_used(root, plan, 0, driving))
+		return NULL;
+	foreach (cell, info->steps)
+		if (!add_step(root, plan, lowering, lfirst(cell), i++))
+			return NULL;
+	return lowering;
 }

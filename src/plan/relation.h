@@ -18,6 +18,23 @@ typedef struct MtfRelInfo
 	Selectivity remote_selectivity; /* of `remote` */
 } MtfRelInfo;
 
+/* One join of a joined relation, and the base relation that it adds. */
+typedef struct MtfJoinStep
+{
+	RelOptInfo *inner;
+	bool left;
+	List *clauses; /* of RestrictInfo: of the join itself */
+	List *filters; /* of RestrictInfo: tested after it */
+} MtfJoinStep;
+
+/* Kept in RelOptInfo.fdw_private of a join that can run remotely. */
+typedef struct MtfJoinInfo
+{
+	List *baserels; /* of RelOptInfo, driving relation first */
+	List *steps;    /* of MtfJoinStep */
+	Cost total;
+} MtfJoinInfo;
+
 /* A lowering over one base relation, and over several (their RelOptInfos). */
 extern MtfLowering *mtf_lowering_of(PlannerInfo *root, RelOptInfo *baserel);
 extern MtfLowering *mtf_lowering_of_list(PlannerInfo *root, List *baserels);
@@ -28,7 +45,13 @@ extern MtfLowering *mtf_lowering_of_list(PlannerInfo *root, List *baserels);
 extern MtfTerm *mtf_classify_filter(MtfLowering *lowering, Node *clause, MtfShip *ship,
 									const char **why);
 
-/* Keep a column in the plan's projection; one that no projection can name ends projecting. */
-extern void mtf_plan_project_column(MtfScanPlan *plan, const MtfColumn *column);
+/* Keep a column of relation `rel` in the plan's projection; one that none can name ends projecting. */
+extern void mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn *column);
+
+/*
+ * Begin the plan of everything at and below `rel`, a base relation or a join of ours: relations,
+ * clauses in exact form, joins.  NULL when something there has no exact form.
+ */
+extern MtfLowering *mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan);
 
 #endif /* MTF_RELATION_H */

@@ -57,7 +57,8 @@
 #define EXACT    MTF_SHIP_EXACT
 #define SUPERSET MTF_SHIP_SUPERSET
 
-/* clang-format off: one row, one line. */
+/* One row, one line. */
+/* clang-format off */
 static const MtfShippable table[] = {
 	/* Integers: numbers of all BSON types compare by value; 5.5 and arrays are guarded. */
 	SIX(INT2, EXACT, "numbers compare by value"),
@@ -71,14 +72,10 @@ static const MtfShippable table[] = {
 	SIX(INT8, EXACT, "numbers compare by value"),
 
 	/* Floating point: NaN is PostgreSQL's highest value; what rounds to a double is included. */
-	SIX(FLOAT4, SUPERSET,
-		"range widened by one unit in the last place, NaN added where it sorts highest"),
-	SIX(FLOAT48, SUPERSET,
-		"range widened by one unit in the last place, NaN added where it sorts highest"),
-	SIX(FLOAT84, SUPERSET,
-		"range widened by one unit in the last place, NaN added where it sorts highest"),
-	SIX(FLOAT8, SUPERSET,
-		"range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT4, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT48, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT84, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT8, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
 
 	/* Numeric: 0.1 as double and 0.1 as Decimal128 differ remotely and are equal here. */
 	SIX(NUMERIC_, SUPERSET, "range widened by two units in the last place of a double"),
@@ -93,10 +90,8 @@ static const MtfShippable table[] = {
 
 	/* LIKE: `_` is one character, `%` any number, newlines too; ILIKE over-matches on purpose. */
 	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "anchored, escaped pattern; exact for constant patterns"),
-	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT,
-			 "documents that have the field; exact for constant patterns"),
-	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET,
-			 "ASCII letters in either case; patterns of ASCII only"),
+	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT, "documents that have the field; exact for constant patterns"),
+	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET, "ASCII letters in either case; patterns of ASCII only"),
 
 	/* Arrays: a condition on an array field holds if one element satisfies it. */
 	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",
@@ -119,10 +114,8 @@ static const MtfShippable table[] = {
 	SIX(TIMESTAMPTZ_, EXACT, "milliseconds; finer constants are rounded outwards"),
 	SIX_CROSS(DATE, TIMESTAMP, EXACT, "the UTC day as a range of instants"),
 	SIX_CROSS(TIMESTAMP, DATE, EXACT, "midnight of the date"),
-	SIX_CROSS(TIMESTAMP, TIMESTAMPTZ, EXACT,
-			  "the timestamp is taken in the session's time zone first"),
-	SIX_CROSS(TIMESTAMPTZ, TIMESTAMP, EXACT,
-			  "the timestamp is taken in the session's time zone first"),
+	SIX_CROSS(TIMESTAMP, TIMESTAMPTZ, EXACT, "the timestamp is taken in the session's time zone first"),
+	SIX_CROSS(TIMESTAMPTZ, TIMESTAMP, EXACT, "the timestamp is taken in the session's time zone first"),
 	SIX_CROSS(DATE, TIMESTAMPTZ, EXACT, "the date is taken in the session's time zone first"),
 	SIX_CROSS(TIMESTAMPTZ, DATE, EXACT, "the date is taken in the session's time zone first"),
 

@@ -78,6 +78,17 @@ clause_text(Node *clause, int offset, List *context, bool prefix)
 	return deparse_expression(clause, context, prefix, false);
 }
 
+static int
+least_int(const List *list)
+{
+	int least = linitial_int(list);
+	const ListCell *cell;
+
+	foreach (cell, list)
+		least = Min(least, lfirst_int(cell));
+	return least;
+}
+
 static void
 explain_decisions(ForeignScanState *node, const MtfScanPlan *plan, ExplainState *es)
 {
@@ -89,7 +100,7 @@ explain_decisions(ForeignScanState *node, const MtfScanPlan *plan, ExplainState 
 				  {MTF_SHIP_SUPERSET, "Remote Superset"},
 				  {MTF_SHIP_LOCAL, "Local"}};
 	ForeignScan *scan = (ForeignScan *) node->ss.ps.plan;
-	int offset = mtf_compat_first_relid(scan) - linitial_int(plan->rtis);
+	int offset = mtf_compat_first_relid(scan) - least_int(plan->rtis);
 	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) scan, NIL);
 	bool prefix = list_length(es->rtable) > 1;
 
