@@ -12,12 +12,14 @@ import socket
 import struct
 import threading
 import time
+import zlib
 
 import bson
 from bson.int64 import Int64
 
 from wire import HELLO, OP_QUERY, OP_REPLY, LyingServer, Reply, batch
 
+OP_COMPRESSED, OP_MSG, ZLIB = 2012, 2013, 2
 KILLS = ("killCursors", "killSessions")
 
 
@@ -30,10 +32,12 @@ class FaultServer(LyingServer):
         self.log = []  # names of commands, in order
         self.commands = []  # what is in the log, whole
         self.hello = "answer"  # or "silent": connections are accepted, nothing is said
+        self.compression = False  # zlib, when the client asks for it
         self.read_limit = None  # a longer message is not read further than its header
         self.connections_open = self.connections_seen = 0
         self.cursors = {}  # id -> [session, batches left]
         self.opened = self.ended = 0
+        self.packed = 0  # compressed messages seen
         self._next = 0
         self._lock = threading.Lock()
 
@@ -138,6 +142,11 @@ class FaultServer(LyingServer):
         body = self._receive(connection, length - 16)
         if opcode == OP_QUERY:
             return self._hello(connection, request)
+        compressed = opcode == OP_COMPRESSED
+        if compressed:
+            assert struct.unpack("<i", body[:4])[0] == OP_MSG and body[8] == ZLIB
+            body = zlib.decompress(body[9:])
+            self.packed += 1
         command = bson.decode(body[5:5 + struct.unpack("<i", body[5:9])[0]])
         name = next(iter(command))
         if name.lower() in ("hello", "ismaster"):
@@ -152,7 +161,7 @@ class FaultServer(LyingServer):
             return True
         with self._lock:
             answer = self.answer(command)
-        return self._send(connection, request, answer)
+        return self._send(connection, request, answer, compressed)
 
     def _hold(self, connection):
         """Read no further until the test goes on; a peer that left cannot be noticed meanwhile."""
@@ -163,11 +172,17 @@ class FaultServer(LyingServer):
     def _hello(self, connection, request):
         if self.hello == "silent":
             return True
-        reply = bson.encode(HELLO)
+        reply = bson.encode({**HELLO, "compression": ["zlib"]} if self.compression else HELLO)
         connection.sendall(struct.pack("<iiiiiqii", 36 + len(reply), 1, request, OP_REPLY, 8, 0, 0, 1) + reply)
         return True
 
-    def _send(self, connection, request, answer):
+    @staticmethod
+    def _compress(data):
+        opcode, payload = data[12:16], data[16:]
+        body = opcode + struct.pack("<iB", len(payload), ZLIB) + zlib.compress(payload)
+        return struct.pack("<i", 16 + len(body)) + data[4:12] + struct.pack("<i", OP_COMPRESSED) + body
+
+    def _send(self, connection, request, answer, compressed=False):
         if answer is None:
             return True
         if answer == "close":
@@ -177,6 +192,8 @@ class FaultServer(LyingServer):
             return False
         reply = answer if isinstance(answer, Reply) else Reply(answer)
         data = reply.message(request)
+        if compressed:
+            data = self._compress(data)
         if not reply.drip:
             connection.sendall(data[:reply.cut])
             return reply.cut is None

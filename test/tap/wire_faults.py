@@ -17,7 +17,8 @@ QUERY = "SELECT id FROM t"
 
 def make_tables(world, server, silence):
     with world.admin() as admin:
-        for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"), ("many", server.uri + "?socketTimeoutMS=1500"),
+        for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"),
+                          ("packed", server.uri + "?socketTimeoutMS=1500&compressors=zlib"),
                           ("pair", "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000"
                            % (silence.port, server.port))):
             admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
@@ -170,6 +171,43 @@ def altered(world, session, server):
         admin.execute("ALTER SERVER s_t OPTIONS (DROP fetch_size)")
 
 
+def through_the_driver(world, admin, server):
+    """Under compression the driver's own cursor is used: the same promises hold."""
+    query = "SELECT id FROM packed"
+    server.compression = True
+    with world.connect("UA") as session:
+        pid = session.info.backend_pid
+        server.reset(batches=3)
+        is_(world.column(session, query), list(range(30)), "compressed: three batches")
+        ok(server.packed >= 3, "and they are compressed") or diag(server.packed)
+        server.reset(batches=3, batch_size=100, padding=20000)
+        is_(world.value(session, "SELECT sum(length(padding)) FROM (SELECT padding FROM packed OFFSET 0) x"), 6000000,
+            "compressed: 6 MB")
+        for name, state, fault in (
+                ("closed", GONE, "close"), ("silence", GONE, None), ("an error", "HV000", failure(2, "BadValue")),
+                ("another request's answer", BROKEN, lambda s, c: Reply(batch(c, [], name="nextBatch"), response_to=5)),
+                ("half a reply", GONE, lambda s, c: Reply(batch(c, s._documents(0), name="nextBatch"), cut=80))):
+            server.reset(batches=3)
+            server.at("getMore", 1, fault)
+            throws(state, lambda: session.execute(query).fetchall(), "compressed, %s mid-scan: an error" % name)
+            server.reset(batches=3)
+            is_(len(world.rows(session, query)), 30, "compressed, %s: the next query is whole" % name)
+        server.reset(batches=3)
+        server.at("getMore", 1, None)
+        timer = threading.Timer(0.2, lambda: admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
+        timer.start()
+        start = time.monotonic()
+        throws("57014", lambda: session.execute(query).fetchall(), "compressed: cancelled")
+        ok(time.monotonic() - start < 0.5, "compressed: at once")
+        timer.join()
+        ok(server.heard("killCursors"), "compressed: the cursor is closed") or diag(server.log)
+        server.reset(batches=3)
+        is_(world.column(session, query + " LIMIT 2"), [0, 1], "compressed: a query that ends early")
+        ok(server.heard("killCursors"), "compressed: closes its cursor")
+    server.compression = False
+    is_(server.cursors, {}, "compressed: no cursor is left open")
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
@@ -203,7 +241,8 @@ def leaks(world, server, errors=int(os.environ.get("MTF_FAULT_TURNS", "150"))):
     with world.connect("UA") as session, world.admin() as admin:
         session.execute("SET jit = off")
         pid = session.info.backend_pid
-        for name, action in (("errors", lambda turn: failing(session, server, turn)),
+        for name, action in (("short queries", lambda turn: session.execute(QUERY + " WHERE id = 3").fetchall()),
+                             ("errors", lambda turn: failing(session, server, turn)),
                              ("cancels", lambda turn: cancelled(world, admin, session, pid, server, turn))):
             server.reset(batches=3)
             for turn in range(20):
@@ -211,15 +250,16 @@ def leaks(world, server, errors=int(os.environ.get("MTF_FAULT_TURNS", "150"))):
             whole(world, session, server, name)
             before, memory = descriptors(pid), resident(pid)
             server.reset(batches=3)
-            for turn in range(errors):
+            turns = errors * 10 if name == "short queries" else errors
+            for turn in range(turns):
                 action(turn)
             whole(world, session, server, name)
             diag("%d %s: %d descriptors before, %d after; %d kB before, %d after; %d cursors opened, %d closed"
-                 % (errors, name, before, descriptors(pid), memory, resident(pid), server.opened, server.ended))
-            ok(descriptors(pid) <= before + 2, "%d %s: no descriptor is lost" % (errors, name))
-            ok(resident(pid) <= memory + 1024, "%d %s: memory is flat" % (errors, name))
-            is_(server.cursors, {}, "%d %s: no cursor is left open on the server" % (errors, name))
-            ok(server.connections_open <= 6, "%d %s: few connections" % (errors, name)) or diag(server.connections_open)
+                 % (turns, name, before, descriptors(pid), memory, resident(pid), server.opened, server.ended))
+            ok(descriptors(pid) <= before + 2, "%d %s: no descriptor is lost" % (turns, name))
+            ok(resident(pid) <= memory + 1024, "%d %s: memory is flat" % (turns, name))
+            is_(server.cursors, {}, "%d %s: no cursor is left open on the server" % (turns, name))
+            ok(server.connections_open <= 6, "%d %s: few connections" % (turns, name)) or diag(server.connections_open)
     ok(server.heard("endSessions"), "a session says farewell to its server")
     ok(server.settle(1), "no connection outlives its backend") or diag(server.connections_open)
 
@@ -237,5 +277,7 @@ with World(engine=False) as world, FaultServer() as server, Silence() as silence
         one_command(world, session, server)
         dead_member(world, session, server)
         altered(world, session, server)
+    with world.admin() as admin:
+        through_the_driver(world, admin, server)
     leaks(world, server)
 done()
