@@ -235,10 +235,28 @@ find_read_mode(const char *name)
 	return 0;
 }
 
+/*
+ * The option's mode; the connection string's own read preference, with its tags, counts where the
+ * option says the same mode or has its default.
+ */
 mongoc_read_prefs_t *
-mtf_client_read_prefs(const char *name)
+mtf_client_read_prefs(MtfClient *client, const char *name)
 {
-	return mongoc_read_prefs_new(read_modes[find_read_mode(name)].mode);
+	const mongoc_read_prefs_t *of_uri = mongoc_client_get_read_prefs(client->driver);
+	mongoc_read_mode_t mode = read_modes[find_read_mode(name)].mode;
+
+	if (mode == MONGOC_READ_PRIMARY || mode == mongoc_read_prefs_get_mode(of_uri))
+		return mongoc_read_prefs_copy(of_uri);
+	return mongoc_read_prefs_new(mode);
+}
+
+static const char *
+read_mode_name(const mongoc_read_prefs_t *prefs)
+{
+	for (int i = 0; i < lengthof(read_modes); i++)
+		if (read_modes[i].mode == mongoc_read_prefs_get_mode(prefs))
+			return read_modes[i].name;
+	return read_modes[0].name;
 }
 
 bool
@@ -270,7 +288,7 @@ learn_server(MtfClient *client, mongoc_server_description_t *server)
 bool
 mtf_client_try_select(MtfClient *client, const char *read_preference, bson_error_t *error)
 {
-	mongoc_read_prefs_t *prefs = mtf_client_read_prefs(read_preference);
+	mongoc_read_prefs_t *prefs = mtf_client_read_prefs(client, read_preference);
 	mongoc_server_description_t *chosen;
 	mongoc_server_description_t *server = NULL;
 
@@ -288,6 +306,7 @@ mtf_client_try_select(MtfClient *client, const char *read_preference, bson_error
 	{
 		learn_server(client, server);
 		client->read_preference = read_modes[find_read_mode(read_preference)].name;
+		client->mode = read_mode_name(prefs);
 		mongoc_server_description_destroy(server);
 	}
 	if (chosen != NULL)

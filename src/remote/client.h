@@ -53,7 +53,8 @@ typedef struct MtfClient
 	bool compressed;
 
 	/* the server in use, from mtf_client_select() */
-	const char *read_preference; /* a constant; NULL: no server selected yet */
+	const char *read_preference; /* as asked for, a constant; NULL: no server selected yet */
+	const char *mode;            /* as it is, with the connection string's; a constant */
 	char address[BSON_HOST_NAME_MAX + 8];
 	bool direct; /* our own messages may be sent to it */
 	bool has_session;
@@ -100,7 +101,7 @@ extern bool mtf_client_try_select(MtfClient *client, const char *read_preference
 extern bool mtf_client_fits(const MtfClient *client, const char *read_preference);
 
 /* The driver's form of a read preference; NULL is primary.  To be destroyed by the caller. */
-extern mongoc_read_prefs_t *mtf_client_read_prefs(const char *name);
+extern mongoc_read_prefs_t *mtf_client_read_prefs(MtfClient *client, const char *name);
 
 /* Bracket every call of the driver that may reach the network. */
 extern void mtf_client_enter_driver(MtfClient *client);

@@ -653,7 +653,7 @@ start_driver(MtfCursor *cursor)
 	/* No traffic yet, and nothing below raises before the guard holds the cursor. */
 	mtf_client_enter_driver(client);
 	collection = mongoc_client_get_collection(client->driver, cursor->database, cursor->collection);
-	prefs = mtf_client_read_prefs(cursor->options.read_preference);
+	prefs = mtf_client_read_prefs(client, cursor->options.read_preference);
 	driver = mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE,
 										 mtf_pipeline_stages(cursor->pipeline), opts, prefs);
 	mongoc_read_prefs_destroy(prefs);

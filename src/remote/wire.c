@@ -172,7 +172,7 @@ bool
 mtf_wire_append_common(MtfClient *client, bson_t *command, const char *database, bool with_session)
 {
 	bool ok = BSON_APPEND_UTF8(command, "$db", database);
-	const char *mode = client->read_preference;
+	const char *mode = client->mode;
 	bson_t child;
 
 	/* A direct connection to a secondary: it was meant. */

@@ -32,6 +32,7 @@ class FaultServer(LyingServer):
         self.log = []  # names of commands, in order
         self.commands = []  # what is in the log, whole
         self.hello = "answer"  # or "silent": connections are accepted, nothing is said
+        self.member = {}  # what hello says of a replica set
         self.compression = False  # zlib, when the client asks for it
         self.read_limit = None  # a longer message is not read further than its header
         self.connections_open = self.connections_seen = 0
@@ -172,7 +173,7 @@ class FaultServer(LyingServer):
     def _hello(self, connection, request):
         if self.hello == "silent":
             return True
-        reply = bson.encode({**HELLO, "compression": ["zlib"]} if self.compression else HELLO)
+        reply = bson.encode({**HELLO, **self.member, **({"compression": ["zlib"]} if self.compression else {})})
         connection.sendall(struct.pack("<iiiiiqii", 36 + len(reply), 1, request, OP_REPLY, 8, 0, 0, 1) + reply)
         return True
 

@@ -149,6 +149,31 @@ def one_command(world, session, server):
     is_(server.connections_seen, seen, "and no connection of its own, after idling too")
 
 
+def read_preferences(world, session, server):
+    """What the option or the connection string prefers is said to members of a replica set."""
+    member = {"setName": "rs", "hosts": ["127.0.0.1:%d" % server.port], "me": "127.0.0.1:%d" % server.port,
+              "secondary": True, "isWritablePrimary": False, "ismaster": False, "tags": {"nodeType": "ANALYTICS"}}
+    server.member = member
+    uri = "mongodb://127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000" % server.port
+    with world.admin() as admin:
+        for label, query, option, expected in (
+                ("by option", "", "secondary", "secondary"), ("in the URI", "&readPreference=secondary", None, "secondary"),
+                ("by tags", "&readPreference=secondary&readPreferenceTags=nodeType:ANALYTICS", None, "secondary"),
+                ("by tags nobody has", "&readPreference=secondary&readPreferenceTags=nodeType:OTHER", None, None),
+                ("option over URI", "&readPreference=secondary", "nearest", "nearest"), ("primary", "", None, None)):
+            admin.execute("DROP SERVER IF EXISTS s_rp CASCADE; CREATE SERVER s_rp FOREIGN DATA WRAPPER mongo_tenant_fdw"
+                          " OPTIONS (uri '%s%s', database 'x', providers 'test', tenant_field 'tenant_id'%s);"
+                          "CREATE FOREIGN TABLE rp (id integer) SERVER s_rp; GRANT SELECT ON rp TO mtf_app"
+                          % (uri, query, ", read_preference '%s'" % option if option else ""))
+            server.reset()
+            if expected is None:
+                throws("HV00N", lambda: session.execute("SELECT id FROM rp").fetchall(), label + ": no server fits")
+                continue
+            is_(len(session.execute("SELECT id FROM rp").fetchall()), 10, label + ": the secondary is read")
+            is_(server.commands[0].get("$readPreference"), {"mode": expected}, label + ": and told so")
+    server.member = {}
+
+
 def dead_member(world, session, server):
     """A member that does not answer must not keep the others waiting for longer than its timeout."""
     start = time.monotonic()
@@ -275,6 +300,7 @@ with World(engine=False) as world, FaultServer() as server, Silence() as silence
         large(world, session, server)
         early_end(world, session, server)
         one_command(world, session, server)
+        read_preferences(world, session, server)
         dead_member(world, session, server)
         altered(world, session, server)
     with world.admin() as admin:
