@@ -13,6 +13,7 @@
 #include "catalog/pg_database.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
 #include "utils/builtins.h"
 #include "utils/pg_locale.h"
 #include "utils/selfuncs.h"
@@ -141,6 +142,25 @@ static inline bool
 mtf_compat_limit_with_ties(const Query *query)
 {
 	return query->limitOption == LIMIT_OPTION_WITH_TIES;
+}
+
+/*
+ * The relation of everything that FROM joins, or NULL.  PostgreSQL 16: outer joins count as members.
+ */
+static inline RelOptInfo *
+mtf_compat_scanjoin_rel(PlannerInfo *root)
+{
+	int rti;
+
+#if PG_VERSION_NUM >= 160000
+	Relids all = root->all_query_rels;
+#else
+	Relids all = root->all_baserels;
+#endif
+
+	if (bms_get_singleton_member(all, &rti))
+		return root->simple_rel_array[rti];
+	return find_join_rel(root, all);
 }
 
 /* PostgreSQL 16: redundant GROUP BY columns are dropped in the planner's copy of the clause. */

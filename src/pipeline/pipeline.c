@@ -374,6 +374,14 @@ write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const 
 	mtf_write_end(out, stage);
 }
 
+static char *
+path_in_document(const MtfExprContext *context, const MtfField *field)
+{
+	if (context->aliases == NULL)
+		return field->path;
+	return psprintf("%s.%s", context->aliases[field->rel], field->path);
+}
+
 static void
 write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
 {
@@ -399,7 +407,7 @@ write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPl
 		int direction = key->descending ? -1 : 1;
 
 		if (key->plain)
-			mtf_write_int(out, key->field->path, direction);
+			mtf_write_int(out, path_in_document(context, key->field), direction);
 		else
 		{
 			mtf_write_int(out, psprintf("%s%dr", prefix, i), 1);
@@ -628,6 +636,33 @@ write_expression_match(MtfPipeline *pipeline, const MtfExprContext *context, con
 	mtf_write_end(out, stage);
 }
 
+static void
+write_one_is_enough(MtfPipeline *pipeline)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+
+	mtf_write_int(out, "$limit", 1);
+	mtf_write_end(out, stage);
+}
+
+/* {$match: {r1: []}}, {$unset: "r1"}: nothing was found. */
+static void
+write_none_found(MtfPipeline *pipeline, const MtfJoin *join)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark match = mtf_write_begin(out, "$match");
+	MtfMark empty = mtf_write_begin_array(out, mtf_relation_field(join->rel));
+
+	mtf_write_end(out, empty);
+	mtf_write_end(out, match);
+	mtf_write_end(out, stage);
+	stage = mtf_write_begin(out, next_stage(pipeline));
+	mtf_write_word(out, "$unset", mtf_relation_field(join->rel));
+	mtf_write_end(out, stage);
+}
+
 /*
  * The child pipeline of a $lookup, from its own scope: its tenant first, its conditions, and that the
  * key decodes (null would meet missing, an array each of its elements).
@@ -642,6 +677,9 @@ child_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJo
 	if (child->empty)
 		write_expression_match(child, &alone, NULL);
 	write_expression_match(child, &alone, known);
+	/* One partner decides. */
+	if (join->kind == MTF_JOIN_SEMI || join->kind == MTF_JOIN_ANTI)
+		write_one_is_enough(child);
 	if (join->projects)
 		write_projection(child, join->paths);
 	return seal(child);
@@ -669,7 +707,7 @@ write_unwind(MtfPipeline *pipeline, const MtfJoin *join)
 	MtfMark unwind = mtf_write_begin(out, "$unwind");
 
 	mtf_write_word(out, "path", psprintf("$%s", mtf_relation_field(join->rel)));
-	if (join->left)
+	if (join->kind == MTF_JOIN_LEFT)
 		mtf_write_bool(out, "preserveNullAndEmptyArrays", true);
 	mtf_write_end(out, unwind);
 	mtf_write_end(out, stage);
@@ -700,8 +738,11 @@ write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *
 	mtf_write_word(out, "as", mtf_relation_field(join->rel));
 	mtf_write_end(out, lookup);
 	mtf_write_end(out, stage);
-	write_unwind(pipeline, join);
-	if (child->empty && !join->left)
+	if (join->kind == MTF_JOIN_ANTI)
+		write_none_found(pipeline, join);
+	else
+		write_unwind(pipeline, join);
+	if (child->empty && (join->kind == MTF_JOIN_INNER || join->kind == MTF_JOIN_SEMI))
 		pipeline->empty = true;
 	foreach (cell, join->filters)
 		write_expression_match(pipeline, context, lfirst(cell));
@@ -727,7 +768,7 @@ write_joins(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *p
 		const MtfJoin *join = lfirst(cell);
 
 		write_join(pipeline, context, join, scopes[join->rel]);
-		if (join->left)
+		if (join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_ANTI)
 			pipeline->optional = bms_add_member(pipeline->optional, join->rel);
 	}
 }

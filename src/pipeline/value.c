@@ -763,6 +763,47 @@ write_field_comparison(const MtfExprContext *context, const MtfField *field, Mtf
 		end_call(out, &not );
 }
 
+/* {$in: [$$v, {$literal: […]}]}, or not in; false (nothing written) when values are no plain literals. */
+static bool
+write_membership(const MtfField *field, const MtfValueList *list, bool in, StringInfo out,
+				 const char *key)
+{
+	MtfMark start = out->len;
+	Call not = {0};
+	MtfMark quoted;
+	MtfMark items;
+	Call call;
+
+	if (!mtf_is_integer_kind(field) && field->kind != MTF_KIND_TEXT)
+		return false;
+	if (!in)
+	{
+		not = begin_call(out, key, "$not");
+		key = next(&not );
+	}
+	call = begin_call(out, key, "$in");
+	mtf_write_word(out, next(&call), V);
+	quoted = mtf_write_begin(out, next(&call));
+	items = mtf_write_begin_array(out, "$literal");
+	for (int i = 0; i < list->n; i++)
+	{
+		MtfLiteral literal;
+
+		if (!mtf_literal_of(&list->values[i], &literal))
+		{
+			mtf_write_take_back(out, start);
+			return false;
+		}
+		mtf_write_literal(out, mtf_array_key(i), &literal);
+	}
+	mtf_write_end(out, items);
+	mtf_write_end(out, quoted);
+	end_call(out, &call);
+	if (!in)
+		end_call(out, &not );
+	return true;
+}
+
 static void
 write_list_comparison(const MtfExprContext *context, const MtfTerm *term, const MtfValue *value,
 					  StringInfo out, const char *key)
@@ -784,6 +825,13 @@ write_list_comparison(const MtfExprContext *context, const MtfTerm *term, const 
 		return;
 	}
 	bound = begin_bound(context, term->field, out, key);
+	if (term->op == (any ? MTF_OP_EQ : MTF_OP_NE) &&
+		write_membership(term->field, &list, any, out, next(&bound.all)))
+	{
+		end_bound(out, &bound);
+		return;
+	}
+	bound.all.n = 1;
 	each = begin_call(out, next(&bound.all), any ? "$or" : "$and");
 	for (int i = 0; i < list.n; i++)
 		write_compare(term->field, term->op, &list.values[i], out, next(&each));

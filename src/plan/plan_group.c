@@ -574,9 +574,8 @@ add_aggregates_of(Grouping *grouping, Node *exprs)
 }
 
 static bool
-add_target(Grouping *grouping, PlannerInfo *root, PathTarget *target)
+add_target(Grouping *grouping, PathTarget *target, List *clauses)
 {
-	List *clauses = mtf_compat_group_clause(root);
 	ListCell *cell;
 	int i = 0;
 
@@ -594,9 +593,9 @@ add_target(Grouping *grouping, PlannerInfo *root, PathTarget *target)
 	return add_aggregates_of(grouping, (Node *) target->exprs);
 }
 
+/* `clauses` are GROUP BY's or DISTINCT's; without any, all documents are one group. */
 static MtfUpperPlan *
-plan_grouping(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *grouped_rel,
-			  GroupPathExtraData *extra)
+plan_grouping(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, List *clauses, Node *having)
 {
 	Grouping grouping = {0};
 	MtfScanPlan *plan = mtf_scan_plan_create();
@@ -605,11 +604,11 @@ plan_grouping(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *grouped_rel,
 	grouping.upper = palloc0(sizeof(MtfUpperPlan));
 	grouping.upper->plan = grouping.plan = plan;
 	plan->grouped = true;
-	plan->grand = mtf_compat_group_clause(root) == NIL;
-	if (grouping.lowering == NULL || !add_target(&grouping, root, grouped_rel->reltarget) ||
-		!add_aggregates_of(&grouping, extra->havingQual))
+	plan->grand = clauses == NIL;
+	if (grouping.lowering == NULL || !add_target(&grouping, target, clauses) ||
+		!add_aggregates_of(&grouping, having))
 		return NULL;
-	grouping.upper->quals = (List *) copyObject(extra->havingQual);
+	grouping.upper->quals = (List *) copyObject(having);
 	grouping.upper->values = grouping.lowering->values;
 	/* SELECT of constants, GROUP BY nothing: a slot needs an attribute. */
 	if (plan->outputs == NIL)
@@ -618,48 +617,53 @@ plan_grouping(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *grouped_rel,
 	return grouping.upper;
 }
 
-/* A table or a join of ours, not proven empty. */
-static bool
-is_remote_relation(RelOptInfo *rel)
+static void
+add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel,
+				  PathTarget *target, List *clauses, Node *having)
 {
-	if (rel->fdw_private == NULL || IS_DUMMY_REL(rel) || rel->lateral_relids != NULL)
-		return false;
-	return IS_JOIN_REL(rel) || (IS_SIMPLE_REL(rel) && rel->rtekind == RTE_RELATION);
+	MtfUpperPlan *upper = plan_grouping(root, input_rel, target, clauses, having);
+	QualCost none = {0};
+	double groups = 1;
+	MtfCost cost;
+
+	if (upper == NULL)
+		return;
+	if (clauses != NIL)
+		groups = mtf_compat_estimate_num_groups(
+			root, get_sortgrouplist_exprs(clauses, root->processed_tlist), input_rel->rows);
+	cost = mtf_cost_scan(mtf_documents_below(input_rel), groups, target->width, &none);
+	if (IS_JOIN_REL(input_rel))
+		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->total;
+	add_path(output_rel,
+			 (Path *) mtf_compat_create_foreign_upper_path(
+				 root, output_rel, target, groups, cost.total, cost.total, NIL, list_make1(upper)));
 }
 
-/* What is read before it is grouped. */
-static double
-documents_below(RelOptInfo *rel)
+static bool
+is_possible(PlannerInfo *root, RelOptInfo *input_rel)
 {
-	return IS_JOIN_REL(rel) ? rel->rows : rel->tuples;
+	return mtf_setting_enable_aggregate_pushdown && root->parse->groupingSets == NIL &&
+		   root->parse->rowMarks == NIL && mtf_is_remote_relation(input_rel);
 }
 
 void
 mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *grouped_rel,
 					 GroupPathExtraData *extra)
 {
-	QualCost none = {0};
-	MtfUpperPlan *upper;
-	double groups;
-	MtfCost cost;
+	if (is_possible(root, input_rel) && extra->patype != PARTITIONWISE_AGGREGATE_PARTIAL)
+		add_grouping_path(root, input_rel, grouped_rel, grouped_rel->reltarget,
+						  mtf_compat_group_clause(root), extra->havingQual);
+}
 
-	if (!mtf_setting_enable_aggregate_pushdown || root->parse->groupingSets != NIL ||
-		extra->patype == PARTITIONWISE_AGGREGATE_PARTIAL || !is_remote_relation(input_rel) ||
-		root->parse->rowMarks != NIL)
-		return;
-	if ((upper = plan_grouping(root, input_rel, grouped_rel, extra)) == NULL)
-		return;
-	groups =
-		upper->plan->grand
-			? 1
-			: mtf_compat_estimate_num_groups(
-				  root,
-				  get_sortgrouplist_exprs(mtf_compat_group_clause(root), root->processed_tlist),
-				  input_rel->rows);
-	cost = mtf_cost_scan(documents_below(input_rel), groups, grouped_rel->reltarget->width, &none);
-	if (IS_JOIN_REL(input_rel))
-		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->total;
-	add_path(grouped_rel, (Path *) mtf_compat_create_foreign_upper_path(
-							  root, grouped_rel, grouped_rel->reltarget, groups, cost.total,
-							  cost.total, NIL, list_make1(upper)));
+void
+mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *distinct_rel)
+{
+	Query *parse = root->parse;
+	PathTarget *target = root->upper_targets[UPPERREL_DISTINCT];
+
+	/* Nothing but columns: what is computed is computed from rows, not from groups of them. */
+	if (is_possible(root, input_rel) && !parse->hasDistinctOn && !parse->hasAggs &&
+		parse->groupClause == NIL && !parse->hasWindowFuncs && !parse->hasTargetSRFs &&
+		list_length(target->exprs) == list_length(parse->distinctClause))
+		add_grouping_path(root, input_rel, distinct_rel, target, parse->distinctClause, NULL);
 }

@@ -12,4 +12,8 @@
 extern void mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *grouped_rel,
 								 GroupPathExtraData *extra);
 
+/* The same for SELECT DISTINCT: keys without aggregates. */
+extern void mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel,
+									RelOptInfo *distinct_rel);
+
 #endif /* MTF_PLAN_GROUP_H */

@@ -47,7 +47,8 @@ is_possible(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinT
 	if (!mtf_setting_enable_join_pushdown || root->parse->commandType != CMD_SELECT ||
 		root->parse->rowMarks != NIL || root->rowMarks != NIL)
 		return false;
-	if (jointype != JOIN_INNER && jointype != JOIN_LEFT)
+	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
+		jointype != JOIN_ANTI)
 		return false;
 	return is_remote(root, outerrel) && is_remote(root, innerrel) && IS_SIMPLE_REL(innerrel) &&
 		   strcmp(database_of(root, linitial(baserels_of(outerrel))),
@@ -67,12 +68,15 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 		info->steps = list_copy(((MtfJoinInfo *) outerrel->fdw_private)->steps);
 	info->steps = lappend(info->steps, step);
 	step->inner = innerrel;
-	step->left = jointype == JOIN_LEFT;
+	step->kind = jointype == JOIN_LEFT   ? MTF_JOIN_LEFT
+				 : jointype == JOIN_SEMI ? MTF_JOIN_SEMI
+				 : jointype == JOIN_ANTI ? MTF_JOIN_ANTI
+										 : MTF_JOIN_INNER;
 	foreach (cell, restrictlist)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
 
-		if (step->left && RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
+		if (step->kind != MTF_JOIN_INNER && RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
 			step->filters = lappend(step->filters, clause);
 		else
 			step->clauses = lappend(step->clauses, clause);

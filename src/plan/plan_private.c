@@ -104,7 +104,7 @@ static const Attribute output_attributes[] = {
 
 static const Attribute join_attributes[] = {
 	INT_OF(MtfJoin, rel),
-	BOOL_OF(MtfJoin, left),
+	INT_OF(MtfJoin, kind),
 	NODE_OF(MtfJoin, outer),
 	NODE_OF(MtfJoin, inner),
 	NODE_OF(MtfJoin, terms),
@@ -331,12 +331,12 @@ mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter)
 }
 
 MtfJoin *
-mtf_join_create(int rel, bool left)
+mtf_join_create(int rel, MtfJoinKind kind)
 {
 	MtfJoin *join = create_node(sizeof(MtfJoin), "MtfJoin");
 
 	join->rel = rel;
-	join->left = left;
+	join->kind = kind;
 	join->projects = true;
 	return join;
 }

@@ -144,11 +144,19 @@ typedef struct MtfOutput
  * One more relation joined to what is there, by $lookup: its documents that satisfy `terms` and whose
  * `inner` field equals `outer` (a field of a relation before it); then `filters` on the joined whole.
  */
+typedef enum MtfJoinKind
+{
+	MTF_JOIN_INNER,
+	MTF_JOIN_LEFT, /* what finds no partner stays */
+	MTF_JOIN_SEMI, /* one partner is enough */
+	MTF_JOIN_ANTI  /* what finds a partner goes */
+} MtfJoinKind;
+
 typedef struct MtfJoin
 {
 	ExtensibleNode node;
-	int rel;   /* index into MtfScanPlan.relids */
-	bool left; /* LEFT JOIN: what finds no partner stays */
+	int rel;  /* index into MtfScanPlan.relids */
+	int kind; /* MtfJoinKind */
 	MtfField *outer;
 	MtfField *inner;
 	List *terms;   /* of MtfTerm, on documents of `rel` alone */
@@ -225,7 +233,7 @@ extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
-extern MtfJoin *mtf_join_create(int rel, bool left);
+extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind);
 extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);

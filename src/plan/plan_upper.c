@@ -41,7 +41,7 @@ mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
 
 /* The member of an equivalence class that is a column of ours, else NULL. */
 static Expr *
-member_column(EquivalenceClass *ec, RelOptInfo *baserel)
+member_column(EquivalenceClass *ec, Relids relids)
 {
 	ListCell *cell;
 
@@ -52,7 +52,7 @@ member_column(EquivalenceClass *ec, RelOptInfo *baserel)
 
 		while (IsA(node, RelabelType))
 			node = (Node *) ((RelabelType *) node)->arg;
-		if (!member->em_is_const && IsA(node, Var) && ((Var *) node)->varno == baserel->relid)
+		if (!member->em_is_const && IsA(node, Var) && bms_is_member(((Var *) node)->varno, relids))
 			return member->em_expr;
 	}
 	return NULL;
@@ -123,14 +123,14 @@ is_default_order(const PathKey *pathkey, Expr *column)
 
 /* The sort keys of `pathkeys`; false when one has no remote form. */
 static bool
-add_sort(MtfScanPlan *plan, MtfLowering *lowering, RelOptInfo *baserel, List *pathkeys)
+add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
 {
 	ListCell *cell;
 
 	foreach (cell, pathkeys)
 	{
 		PathKey *pathkey = lfirst_node(PathKey, cell);
-		Expr *column = member_column(pathkey->pk_eclass, baserel);
+		Expr *column = member_column(pathkey->pk_eclass, lowering->relids);
 		MtfField *field;
 		MtfSortKey *key;
 
@@ -202,29 +202,26 @@ mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs)
 
 /* --- LIMIT ------------------------------------------------------------------------------------------ */
 
-/* The single foreign table below the final step, when there is nothing else in between; else NULL. */
+/* The table or join below the final step, when there is nothing else in between; else NULL. */
 static RelOptInfo *
-only_table(PlannerInfo *root)
+remote_input(PlannerInfo *root, RelOptInfo *input_rel)
 {
 	Query *parse = root->parse;
-	int rti;
 
 	if (parse->commandType != CMD_SELECT || parse->rowMarks != NIL || parse->hasTargetSRFs ||
 		parse->groupClause != NIL || parse->groupingSets != NIL || parse->hasAggs ||
 		parse->hasWindowFuncs || parse->distinctClause != NIL || parse->setOperations != NULL ||
 		parse->havingQual != NULL || root->hasHavingQual)
 		return NULL;
-	if (!bms_get_singleton_member(root->all_baserels, &rti) ||
-		root->simple_rel_array[rti]->rtekind != RTE_RELATION ||
-		root->simple_rel_array[rti]->reloptkind != RELOPT_BASEREL ||
-		root->simple_rte_array[rti]->relkind != RELKIND_FOREIGN_TABLE ||
-		root->simple_rte_array[rti]->inh || root->simple_rel_array[rti]->lateral_relids != NULL)
+	/* With ORDER BY the step below is the sort's. */
+	if (IS_UPPER_REL(input_rel))
+		input_rel = mtf_compat_scanjoin_rel(root);
+	if (input_rel == NULL || !mtf_is_remote_relation(input_rel))
 		return NULL;
-	/* A table proven empty was never looked at by us. */
-	if (root->simple_rel_array[rti]->fdw_private == NULL ||
-		IS_DUMMY_REL(root->simple_rel_array[rti]))
+	if (IS_SIMPLE_REL(input_rel) &&
+		(input_rel->reloptkind != RELOPT_BASEREL || root->simple_rte_array[input_rel->relid]->inh))
 		return NULL;
-	return root->simple_rel_array[rti];
+	return input_rel;
 }
 
 /* LIMIT and OFFSET as values; false when one depends on rows. */
@@ -239,14 +236,14 @@ add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
 }
 
 static MtfUpperPlan *
-plan_limit(PlannerInfo *root, RelOptInfo *baserel)
+plan_limit(PlannerInfo *root, RelOptInfo *rel)
 {
 	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
 	MtfScanPlan *plan = mtf_scan_plan_create();
-	MtfLowering *lowering = mtf_remote_begin(root, baserel, plan);
+	MtfLowering *lowering = mtf_remote_begin(root, rel, plan);
 
 	upper->plan = plan;
-	if (lowering == NULL || !add_sort(plan, lowering, baserel, root->sort_pathkeys) ||
+	if (lowering == NULL || !add_sort(plan, lowering, root->sort_pathkeys) ||
 		!add_limit(plan, lowering, root->parse) ||
 		!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs))
 		return NULL;
@@ -258,22 +255,25 @@ plan_limit(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 static void
-add_limit_path(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData *extra)
+add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
+			   FinalPathExtraData *extra)
 {
-	RelOptInfo *baserel = only_table(root);
+	RelOptInfo *rel = remote_input(root, input_rel);
 	QualCost none = {0};
 	MtfUpperPlan *upper;
 	double rows;
 	MtfCost cost;
 
-	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || baserel == NULL ||
+	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || rel == NULL ||
 		mtf_compat_limit_with_ties(root->parse) ||
 		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
 		return;
-	if ((upper = plan_limit(root, baserel)) == NULL)
+	if ((upper = plan_limit(root, rel)) == NULL)
 		return;
-	rows = extra->limit_tuples > 0 ? Min(baserel->rows, extra->limit_tuples) : baserel->rows;
-	cost = mtf_cost_scan(baserel->tuples, rows, baserel->reltarget->width, &none);
+	rows = extra->limit_tuples > 0 ? Min(rel->rows, extra->limit_tuples) : rel->rows;
+	cost = mtf_cost_scan(mtf_documents_below(rel), rows, rel->reltarget->width, &none);
+	if (IS_JOIN_REL(rel))
+		cost.total += ((MtfJoinInfo *) rel->fdw_private)->total;
 	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows,
 							cost.startup, cost.total, root->sort_pathkeys, list_make1(upper)));
@@ -285,6 +285,8 @@ mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 {
 	if (stage == UPPERREL_GROUP_AGG)
 		mtf_plan_group_paths(root, input_rel, output_rel, extra);
+	if (stage == UPPERREL_DISTINCT)
+		mtf_plan_distinct_paths(root, input_rel, output_rel);
 	if (stage == UPPERREL_FINAL)
-		add_limit_path(root, output_rel, extra);
+		add_limit_path(root, input_rel, output_rel, extra);
 }

@@ -12,6 +12,20 @@
 #include "plan/setting.h"
 #include "plan/shippable.h"
 
+bool
+mtf_is_remote_relation(RelOptInfo *rel)
+{
+	if (rel->fdw_private == NULL || IS_DUMMY_REL(rel) || rel->lateral_relids != NULL)
+		return false;
+	return IS_JOIN_REL(rel) || (IS_SIMPLE_REL(rel) && rel->rtekind == RTE_RELATION);
+}
+
+double
+mtf_documents_below(RelOptInfo *rel)
+{
+	return IS_JOIN_REL(rel) ? rel->rows : rel->tuples;
+}
+
 MtfLowering *
 mtf_lowering_of_list(PlannerInfo *root, List *baserels)
 {
@@ -186,14 +200,15 @@ add_join_clause(MtfScanPlan *plan, MtfLowering *lowering, RestrictInfo *clause, 
 
 	if (inner_only)
 		return add_clauses(plan, lowering, list_make1(clause), &join->terms);
-	return !join->left && add_clauses(plan, lowering, list_make1(clause), &join->filters);
+	return join->kind == MTF_JOIN_INNER &&
+		   add_clauses(plan, lowering, list_make1(clause), &join->filters);
 }
 
 static bool
 add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step,
 		 int rel)
 {
-	MtfJoin *join = mtf_join_create(rel, step->left);
+	MtfJoin *join = mtf_join_create(rel, step->kind);
 	ListCell *cell;
 
 	plan->joins = lappend(plan->joins, join);

@@ -22,7 +22,7 @@ typedef struct MtfRelInfo
 typedef struct MtfJoinStep
 {
 	RelOptInfo *inner;
-	bool left;
+	MtfJoinKind kind;
 	List *clauses; /* of RestrictInfo: of the join itself */
 	List *filters; /* of RestrictInfo: tested after it */
 } MtfJoinStep;
@@ -34,6 +34,12 @@ typedef struct MtfJoinInfo
 	List *steps;    /* of MtfJoinStep */
 	Cost total;
 } MtfJoinInfo;
+
+/* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
+extern bool mtf_is_remote_relation(RelOptInfo *rel);
+
+/* The documents that such a step is believed to read. */
+extern double mtf_documents_below(RelOptInfo *rel);
 
 /* A lowering over one base relation, and over several (their RelOptInfos). */
 extern MtfLowering *mtf_lowering_of(PlannerInfo *root, RelOptInfo *baserel);
