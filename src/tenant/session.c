@@ -29,17 +29,19 @@ struct MtfBinding
 	MemoryContextCallback callback;
 };
 
-/* An ExecutorRun under way; innermost first. */
+/* An ExecutorStart or ExecutorRun under way; innermost first. */
 typedef struct RunFrame
 {
-	EState *estate;
+	EState *estate;      /* NULL: it is just being made */
 	MtfBinding *binding; /* NULL: not needed yet */
+	bool asked;          /* the identity was asked for while starting */
 	struct RunFrame *up;
 } RunFrame;
 
 static MtfBinding *bindings = NULL;
 static RunFrame *current_run = NULL;
 
+static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorRun_hook_type prev_executor_run = NULL;
 
 void
@@ -215,6 +217,11 @@ mtf_session_identity(FunctionCallInfo fcinfo)
 
 	for (frame = current_run; frame != NULL; frame = frame->up)
 	{
+		if (frame->estate == NULL)
+		{
+			frame->asked = true;
+			break;
+		}
 		if (frame->estate->es_query_cxt != owner)
 			continue;
 		if (frame->binding == NULL)
@@ -271,10 +278,36 @@ refuse_holding(const QueryDesc *queryDesc)
 				 errmsg("a tenant's rows cannot be kept beyond the end of the transaction")));
 }
 
+/*
+ * Partitions can be pruned by tenant() before the executor state is there to be bound: then it is
+ * bound as soon as it is.
+ */
+static void
+session_executor_start(QueryDesc *queryDesc, int eflags)
+{
+	RunFrame frame = {NULL, NULL, false, current_run};
+
+	current_run = &frame;
+	PG_TRY();
+	{
+		if (prev_executor_start != NULL)
+			prev_executor_start(queryDesc, eflags);
+		else
+			standard_ExecutorStart(queryDesc, eflags);
+	}
+	PG_FINALLY();
+	{
+		current_run = frame.up;
+	}
+	PG_END_TRY();
+	if (frame.asked && !(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		(void) mtf_session_bind(queryDesc->estate);
+}
+
 static void
 session_executor_run(MTF_EXECUTOR_RUN_PARAMETERS)
 {
-	RunFrame frame = {queryDesc->estate, find_binding(queryDesc->estate), current_run};
+	RunFrame frame = {queryDesc->estate, find_binding(queryDesc->estate), false, current_run};
 
 	if (frame.binding != NULL && frame.binding->identity != NULL)
 	{
@@ -302,6 +335,8 @@ mtf_session_init(void)
 	mtf_stat_init();
 	mtf_catalog_init();
 	mtf_setting_init();
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = session_executor_start;
 	prev_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = session_executor_run;
 }

@@ -6,6 +6,14 @@ ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON notes USING (tenant = mongo_tenant.tenant());
 GRANT SELECT ON notes TO mtf_app;
 
+CREATE TABLE parted (tenant text, body text) PARTITION BY LIST (tenant);
+CREATE TABLE parted_ua PARTITION OF parted FOR VALUES IN ('UA');
+CREATE TABLE parted_dl PARTITION OF parted FOR VALUES IN ('DL');
+INSERT INTO parted SELECT * FROM notes;
+ALTER TABLE parted ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON parted USING (tenant = mongo_tenant.tenant());
+GRANT SELECT ON parted TO mtf_app;
+
 CREATE FUNCTION become(token text) RETURNS void LANGUAGE sql AS
 	$$ SELECT set_config('mongo_tenant.jwt', token, true) $$;
 -- Reads as one tenant, turns into another, and reads again: two statements, two executions.
@@ -32,7 +40,7 @@ BEGIN
 END $$;
 SET ROLE mtf_app;
 BEGIN;
-SELECT plan(39);
+SELECT plan(42);
 
 -- SET LOCAL, SAVEPOINT
 SELECT become(:'ua');
@@ -106,6 +114,15 @@ SELECT is(take('rls', 2), '{UA,UA}', 'cursor over a local table: more of UA''s r
 SELECT become(:'dl');
 SELECT throws_ok('FETCH 2 FROM rls', '55000', NULL, 'cursor over a local table: FETCH after the identity changed');
 CLOSE rls;
+
+-- Partitions pruned by tenant() when the cursor is declared
+SELECT become(:'ua');
+SELECT is((SELECT string_agg(DISTINCT tenant, ',') FROM parted), 'UA', 'partitions of UA');
+DECLARE pruned CURSOR FOR SELECT tenant AS secret FROM parted;
+SELECT become(:'dl');
+SELECT throws_ok('FETCH 2 FROM pruned', '55000', NULL, 'cursor whose partitions were pruned as UA, first read as DL');
+CLOSE pruned;
+SELECT is((SELECT string_agg(DISTINCT tenant, ',') FROM parted), 'DL', 'partitions of DL');
 
 SELECT become(:'ua');
 SELECT throws_ok('DECLARE held CURSOR WITH HOLD FOR SELECT secret FROM accounts', '0A000', NULL, 'WITH HOLD over a tenant table');
