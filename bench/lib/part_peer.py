@@ -117,9 +117,9 @@ def run_in_root(owner):
     """The same part inside the root that has the peer; the fast server runs out here."""
     script = os.path.join(servers.ROOT, "test", "matrix", "root")
     engine = part_native.start_engine(owner)
-    inside = "/opt/mongo_tenant_fdw"
+    inside = "/opt/mongo_tenant_fdw_bench"
     root = subprocess.run([script, "forky"], check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run([script, "forky", "--copy"], check=True, stdout=sys.stderr)
+    subprocess.run([script, "forky", "--copy", inside], check=True, stdout=sys.stderr)
     subprocess.run([script, "forky", "env", "SETUP_LIBJWT=libjwt14-dev", "BENCH_REPEAT=%d" % measure.REPEAT,
                     "BENCH_DOCUMENTS=%d" % measure.DOCUMENTS, inside + "/bench/run", "peer"],
                    check=True, stdout=sys.stderr, env={**os.environ, "MONGO_TENANT_TEST_URI": engine.uri})
