@@ -190,9 +190,13 @@ raise_driver(const bson_error_t *error, const char *command)
 			break;
 		default: what = "MongoDB driver could not run the command"; break;
 	}
-	ereport(ERROR, (errcode(sqlstate), errmsg("%s", what),
-					error->message[0] != '\0' ? errdetail("%s", clean_text(error->message)) : 0,
-					errcontext("MongoDB command \"%s\"", command)));
+	/* What a server says of a credential may quote it. */
+	if (sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION || error->message[0] == '\0')
+		ereport(ERROR, (errcode(sqlstate), errmsg("%s", what),
+						errcontext("MongoDB command \"%s\"", command)));
+	ereport(ERROR,
+			(errcode(sqlstate), errmsg("%s", what), errdetail("%s", clean_text(error->message)),
+			 errcontext("MongoDB command \"%s\"", command)));
 }
 
 /*
