@@ -1,6 +1,6 @@
 /*
  * recheck_probe.c
- *	  The recheck of documents outside a server, over test/fuzz/shim.c: for test/tap/recheck.py.
+ *	  The recheck of documents outside a server, over test/fuzz/shim.c: for test/tap/recheck_bytes.py.
  *
  * Reads lines, writes one line for each document ("ok", or why not):
  *
