@@ -369,6 +369,7 @@ mtf_connection_get(Oid serverid, Oid userid)
 		connection->valid = false;
 		connection->context = NULL;
 		connection->nunfinished = 0;
+		connection->unfinished_address[0] = '\0';
 		memset(&connection->config, 0, sizeof(connection->config));
 		dlist_init(&connection->clients);
 		connection->server_hash =

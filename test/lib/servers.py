@@ -17,6 +17,7 @@ The environment of COMMAND:
     MTF_DIR          the temporary directory that holds everything
 
 What is read from the environment:
+    MTF_POSTGRES_WRAPPER      a command that PostgreSQL is run under (valgrind)
     PG_CONFIG                 which PostgreSQL to use (default: pg_config on PATH)
     MONGO_TENANT_TEST_URI     a running server, preferred to any other; only databases named mtf_* are
                               touched on it
@@ -420,7 +421,8 @@ class Cluster:
                 file.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
 
     def start(self):
-        command = [self.program("postgres"), "-D", self.data]
+        command = shlex.split(os.environ.get("MTF_POSTGRES_WRAPPER", ""))
+        command += [self.program("postgres"), "-D", self.data]
         # SIGINT: fast shutdown.
         self.process = self.owner.spawn(command, self.log, signal.SIGINT, self.os_user)
         deadline = time.monotonic() + START_TIMEOUT

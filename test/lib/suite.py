@@ -6,6 +6,7 @@
               all pushdown off: apart from EXPLAIN the output must be the same (part "agree")
     pgtap     test/pgtap/*.sql through pg_prove, each in a copy of one database; with pushdown on and off
     tap       test/tap/*.py through prove, each with databases of its own
+    long      test/long/*.py, the same, only when a PART begins with "long/"
 
 One test counts for each regress file, each agreement and each TAP assertion; a TAP file that
 dies or breaks its plan counts as one failure more.  The last line is "N passed, N failed".
@@ -204,7 +205,12 @@ class Suite:
 
     def tap(self, pool):
         return [pool.submit(self.tap_file, name, ["prove", "--verbose", "--exec", sys.executable, path], self.env)
-                for name, path in names("test/tap/*.py", "tap", self.parts)]
+                for name, path in names("test/tap/*.py", "tap", self.parts) + self.long_files()]
+
+    def long_files(self):
+        """What takes minutes runs only when it is asked for: "long/"."""
+        parts = [part for part in self.parts if part.startswith("long/")]
+        return names("test/long/*.py", "long", parts) if parts else []
 
     def all(self):
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
