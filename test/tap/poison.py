@@ -19,6 +19,18 @@ def expected(kind, tenant):
     return sorted(row["label"] for row in CLEAN if row["belongs"] == "%s:%s" % (kind, tenant))
 
 
+lookups = [0]  # plans that really joined remotely
+
+
+def shared_lines(world):
+    """airlines again, on the server of each kind of tenant: two tables of one server can join remotely."""
+    with world.admin() as admin:
+        for kind, server in (("string", "mongo"), ("int", "mongo_int"), ("objectid", "mongo_objectid"), ("uuid", "mongo_uuid")):
+            admin.execute("SELECT mongo_tenant.set_policy(%s, 'airlines', shared => true)", (server,))
+            admin.execute("CREATE FOREIGN TABLE lines_%s (carrier text, name text) SERVER %s OPTIONS (collection 'airlines');"
+                          "GRANT SELECT ON lines_%s TO mtf_app" % (kind, server, kind))
+
+
 def queries(table):
     """The same set of rows asked for in ways that take other roads through planner and server."""
     return {
@@ -31,6 +43,11 @@ def queries(table):
         "join with a shared table": "SELECT p.label FROM %s p JOIN airlines a ON a.carrier = p.airline" % table,
         "self join": "SELECT a.label FROM %s a JOIN %s b USING (id)" % (table, table),
         "semi join": "SELECT label FROM %s p WHERE EXISTS (SELECT FROM airlines a WHERE a.carrier = p.airline)" % table,
+        "lookup from": "SELECT p.label FROM %s p JOIN lines l ON l.carrier = p.airline" % table,
+        "lookup into": "SELECT p.label FROM lines l JOIN %s p ON l.carrier = p.airline" % table,
+        "lookup left": "SELECT p.label FROM lines l LEFT JOIN %s p ON l.carrier = p.airline WHERE p.label IS NOT NULL" % table,
+        "lookup self": "SELECT b.label FROM %s a JOIN %s b ON a.id = b.id" % (table, table),
+        "lookup semi": "SELECT p.label FROM %s p WHERE EXISTS (SELECT FROM lines l WHERE l.carrier = p.airline)" % table,
         "lateral": "SELECT x.label FROM airlines a, LATERAL (SELECT * FROM %s p WHERE p.airline = a.carrier) x" % table,
     }
 
@@ -41,12 +58,20 @@ def try_tenant(world, kind, table, tenant, pushdown, seen):
     with world.connect(tenant, pushdown=pushdown) as session:
         wrong = []
         for name, query in queries(table).items():
+            # "lookup": a shared collection of the same server, and no way to join but remotely.
+            remote = name.startswith("lookup") and pushdown
+            if name.startswith("lookup"):
+                query = query.replace("lines", "lines_" + kind)
+            session.execute("SET enable_hashjoin = %s; SET enable_mergejoin = %s; SET enable_nestloop = %s"
+                            % ((("off" if remote else "on"),) * 3))
             labels = world.column(session, query)
+            if remote:
+                lookups[0] += "$lookup" in str(world.rows(session, "EXPLAIN (VERBOSE) " + query))
             seen.setdefault((kind, tenant), set()).update(labels)
             got = sorted(label for label in labels if label not in WEIRD)
             if got != want:
                 wrong.append("%s: got %r, expected %r" % (name, got, want))
-        if not ok(not wrong, "%s: own documents only, %d of them, ten ways" % (who, len(want))):
+        if not ok(not wrong, "%s: own documents only, %d of them, asked for in many ways" % (who, len(want))):
             diag("\n".join(wrong))
         rows = len(world.column(session, "SELECT label FROM %s" % table))
         is_(world.value(session, "SELECT count(*) FROM %s" % table), rows, who + ": count(*) counts those rows")
@@ -65,6 +90,7 @@ def try_nested(world, pushdown):
 
 with World() as world:
     world.load("poison", "nested", "folded", "airlines")
+    shared_lines(world)
     stored = world.mongo["poison"].count_documents({})
     ok(stored >= len(CLEAN), "the server holds the poison: %d documents" % stored)
     seen = {}
@@ -75,6 +101,7 @@ with World() as world:
     for label in sorted(WEIRD):
         viewers = [who for who, labels in seen.items() if label in labels]
         ok(len(viewers) <= 1, "%s: at most one tenant sees it" % label) or diag(viewers)
+    ok(lookups[0] > 20, "%d plans joined remotely" % lookups[0])
     everybody = set().union(*seen.values())
     nobodys = sorted(row["label"] for row in CLEAN if row["belongs"] is None)
     is_([label for label in nobodys if label in everybody], [], "%d documents are nobody's" % len(nobodys))
