@@ -1,0 +1,53 @@
+-- Aggregates: grouped and counted by the server, finished by PostgreSQL's own functions.
+\i `echo "$MTF_PRELUDE"`
+\pset format unaligned
+SET ROLE mtf_app;
+SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
+
+SELECT * FROM plan_of($$SELECT active, count(*), sum(id), avg(id), max(name COLLATE "C") FROM accounts GROUP BY active HAVING count(*) > 1$$);
+SELECT active, count(*), sum(id), avg(id), min(id), max(name COLLATE "C") FROM accounts GROUP BY active HAVING count(*) > 1 ORDER BY active;
+SELECT count(*), count(i4), sum(i4), sum(i2), min(i8), max(i8), bool_and(b), bool_or(b) FROM typed;
+SELECT avg(i4), avg(i8) FROM typed;
+
+-- No document, or no value: 0 and NULL, one row without GROUP BY, none with.
+SELECT count(*), count(i4), sum(i4), avg(i4), max(i4) FROM typed WHERE i4 = 77;
+SELECT count(*), sum(i4), avg(i4), max(i4) FROM typed WHERE i4 IS NULL;
+SELECT count(*), sum(i4) FROM typed WHERE i4 = NULL;
+SELECT b, count(*) FROM typed WHERE i4 = 77 GROUP BY b;
+
+-- Missing and null are one group; NaN is the greatest number.
+SELECT b, count(*) FROM typed GROUP BY b ORDER BY b;
+SELECT max(f8), min(f8) FROM typed;
+SELECT f8, count(*) FROM typed GROUP BY f8 ORDER BY f8;
+SELECT d, count(*) FROM typed GROUP BY d ORDER BY d;
+
+-- FILTER and CASE.
+SELECT * FROM plan_of($$SELECT count(*) FILTER (WHERE i4 > 0), sum(CASE WHEN b THEN 1 ELSE 0 END) FROM typed$$);
+SELECT count(*) FILTER (WHERE i4 > 0), sum(i4) FILTER (WHERE i4 = 77), sum(CASE WHEN b THEN 1 ELSE 0 END) FROM typed;
+
+-- DISTINCT.
+SELECT * FROM plan_of($$SELECT DISTINCT active FROM accounts$$);
+SELECT DISTINCT b FROM typed ORDER BY b;
+SELECT DISTINCT active, tenant_id FROM accounts ORDER BY 1, 2;
+
+-- The order of addition, a numeric of any scale, a language's order, unknown functions: here.
+SELECT * FROM plan_of($$SELECT sum(f8) FROM typed$$);
+SELECT * FROM plan_of($$SELECT sum(n) FROM typed$$);
+SELECT * FROM plan_of($$SELECT max(t COLLATE "en-x-icu") FROM typed$$);
+SELECT * FROM plan_of($$SELECT string_agg(t, ',') FROM typed$$);
+SELECT * FROM plan_of($$SELECT count(*) FROM typed WHERE lower(t) = 'text'$$);
+SELECT count(*) FROM typed WHERE lower(t) = 'text';
+
+-- What does not decode raises, as it would here, or is NULL.
+\set VERBOSITY sqlstate
+SELECT count(i4) FROM mismatch;
+\set VERBOSITY default
+SELECT count(*), count(i4), sum(i4), max(i8), count(t), count(b) FROM mismatch_null;
+
+-- Another tenant's documents count for nobody else.
+SELECT set_config('mongo_tenant.jwt', :'dl', false) IS NOT NULL AS set;
+SELECT tenant_id, count(*), sum(id) FROM accounts GROUP BY tenant_id;
+SELECT count(*) FROM accounts WHERE tenant_id = 'UA';
+
+SET mongo_tenant.enable_aggregate_pushdown = off;
+SELECT * FROM plan_of($$SELECT count(*) FROM accounts$$);
