@@ -76,7 +76,8 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
 
-		if (step->kind != MTF_JOIN_INNER && RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
+		if ((step->kind == MTF_JOIN_LEFT || step->kind == MTF_JOIN_ANTI) &&
+			RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
 			step->filters = lappend(step->filters, clause);
 		else
 			step->clauses = lappend(step->clauses, clause);
