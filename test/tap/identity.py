@@ -358,6 +358,17 @@ def audit(world, admin):
     ok(all(line["token"] != "one" and len(line["token"]) == 16 for line in access), "the token's id is hashed")
     ok(any(line["event"] == "denial" and line["reason"] == "no token is set" for line in lines), "a line per denial")
     ok(any(line["event"] == "bypass" and line["user"] == "mtf_reader" for line in lines), "a line per bypass, audit or not")
+    size = os.path.getsize(world.cluster.log)
+    admin.execute("ALTER DATABASE %s SET mongo_tenant.audit = 'deny'" % world.name)
+    with world.connect("UA") as user:
+        user.execute("SELECT id FROM accounts").fetchall()
+        user.execute("RESET mongo_tenant.jwt")
+        throws("28000", lambda: user.execute("SELECT id FROM accounts"), "an access denied, for 'deny'")
+        throws("42501", lambda: user.execute("SET mongo_tenant.audit = off"), "no user turns it off")
+    with open(world.cluster.log) as log:
+        log.seek(size)
+        events = re.findall(r'mongo_tenant audit: \{"event": "(\w+)"', log.read())
+    is_(events, ["denial"], "'deny': denials only")
     admin.execute("ALTER DATABASE %s RESET mongo_tenant.audit" % world.name)
 
 
@@ -365,6 +376,7 @@ def search_log(world):
     with open(world.cluster.log) as log:
         text = log.read()
     ok("STATEMENT:  SELECT 'logged' || 1/0" in text, "the log has the statements of errors (control)")
+    ok('mongo_tenant provider "files" cannot be used: ' in text, "the log says why a provider cannot be used")
     found = [line for line in text.splitlines() if "eyJ" in line or CANARY in line]
     ok(not found, "no token in the log") or diag("\n".join(found[:5]))
 
