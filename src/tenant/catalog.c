@@ -23,6 +23,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 typedef struct TableState
 {
@@ -130,8 +131,8 @@ mtf_row_texts(const MtfRow *row, int attnum, int *n)
 }
 
 static void
-scan_relation(Relation relation, const TableState *state, Oid indexid, int nkeys, ScanKey keys,
-			  MtfRowReader reader, void *arg)
+scan_relation(Relation relation, const TableState *state, Oid indexid, Snapshot snapshot, int nkeys,
+			  ScanKey keys, MtfRowReader reader, void *arg)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
@@ -145,8 +146,8 @@ scan_relation(Relation relation, const TableState *state, Oid indexid, int nkeys
 						errmsg("extension \"mongo_tenant_fdw\" is older than its library"),
 						errhint("Run ALTER EXTENSION mongo_tenant_fdw UPDATE.")));
 
-	/* No snapshot given: a fresh catalog snapshot, which sees what is committed now. */
-	scan = systable_beginscan(relation, indexid, OidIsValid(indexid), NULL, nkeys, keys);
+	/* Without a snapshot: a fresh catalog snapshot, which sees what is committed now. */
+	scan = systable_beginscan(relation, indexid, OidIsValid(indexid), snapshot, nkeys, keys);
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		heap_deform_tuple(tuple, tupdesc, values, nulls);
@@ -157,12 +158,24 @@ scan_relation(Relation relation, const TableState *state, Oid indexid, int nkeys
 	pfree(nulls);
 }
 
+Snapshot
+mtf_catalog_snapshot(MtfTable table)
+{
+	return RegisterSnapshot(GetCatalogSnapshot(mtf_catalog_table(table)));
+}
+
 void
-mtf_catalog_scan(MtfTable table, MtfRowReader reader, void *arg)
+mtf_catalog_release(Snapshot snapshot)
+{
+	UnregisterSnapshot(snapshot);
+}
+
+void
+mtf_catalog_scan(MtfTable table, Snapshot snapshot, MtfRowReader reader, void *arg)
 {
 	Relation relation = table_open(mtf_catalog_table(table), AccessShareLock);
 
-	scan_relation(relation, &tables[table], InvalidOid, 0, NULL, reader, arg);
+	scan_relation(relation, &tables[table], InvalidOid, snapshot, 0, NULL, reader, arg);
 	table_close(relation, AccessShareLock);
 }
 
@@ -193,7 +206,7 @@ mtf_catalog_probe(MtfTable table, int nkeys, const char *const *keys, MtfRowRead
 	for (i = 0; i < nkeys; i++)
 		ScanKeyInit(&scankeys[i], (AttrNumber) (i + 1), BTEqualStrategyNumber, F_TEXTEQ,
 					CStringGetTextDatum(keys[i]));
-	scan_relation(relation, &tables[table], primary_index(relation, &tables[table]), nkeys,
+	scan_relation(relation, &tables[table], primary_index(relation, &tables[table]), NULL, nkeys,
 				  scankeys, reader, arg);
 	table_close(relation, AccessShareLock);
 }

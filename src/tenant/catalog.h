@@ -12,6 +12,7 @@
 #include "base/compat.h"
 
 #include "access/skey.h"
+#include "utils/snapshot.h"
 
 typedef enum MtfTable
 {
@@ -94,8 +95,15 @@ extern const char **mtf_row_texts(const MtfRow *row, int attnum, int *n);
 
 typedef void (*MtfRowReader)(const MtfRow *row, void *arg);
 
-/* Every row of a table. */
-extern void mtf_catalog_scan(MtfTable table, MtfRowReader reader, void *arg);
+/*
+ * What is committed now, for several scans that must agree: two snapshots could see one half of a
+ * change each.  Registered; release it, or an error does.
+ */
+extern Snapshot mtf_catalog_snapshot(MtfTable table);
+extern void mtf_catalog_release(Snapshot snapshot);
+
+/* Every row of a table; a NULL snapshot is a fresh one. */
+extern void mtf_catalog_scan(MtfTable table, Snapshot snapshot, MtfRowReader reader, void *arg);
 
 /* Rows whose first columns, which begin the table's primary key, equal the given texts. */
 extern void mtf_catalog_probe(MtfTable table, int nkeys, const char *const *keys,

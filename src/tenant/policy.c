@@ -135,7 +135,7 @@ current_policies(void)
 	set = palloc0(sizeof(PolicySet));
 	set->context = context;
 	set->generation = generation;
-	mtf_catalog_scan(MTF_TABLE_POLICY, read_policy, set);
+	mtf_catalog_scan(MTF_TABLE_POLICY, NULL, read_policy, set);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, TopMemoryContext);
 	return loaded = set;

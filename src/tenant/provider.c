@@ -294,14 +294,18 @@ load_providers(uint64 generation)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	ProviderSet *set = palloc0(sizeof(ProviderSet));
 	LoadState state = {NIL, NIL};
+	Snapshot snapshot;
 	ListCell *cell;
 
 	set->context = context;
 	set->serial = ++last_serial;
 	set->generation = generation;
 	set->key_dir = pstrdup(mtf_setting_key_dir ? mtf_setting_key_dir : "");
-	mtf_catalog_scan(MTF_TABLE_PROVIDER, read_provider, &state);
-	mtf_catalog_scan(MTF_TABLE_PROVIDER_KEY, read_key, &state);
+	/* Keys and audience of one change belong together. */
+	snapshot = mtf_catalog_snapshot(MTF_TABLE_PROVIDER);
+	mtf_catalog_scan(MTF_TABLE_PROVIDER, snapshot, read_provider, &state);
+	mtf_catalog_scan(MTF_TABLE_PROVIDER_KEY, snapshot, read_key, &state);
+	mtf_catalog_release(snapshot);
 
 	set->providers = palloc0(sizeof(MtfProvider) * Max(list_length(state.providers), 1));
 	foreach (cell, state.providers)

@@ -81,6 +81,39 @@ def providers(world, admin):
         admin.execute("UPDATE mongo_tenant.provider SET tenant_claim = 'tenantId' WHERE name = 'test'")
 
 
+def half_a_change(world, admin):
+    """A change of a provider and its keys is seen whole or not at all, whatever waits in between."""
+    new = tokens.Key("RS256", kid="swapped")
+    with world.admin() as changer, world.connect(token=new.sign(tokens.claims(tenant="UA"))) as user:
+        before = changer.execute("SELECT jwk::text FROM mongo_tenant.provider_key WHERE provider = 'test' AND kid = 'rs'").fetchone()[0]
+        changer.execute("BEGIN")
+        changer.execute("LOCK TABLE mongo_tenant.provider_key IN ACCESS EXCLUSIVE MODE")
+        answer = []
+
+        def ask():
+            try:
+                answer.append(tenant(world, user))
+            except Exception as error:
+                answer.append(getattr(error, "sqlstate", None))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        deadline = time.monotonic() + 20
+        while not world.value(admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
+                              user.info.backend_pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        # The new key comes with a new audience: a token of that key for the old one was never good.
+        changer.execute("UPDATE mongo_tenant.provider SET audience = '{another}' WHERE name = 'test'")
+        changer.execute("UPDATE mongo_tenant.provider_key SET kid = 'swapped', jwk = %s::jsonb WHERE provider = 'test' AND kid = 'rs'",
+                        (json.dumps(new.jwk()),))
+        changer.execute("COMMIT")
+        asking.join(30)
+        is_(answer, ["28000"], "half of a change is not seen")
+        changer.execute("UPDATE mongo_tenant.provider SET audience = '{mongo_tenant}' WHERE name = 'test'")
+        is_(tenant(world, user), "UA", "the new key with the old audience would have been good (control)")
+        changer.execute("UPDATE mongo_tenant.provider_key SET kid = 'rs', jwk = %s::jsonb WHERE kid = 'swapped'", (before,))
+
+
 def files(world, admin):
     """Key sets and secrets in key_dir: read again when they change, never half, never a bad one."""
     key, later = tokens.Key("ES256", kid="f1"), tokens.Key("ES256", kid="f2")
@@ -405,6 +438,7 @@ with World(own_cluster=True) as world:
     with world.admin() as admin:
         revocations(world, admin)
         providers(world, admin)
+        half_a_change(world, admin)
         files(world, admin)
         private_keys(world, admin)
         expiry(world)
