@@ -124,9 +124,10 @@ def check_first_steps(world, admin, text):
     parts = blocks(section(text, "From nothing to a result"))
     is_(len(parts), 2, "the administrator's statements, and the application's")
     jwks = json.dumps(tokens.keyset([world.keys["rs"]]))
-    script = re.sub(r"'\{\"keys\".*?\}'", lambda match: "'%s'" % jwks, parts[0], flags=re.S)
-    script = script.replace("mongodb://127.0.0.1:27017/", world.uri).replace("'shop'", "'%s'" % world.name)
-    statements, queries = split(script), split(parts[1])
+    # Comments go first: a key may hold two hyphens.
+    statements, queries = [[re.sub(r"'\{\"keys\".*?\}'", lambda match: "'%s'" % jwks, statement, flags=re.S)
+                            .replace("mongodb://127.0.0.1:27017/", world.uri).replace("'shop'", "'%s'" % world.name)
+                            for statement in split(part)] for part in parts]
     is_(len(statements) + len(queries) - 1, 5, "five statements, and the token")
     for statement in statements:
         admin.execute(statement)
