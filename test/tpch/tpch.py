@@ -187,7 +187,7 @@ def conjuncts(line):
     return number
 
 
-def foreign_setup(connection, uri, database):
+def foreign_setup(connection, uri, database, trust):
     key = tokens.Key("ES256", kid="tpch")
     connection.execute("CREATE EXTENSION mongo_tenant_fdw")
     connection.execute(
@@ -198,7 +198,8 @@ def foreign_setup(connection, uri, database):
         "providers 'tpch', tenant_field 'tenant_id', use_remote_estimate 'true')" % (uri, database))
     connection.execute("CREATE SCHEMA remote")
     for table, columns in TABLES.items():
-        connection.execute("CREATE FOREIGN TABLE remote.%s (%s) SERVER tpch" % (table, columns))
+        connection.execute("CREATE FOREIGN TABLE remote.%s (%s) SERVER tpch%s" % (
+            table, columns, " OPTIONS (trust_types 'true')" if trust else ""))
     return key
 
 
@@ -222,7 +223,7 @@ def run(args, parameters, uri):
             load_documents(client[documents], directories)
         with psycopg.connect(autocommit=True, **parameters) as connection:
             load_local(connection, directories["UA"])
-            key = foreign_setup(connection, uri, documents)
+            key = foreign_setup(connection, uri, documents, args.trust)
         print("# scale %s loaded in %.0f s" % (args.scale, time.monotonic() - start), flush=True)
     token = key.sign(tokens.claims(tenant="UA", lifetime=20 * 3600))
     common = {"mongo_tenant.jwt": token, "statement_timeout": "%ds" % args.timeout}
@@ -289,6 +290,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--timeout", type=int, default=60)
     parser.add_argument("--plans")
+    parser.add_argument("--trust", action="store_true", help="tables with trust_types: no guards")
     parser.add_argument("--lax", action="store_true", help="do not ask Q1, Q6, Q12 and Q14 to be one command")
     parser.add_argument("--database", help="document database to use again, or to load and keep")
     args = parser.parse_args()
