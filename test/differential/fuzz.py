@@ -39,7 +39,11 @@ import grammar  # noqa: E402
 import worlds  # noqa: E402
 
 OFF = "mongo_tenant.enable_%s_pushdown"
-CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, **{"no " + kind: (kind,) for kind in tap.SWITCHES}}
+CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, "forced": (),
+                  **{"no " + kind: (kind,) for kind in tap.SWITCHES}}
+# Small tables are cheap to join and to group locally: here that is made to look dear.
+FORCED = ("enable_hashjoin", "enable_mergejoin", "enable_nestloop", "enable_hashagg", "enable_sort",
+          "enable_material", "enable_memoize")
 # What a query may raise by itself, where SQL does not say which rows an expression sees.
 RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "2201W", "2201X"}
 MISMATCH_CLASS = "22"
@@ -208,6 +212,9 @@ class Fuzzer:
                     settings["mongo_tenant.jwt"] = key.sign(tokens.claims(
                         tenant=tenant, lifetime=20 * 3600))
                     settings.update({OFF % kind: "off" for kind in switches})
+                if name == "forced":
+                    settings.update((name, "off") for name, in self.admin.execute(
+                        "SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(FORCED),)).fetchall())
                 self.sessions[tenant, name] = Session(self.parameters, settings)
         self.local_session = Session(self.parameters, {"plan_cache_mode": "force_generic_plan",
                                                        "statement_timeout": "60s"})
@@ -392,7 +399,7 @@ class Fuzzer:
             raise Failure("partition", "all", "fn", "whole %s, parts %s" % (sums[0], sums[1:]))
 
     def configurations(self, rng):
-        chosen = [("all", "fn"), ("all", "fe")]
+        chosen = [("all", "fn"), ("forced", "fn"), ("all" if rng.random() < 0.5 else "forced", "fe")]
         if rng.random() < 0.5:
             chosen.append(("none", "fn"))
         if rng.random() < 0.4:
