@@ -37,3 +37,12 @@ RESET plan_cache_mode;
 
 SET mongo_tenant.enable_limit_pushdown = off;
 SELECT * FROM plan_of($$SELECT id FROM accounts WHERE id > 3 ORDER BY id LIMIT 2$$);
+RESET mongo_tenant.enable_limit_pushdown;
+
+-- Without LIMIT the server sorts when the fields themselves sort right: a condition proves them.
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE id > 3 ORDER BY id DESC$$);
+SELECT * FROM plan_of($$SELECT id FROM accounts ORDER BY id DESC$$);
+SELECT id FROM accounts WHERE id > 3 ORDER BY id DESC;
+SET mongo_tenant.enable_sort_pushdown = off;
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE id > 3 ORDER BY id DESC$$);
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE id > 3 ORDER BY id DESC LIMIT 1$$);

@@ -64,8 +64,12 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 /* --- paths ----------------------------------------------------------------------------------- */
 
+/* A sort of the server's, by an index of it or not, against one of ours. */
+#define REMOTE_SORT_FACTOR 1.1
+
 static void
-add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer)
+add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, List *pathkeys,
+			  List *sort)
 {
 	MtfRelInfo *info = baserel->fdw_private;
 	double retrieved = clamp_row_est(baserel->tuples * info->remote_selectivity);
@@ -88,9 +92,36 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer)
 	}
 	cost = mtf_cost_scan(required_outer == NULL ? baserel->tuples : retrieved, retrieved,
 						 baserel->reltarget->width, &quals);
-	add_path(baserel,
-			 (Path *) mtf_compat_create_foreignscan_path(root, baserel, NULL, rows, cost.startup,
-														 cost.total, NIL, required_outer, NIL));
+	if (sort != NIL)
+		cost.total *= REMOTE_SORT_FACTOR;
+	add_path(baserel, (Path *) mtf_compat_create_foreignscan_path(
+						  root, baserel, NULL, rows, cost.startup, cost.total, pathkeys,
+						  required_outer, sort == NIL ? NIL : list_make2(NULL, sort)));
+}
+
+/* The order that the query wants, when the fields themselves sort so. */
+static void
+add_sorted_path(PlannerInfo *root, RelOptInfo *baserel)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	MtfLowering *lowering = mtf_lowering_of(root, baserel);
+	List *terms = NIL;
+	List *sort;
+	ListCell *cell;
+
+	if (root->query_pathkeys == NIL)
+		return;
+	foreach (cell, info->remote)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		const char *why;
+		MtfShip ship;
+
+		terms = lappend(terms, mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why));
+	}
+	sort = mtf_upper_plain_sort(lowering, terms, root->query_pathkeys);
+	if (sort != NIL)
+		add_scan_path(root, baserel, baserel->lateral_relids, root->query_pathkeys, sort);
 }
 
 /* Add the outer relations that a clause needs, once, to the list of parameterisations. */
@@ -165,7 +196,8 @@ mtfGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	List *outers = NIL;
 	ListCell *cell;
 
-	add_scan_path(root, baserel, baserel->lateral_relids);
+	add_scan_path(root, baserel, baserel->lateral_relids, NIL, NIL);
+	add_sorted_path(root, baserel);
 	foreach (cell, baserel->joininfo)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
@@ -175,7 +207,7 @@ mtfGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	}
 	outers = add_equivalences(root, baserel, outers);
 	foreach (cell, outers)
-		add_scan_path(root, baserel, lfirst(cell));
+		add_scan_path(root, baserel, lfirst(cell), NIL, NIL);
 }
 
 /* --- the plan -------------------------------------------------------------------------------- */
@@ -239,7 +271,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	List *quals = extract_actual_clauses(scan_clauses, false);
 	MtfLowering *lowering;
 
-	if (best_path->fdw_private != NIL)
+	if (best_path->fdw_private != NIL && linitial(best_path->fdw_private) != NULL)
 		return mtf_upper_foreign_plan(best_path, tlist, outer_plan);
 	lowering = mtf_lowering_of(root, baserel);
 	plan->relids = list_make1_oid(foreigntableid);
@@ -247,6 +279,8 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	plan->wanted = wanted_columns(baserel, info->map, quals);
 	plan_projection(plan, info->map);
 	plan_filter(plan, lowering, quals);
+	if (best_path->fdw_private != NIL)
+		plan->sort = lsecond(best_path->fdw_private);
 	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,
 							NIL, outer_plan);
 }

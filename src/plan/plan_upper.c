@@ -158,6 +158,18 @@ all_plain(const List *sort)
 	return true;
 }
 
+List *
+mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys)
+{
+	MtfScanPlan *plan = mtf_scan_plan_create();
+
+	plan->terms = terms;
+	if (pathkeys == NIL || !mtf_setting_enable_sort_pushdown ||
+		!add_sort(plan, lowering, pathkeys) || !all_plain(plan->sort))
+		return NIL;
+	return plan->sort;
+}
+
 /* --- what comes back ------------------------------------------------------------------------------- */
 
 bool

@@ -27,6 +27,12 @@ typedef struct MtfUpperPlan
 extern void mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
 									RelOptInfo *input_rel, RelOptInfo *output_rel, void *extra);
 
+/*
+ * The remote sort of a plain scan: keys that the fields themselves sort right, given `terms` (each of
+ * which is rechecked here).  NIL when there is none.
+ */
+extern List *mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys);
+
 /* The plan node of a path of ours that carries a MtfUpperPlan. */
 extern ForeignScan *mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan);
 
