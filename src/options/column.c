@@ -140,6 +140,15 @@ apply_bson_type(MtfColumn *column, const char *bson_type)
 	}
 }
 
+/* Under collation 'none' a collection's own collation counts, of which we know nothing. */
+static bool
+server_folds(Oid serverid)
+{
+	const char *collation = mtf_server_options(serverid)->collation;
+
+	return collation != NULL && strcmp(collation, "none") == 0;
+}
+
 static MtfColumn *
 column_of_attribute(const MtfTableOptions *table, Form_pg_attribute attribute)
 {
@@ -171,6 +180,7 @@ mtf_column_map(Oid relid)
 	Relation relation = table_open(relid, AccessShareLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	MtfColumnMap *map = palloc(sizeof(MtfColumnMap));
+	bool folds = server_folds(table->serverid);
 
 	map->relid = relid;
 	map->natts = tupdesc->natts;
@@ -179,8 +189,10 @@ mtf_column_map(Oid relid)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
 
-		if (!attribute->attisdropped)
-			map->columns[i] = column_of_attribute(table, attribute);
+		if (attribute->attisdropped)
+			continue;
+		map->columns[i] = column_of_attribute(table, attribute);
+		map->columns[i]->folds = folds;
 	}
 	table_close(relation, NoLock);
 	return map;

@@ -53,6 +53,7 @@ typedef struct MtfColumn
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
 	bool trust_types; /* owner's promise: no array and no other type in this path */
+	bool folds;       /* the server may compare text by a collation of its own (collation 'none') */
 } MtfColumn;
 
 typedef struct MtfColumnMap

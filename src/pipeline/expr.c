@@ -662,14 +662,15 @@ write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const cha
 {
 	MtfLiteral literal;
 	MtfMark condition;
+	bool whole;
 	char *regex;
 
 	if (value->isnull)
 		return MTF_NEVER;
 	/* A pattern that PostgreSQL will refuse, or NOT LIKE, is asked of every document with a value. */
 	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal) ||
-		(regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE)) ==
-			NULL)
+		(regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE,
+									  &whole)) == NULL)
 		return write_present(term->field, out, key);
 	condition = mtf_write_begin(out, key);
 	mtf_write_regex(out, term->field->path, regex, "s");

@@ -874,13 +874,16 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 	MtfMark call;
 	MtfMark match;
 	char *regex;
+	bool whole;
 
 	if (value->isnull || !mtf_literal_of(value, &literal) ||
-		(regex = mtf_pattern_to_regex(literal.data, literal.len, false)) == NULL)
+		(regex = mtf_pattern_to_regex(literal.data, literal.len, false, &whole)) == NULL)
 	{
 		mtf_write_bool(out, key, false);
 		return;
 	}
+	if (!whole)
+		elog(ERROR, "the beginning of a pattern is not exact");
 	bound = begin_bound(context, term->field, out, key);
 	key = next(&bound.all);
 	if (term->op == MTF_OP_NE)

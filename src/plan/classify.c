@@ -109,8 +109,9 @@ column_is_exact(const MtfColumn *column)
 		case MTF_KIND_TIMESTAMPTZ: return true;
 		case MTF_KIND_NUMERIC: return numeric_is_exact(column);
 		/* Text that the database cannot hold is a misfit; in UTF8 that is a NUL only. */
-		case MTF_KIND_TEXT: return GetDatabaseEncoding() == PG_UTF8;
-		case MTF_KIND_OBJECTID: return column->typmod < 0 && column->typid != BPCHAROID;
+		case MTF_KIND_TEXT: return !column->folds && GetDatabaseEncoding() == PG_UTF8;
+		case MTF_KIND_OBJECTID:
+			return !column->folds && column->typmod < 0 && column->typid != BPCHAROID;
 		case MTF_KIND_UUID: return column->trust_types;
 		case MTF_KIND_FLOAT4:
 		case MTF_KIND_BPCHAR:
@@ -291,12 +292,27 @@ is_order(MtfOp op)
 	return op == MTF_OP_LT || op == MTF_OP_LE || op == MTF_OP_GT || op == MTF_OP_GE;
 }
 
+/* May the server compare the field's text by another collation than its bytes'? */
+static bool
+field_folds(const MtfLowering *lowering, const MtfField *field)
+{
+	const MtfColumnMap *map = lowering->rels[field->rel].map;
+
+	return field->attnum > 0 && map->columns[field->attnum - 1]->folds;
+}
+
 /* Text: does the collation let bytes decide?  False, with the reason remembered, when not. */
 static bool
 collation_allows(MtfLowering *lowering, const MtfField *field, MtfOp op, Oid collation)
 {
 	if (field->kind != MTF_KIND_TEXT && field->kind != MTF_KIND_OBJECTID)
 		return true;
+	/* Equal bytes are equal under every collation; nothing else is the same there. */
+	if (op != MTF_OP_EQ && op != MTF_OP_NOT_DISTINCT && field_folds(lowering, field))
+	{
+		local(lowering, "the server compares text under a collation of its own");
+		return false;
+	}
 	if (!is_order(op))
 	{
 		if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
@@ -471,19 +487,36 @@ split_operands(MtfLowering *lowering, Node *left, Node *right, MtfOp *op, MtfFie
 
 /* --- LIKE, arrays, jsonb members, two columns ------------------------------------------------------ */
 
-/* A pattern that PostgreSQL takes: an escape character at its end is an error there. */
+/*
+ * A pattern that PostgreSQL takes (an escape character at its end is an error there), and whose
+ * expression stands for all of it (pipeline/pattern.c).
+ */
 static bool
 is_sound_pattern(Node *node)
 {
+	bool open_end = false;
+	int wildcards = 0;
 	char *pattern;
-	size_t escapes = 0;
 
 	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
 		return false;
 	pattern = TextDatumGetCString(castNode(Const, node)->constvalue);
-	for (size_t i = strlen(pattern); i > 0 && pattern[i - 1] == '\\'; i--)
-		escapes++;
-	return escapes % 2 == 0;
+	if (strlen(pattern) > MTF_PATTERN_MAX_BYTES)
+		return false;
+	for (char *c = pattern; *c != '\0'; c++)
+	{
+		if (*c == '%')
+		{
+			open_end = true;
+			continue;
+		}
+		if (*c == '\\' && *++c == '\0')
+			return false;
+		/* A run of wildcards that is not the pattern's end. */
+		wildcards += open_end;
+		open_end = false;
+	}
+	return wildcards <= MTF_PATTERN_MAX_WILDCARDS;
 }
 
 static MtfTerm *

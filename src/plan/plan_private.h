@@ -35,6 +35,10 @@ typedef struct MtfDecision
 	char *why; /* e.g. "collation en_US is not byte order"; NULL when exact */
 } MtfDecision;
 
+/* What is sent of a LIKE pattern, and so when the expression stands for all of it. */
+#define MTF_PATTERN_MAX_WILDCARDS 2   /* runs of `%`, but for one at the end */
+#define MTF_PATTERN_MAX_BYTES     400 /* escaped twice as long; a server takes expressions of 1,000 */
+
 /* The kinds of MtfTerm.  The first group are conditions, the second values. */
 typedef enum MtfTermKind
 {

@@ -1,0 +1,91 @@
+"""What a hostile tenant found: one function for each attack that once succeeded.
+
+The document server is this test's own, since some of them kept it busy for everybody.
+"""
+from tap import World, ok, is_, throws, done
+
+EAGER = "-c enable_hashjoin=off -c enable_nestloop=off -c enable_mergejoin=off -c enable_sort=off -c enable_hashagg=off"
+
+
+def same_rows(world, query, name, *parameters):
+    """The same rows with pushdown and without, and at least one."""
+    with world.connect("UA", options=EAGER) as on, world.connect("UA", pushdown=False) as off:
+        on.execute("SET statement_timeout = '20s'")
+        expected = world.rows(off, query, *parameters)
+        ok(expected, "%s: there is something to be found" % name)
+        return is_(world.rows(on, query, *parameters), expected, name)
+
+
+def sent(world, query):
+    with world.connect("UA", options=EAGER) as session:
+        return "\n".join(world.column(session, "EXPLAIN (VERBOSE, COSTS OFF) " + query))
+
+
+def patterns(world):
+    """Wildcards upon wildcards, over a long text: a matcher that backtracks would never end."""
+    world.mongo["texts"].insert_many(
+        [{"tenant_id": tenant, "id": number, "t": text} for tenant in ("UA", "DL")
+         for number, text in enumerate(("a" * 3000, "a" * 300 + "b\n", "aXaXaXa", "a_b", "a%b", "\u00e4" * 1200, "a" + "\u00e4" * 999,
+                                     ".+" * 150, "ik" * 300, ""))])
+    with world.admin() as admin:
+        admin.execute("CREATE FOREIGN TABLE texts (id integer, t text) SERVER mongo; GRANT SELECT ON texts TO mtf_app")
+    for pattern, name in (("%" * 200 + "a", "a run of wildcards"), ("%a" * 30, "thirty wildcards"),
+                          ("%a" * 30 + "%", "thirty wildcards and an open end"), ("_" * 2999 + "a", "3,000 characters"),
+                          ("a" * 2999 + "_", "a long prefix"), ("\u00e4" * 999 + "%", "cut between bytes"), ("a" + "\u00e4" * 999, "and at the other"), (".+" * 150 + "%", "escapes"),
+                          ("%X%X%", "two wildcards"), ("%X%X%a", "three wildcards"), ("%\\%%b", "an escaped wildcard"),
+                          ("a\\_b", "an escaped character"), ("%_%_%", "both kinds"), ("a%%%%%%%%%%%b", "in the middle")):
+        literal = "'%s'" % pattern
+        for operator in ("LIKE", "NOT LIKE"):
+            same_rows(world, "SELECT id FROM texts WHERE t %s %s ORDER BY id" % (operator, literal),
+                      "%s, %s" % (operator, name))
+            same_rows(world, "SELECT count(*) FROM texts WHERE t %s %s" % (operator, literal),
+                      "%s counted, %s" % (operator, name))
+    same_rows(world, "SELECT id FROM texts WHERE t ILIKE '%s' ORDER BY id" % ("A_" * 40 + "%"), "ILIKE, forty wildcards")
+    same_rows(world, "SELECT id FROM texts WHERE t ILIKE '%s' ORDER BY id" % ("IK" * 300), "ILIKE, long")
+    same_rows(world, "SELECT id FROM texts WHERE t LIKE %s ORDER BY id", "pattern of a parameter", "%a" * 30)
+    ok("Remote Exact" in sent(world, "SELECT count(*) FROM texts WHERE t LIKE '%special%requests%'"),
+       "two wildcards run remotely still")
+    ok("Remote Exact" not in sent(world, "SELECT count(*) FROM texts WHERE t LIKE '%a%b%c'"), "three do not alone")
+
+
+def folding(world):
+    """Under collation 'none' a collection's own collation compares text: a and A may be one."""
+    try:
+        world.mongo.create_collection("folding", collation={"locale": "en", "strength": 2})
+    except Exception:
+        pass
+    world.mongo["folding"].insert_many(
+        [{"tenant_id": tenant, "id": number, "t": text, "u": "a"} for tenant in ("UA", "ua", "DL")
+         for number, text in enumerate(("a", "A", "b", "B", "c"))])
+    with world.admin() as admin:
+        admin.execute("""
+            CREATE SERVER folding FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s',
+                providers 'test', tenant_field 'tenant_id', collation 'none');
+            CREATE FOREIGN TABLE folding (id integer, t text, u text, o text OPTIONS (path 't', bson_type 'objectid'))
+                SERVER folding;
+            GRANT SELECT ON folding TO mtf_app""" % (world.uri, world.name))
+    for condition in ("t = 'a'", "t <> 'a'", "t IS DISTINCT FROM 'a'", "t NOT IN ('a', 'c')", "t IN ('a', 'B')",
+                      "t > 'B' COLLATE \"C\"", "t <= 'B' COLLATE \"C\"", "t = u", "t <> u", "t LIKE 'a%'",
+                      "t NOT LIKE 'a%'", "NOT (t = 'a' OR t = 'b')"):
+        same_rows(world, "SELECT id FROM folding WHERE %s ORDER BY id" % condition, "folding: " + condition)
+        same_rows(world, "SELECT count(*) FROM folding WHERE %s" % condition, "folding, counted: " + condition)
+    for query in ("SELECT id FROM folding WHERE t = 'a' ORDER BY id LIMIT 3",
+                  "SELECT t COLLATE \"C\" AS c, count(*) FROM folding GROUP BY 1 ORDER BY 1",
+                  "SELECT max(t COLLATE \"C\"), min(t COLLATE \"C\"), count(DISTINCT t) FROM folding",
+                  "SELECT count(*) FROM folding a JOIN folding b ON a.t = b.t",
+                  "SELECT t FROM folding ORDER BY t COLLATE \"C\" LIMIT 3"):
+        same_rows(world, query, "folding: " + query)
+    # Where the server does not fold, what is sent tells.
+    ok('"$ne" : "a"' not in sent(world, "SELECT id FROM folding WHERE t <> 'a'"), "folding: unequal stays here")
+    ok('"$gt"' not in sent(world, "SELECT id FROM folding WHERE t > 'a' COLLATE \"C\""), "folding: order stays here")
+    ok('"$group"' not in sent(world, "SELECT count(*) FROM folding WHERE t = 'a'"), "folding: equal is not exact")
+    ok('"$lookup"' not in sent(world, "SELECT count(*) FROM folding a JOIN folding b ON a.t = b.t"),
+       "folding: text joins here")
+    ok('"t" : "a"' in sent(world, "SELECT id FROM folding WHERE t = 'a'").replace('{ "$eq" : "a" }', '"a"'),
+       "folding: equality is sent as a superset")
+
+
+with World(own_engine=True) as world:
+    patterns(world)
+    folding(world)
+done()
