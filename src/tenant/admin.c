@@ -57,6 +57,15 @@ refuse(const char *message)
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg_internal("%s", message)));
 }
 
+/* `why` is a sentence of the options room. */
+static void
+refuse_argument(const char *argument, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" cannot be used", argument), errdetail_internal("%s", why)));
+}
+
 static void
 require_text(const char *value, const char *argument)
 {
@@ -164,8 +173,9 @@ array_is_empty(FunctionCallInfo fcinfo, int i)
 	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) == 0;
 }
 
+/* No element of a list may be NULL or empty: an empty audience would be one that a token can name. */
 static void
-check_algorithms(FunctionCallInfo fcinfo, int i)
+check_list(FunctionCallInfo fcinfo, int i, const char *argument)
 {
 	ArrayIterator iterator;
 	Datum element;
@@ -175,10 +185,30 @@ check_algorithms(FunctionCallInfo fcinfo, int i)
 		return;
 	iterator = array_create_iterator(PG_GETARG_ARRAYTYPE_P(i), 0, NULL);
 	while (array_iterate(iterator, &element, &isnull))
+		if (isnull || VARSIZE_ANY_EXHDR(DatumGetTextPP(element)) == 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("argument \"%s\" has an empty element", argument)));
+	array_free_iterator(iterator);
+}
+
+static void
+check_algorithms(FunctionCallInfo fcinfo, int i)
+{
+	ArrayIterator iterator;
+	Datum element;
+	bool isnull;
+
+	if (PG_ARGISNULL(i))
+		return;
+	check_list(fcinfo, i, "algorithms");
+	if (array_is_empty(fcinfo, i))
+		refuse("argument \"algorithms\" must not be empty");
+	iterator = array_create_iterator(PG_GETARG_ARRAYTYPE_P(i), 0, NULL);
+	while (array_iterate(iterator, &element, &isnull))
 	{
 		MtfAlgorithm algorithm;
 
-		if (isnull || !mtf_algorithm_parse(TextDatumGetCString(element), &algorithm))
+		if (!mtf_algorithm_parse(TextDatumGetCString(element), &algorithm))
 			refuse("algorithms are names such as RS256, PS256, ES256, EdDSA, HS256");
 	}
 	array_free_iterator(iterator);
@@ -222,6 +252,10 @@ check_create_provider(FunctionCallInfo fcinfo)
 	if (claim == NULL || !mtf_claim_path_valid(mtf_text_to_utf8(claim)))
 		refuse("tenant_claim is a path such as \"tenantId\" or \"app.tenant\"");
 	check_algorithms(fcinfo, CREATE_ALGORITHMS);
+	check_list(fcinfo, CREATE_AUDIENCE, "audience");
+	check_list(fcinfo, CREATE_REQUIRED, "required_claims");
+	check_list(fcinfo, CREATE_TYP, "typ");
+	check_list(fcinfo, CREATE_AZP, "azp");
 }
 
 #define ADD_KEYS_SQL                                                                               \
@@ -438,7 +472,7 @@ require_database(const MtfServerOptions *server, const char *given)
 	if (database == NULL)
 		refuse("the server has no database: argument \"database\" is needed");
 	if (!mtf_database_name_is_valid(database, &why))
-		refuse(why);
+		refuse_argument("database", why);
 	return database;
 }
 
@@ -451,7 +485,7 @@ check_policy(const char *field, const char *type, const char *match)
 	if (field == NULL)
 		refuse("the server has no tenant_field: argument \"field\" is needed");
 	if (!mtf_tenant_field_is_valid(field, &why))
-		refuse(why);
+		refuse_argument("field", why);
 	if (!mtf_tenant_type_parse(type, &parsed))
 		refuse("type is one of string, int, objectid, uuid");
 	if (strcmp(match, "scalar") != 0 && strcmp(match, "array") != 0)
@@ -480,7 +514,7 @@ mtf_set_policy(PG_FUNCTION_ARGS)
 
 	require_text(collection, "collection");
 	if (!mtf_collection_name_is_valid(collection, &why))
-		refuse(why);
+		refuse_argument("collection", why);
 	if (shared && (field != NULL || type != NULL || match != NULL))
 		refuse("a shared collection has no tenant field");
 	if (!shared)

@@ -124,7 +124,6 @@ mtf_row_texts(const MtfRow *row, int attnum, int *n)
 	deconstruct_array(DatumGetArrayTypeP(MTF_ROW_DATUM(row, attnum)), TEXTOID, -1, false,
 					  TYPALIGN_INT, &elements, &nulls, n);
 	texts = palloc(sizeof(char *) * Max(*n, 1));
-	/* An SQL NULL in a list is no name: the empty text matches no claim either. */
 	for (i = 0; i < *n; i++)
 		texts[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
 	return texts;

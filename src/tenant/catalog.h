@@ -88,7 +88,7 @@ typedef struct MtfRow
 #define MTF_ROW_NULL(row, attnum)  ((row)->nulls[(attnum) -1])
 #define MTF_ROW_DATUM(row, attnum) ((row)->values[(attnum) -1])
 
-/* Copies in the current memory context; NULL or empty for SQL NULL. */
+/* Copies in the current memory context; NULL, or no element, for SQL NULL; an element that is NULL is "". */
 extern char *mtf_row_text(const MtfRow *row, int attnum);
 extern bool mtf_row_bool(const MtfRow *row, int attnum);
 extern const char **mtf_row_texts(const MtfRow *row, int attnum, int *n);

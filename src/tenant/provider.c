@@ -67,14 +67,19 @@ row_utf8(const MtfRow *row, int attnum)
 	return text == NULL ? NULL : mtf_text_to_utf8(text);
 }
 
+/* A list of names.  An empty one among them is none: it would match a token's empty text. */
 static const char **
-row_utf8s(const MtfRow *row, int attnum, int *n)
+row_names(MtfProvider *provider, const MtfRow *row, int attnum, int *n)
 {
 	const char **texts = mtf_row_texts(row, attnum, n);
 	int i;
 
 	for (i = 0; i < *n; i++)
+	{
+		if (texts[i][0] == '\0')
+			provider->why = "a list of it has an empty element";
 		texts[i] = mtf_text_to_utf8(texts[i]);
+	}
 	return texts;
 }
 
@@ -106,13 +111,13 @@ read_provider(const MtfRow *row, void *arg)
 
 	trust->name = mtf_row_text(row, MTF_PROVIDER_NAME);
 	trust->issuer = row_utf8(row, MTF_PROVIDER_ISSUER);
-	trust->audiences = row_utf8s(row, MTF_PROVIDER_AUDIENCE, &trust->naudiences);
+	trust->audiences = row_names(provider, row, MTF_PROVIDER_AUDIENCE, &trust->naudiences);
 	trust->any_audience = mtf_row_bool(row, MTF_PROVIDER_ANY_AUDIENCE);
 	trust->all_audiences = mtf_row_bool(row, MTF_PROVIDER_ALL_AUDIENCES);
 	trust->tenant_claim = row_utf8(row, MTF_PROVIDER_TENANT_CLAIM);
-	trust->required = row_utf8s(row, MTF_PROVIDER_REQUIRED_CLAIMS, &trust->nrequired);
-	trust->typ = row_utf8s(row, MTF_PROVIDER_TYP, &trust->ntyp);
-	trust->azp = row_utf8s(row, MTF_PROVIDER_AZP, &trust->nazp);
+	trust->required = row_names(provider, row, MTF_PROVIDER_REQUIRED_CLAIMS, &trust->nrequired);
+	trust->typ = row_names(provider, row, MTF_PROVIDER_TYP, &trust->ntyp);
+	trust->azp = row_names(provider, row, MTF_PROVIDER_AZP, &trust->nazp);
 	provider->local = mtf_row_bool(row, MTF_PROVIDER_LOCAL);
 	provider->jwks_file.name = mtf_row_text(row, MTF_PROVIDER_JWKS_FILE);
 	provider->secret_file.name = mtf_row_text(row, MTF_PROVIDER_SECRET_FILE);

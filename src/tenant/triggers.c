@@ -59,6 +59,10 @@ mtf_trigger_bind_policy(PG_FUNCTION_ARGS)
 	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("function must be fired before each row")));
+	/* The attribute numbers are those of one table. */
+	if (RelationGetRelid(trigger->tg_relation) != mtf_catalog_find_table(MTF_TABLE_POLICY))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function is for the table mongo_tenant.policy only")));
 	name = heap_getattr(tuple, MTF_POLICY_SERVER, tupdesc, &isnull);
 	if (!isnull)
 		serverid = ObjectIdGetDatum(get_foreign_server_oid(TextDatumGetCString(name), true));

@@ -1,7 +1,7 @@
 -- threats.md "Token", at definition: who may sign, with which keys, for whom.
 \i `echo "$MTF_PRELUDE"`
 BEGIN;
-SELECT plan(47);
+SELECT plan(53);
 CREATE FUNCTION accepted(token text) RETURNS boolean LANGUAGE sql AS
 	$$ SELECT bool_and(coalesce(passed, false)) FROM mongo_tenant.check_token(token) $$;
 CREATE FUNCTION failing(token text) RETURNS text LANGUAGE sql AS
@@ -24,6 +24,10 @@ SELECT is((SELECT count(*) FROM mongo_tenant.check_token(:'forged') WHERE passed
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', NULL)$$, '22023', NULL, 'no audience');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{}')$$, '22023', NULL, 'an empty audience');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', any_audience => true)$$, '22023', NULL, 'an audience and any audience');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', ARRAY[NULL]::text[])$$, '22023', NULL, 'an audience that is NULL');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x,""}')$$, '22023', NULL, 'an audience that is empty');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', azp => ARRAY[NULL]::text[])$$, '22023', NULL, 'an authorized party that is NULL');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{}')$$, '22023', NULL, 'no algorithm');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('', 'https://a', '{x}')$$, '22023', NULL, 'no name');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', NULL, '{x}')$$, '22023', NULL, 'no issuer');
 SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', %L, '{x}')$$, :'issuer'), '23505', NULL, 'the same issuer twice');
@@ -71,6 +75,12 @@ SELECT is(failing(:'other_issuer'), 'issuer', 'a provider dropped');
 SELECT throws_ok($$SELECT mongo_tenant.drop_provider('other')$$, '42704', NULL, 'no such provider');
 TRUNCATE mongo_tenant.provider CASCADE;
 SELECT is(failing(:'ua'), 'issuer', 'all providers truncated');
+
+-- The triggers are for their own tables.
+CREATE TABLE other_table (a integer);
+CREATE TRIGGER bind BEFORE INSERT ON other_table FOR EACH ROW EXECUTE FUNCTION mongo_tenant.bind_policy();
+SELECT throws_ok('INSERT INTO other_table VALUES (1)', '39P01', NULL, 'a trigger on another table');
+SELECT throws_ok('SELECT mongo_tenant.follow_servers()', '39P01', NULL, 'an event trigger called by hand');
 
 -- Nobody else changes them.
 SET ROLE mtf_app;

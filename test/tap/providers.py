@@ -41,6 +41,8 @@ def claim_map(world, admin):
            [token(aud="one"), token(aud=["one", "x"])], "audience")
     expect(world, admin, "any audience", "audience = '{}', any_audience = true", [plain, token(aud="x"), token(aud=None)], [], "audience")
     expect(world, admin, "no audience at all", "audience = '{}'", [], [plain], "key")
+    expect(world, admin, "an empty audience", "audience = '{mongo_tenant,\"\"}'", [], [plain, token(aud="")], "key")
+    expect(world, admin, "an audience that is NULL", "audience = '{mongo_tenant,NULL}'", [], [plain, token(aud="")], "key")
     expect(world, admin, "typ", "typ = '{at+jwt}'", [token(headers={"typ": "at+jwt"}), token(headers={"typ": "application/at+JWT"})],
            [plain, token(headers={"typ": None})], "type")
     expect(world, admin, "azp", "azp = '{web,mobile}'", [token(azp="web")], [plain, token(azp="other")], "type")
