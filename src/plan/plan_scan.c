@@ -92,8 +92,12 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, Lis
 	}
 	cost = mtf_cost_scan(required_outer == NULL ? baserel->tuples : retrieved, retrieved,
 						 baserel->reltarget->width, &quals);
+	/* The first document comes when all have been looked at. */
 	if (sort != NIL)
+	{
+		cost.startup = mtf_cost_scan(baserel->tuples, 0, 0, &quals).total * REMOTE_SORT_FACTOR;
 		cost.total *= REMOTE_SORT_FACTOR;
+	}
 	add_path(baserel, (Path *) mtf_compat_create_foreignscan_path(
 						  root, baserel, NULL, rows, cost.startup, cost.total, pathkeys,
 						  required_outer, sort == NIL ? NIL : list_make2(NULL, sort)));

@@ -266,6 +266,8 @@ plan_limit(PlannerInfo *root, RelOptInfo *rel)
 	return upper;
 }
 
+#define REMOTE_LIMIT_FACTOR 0.9
+
 static void
 add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 			   FinalPathExtraData *extra)
@@ -273,6 +275,7 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	RelOptInfo *rel = remote_input(root, input_rel);
 	QualCost none = {0};
 	MtfUpperPlan *upper;
+	double documents;
 	double rows;
 	MtfCost cost;
 
@@ -283,9 +286,16 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	if ((upper = plan_limit(root, rel)) == NULL)
 		return;
 	rows = extra->limit_tuples > 0 ? Min(rel->rows, extra->limit_tuples) : rel->rows;
-	cost = mtf_cost_scan(mtf_documents_below(rel), rows, rel->reltarget->width, &none);
+	documents = mtf_documents_below(rel);
+	/* Without a sort the server stops as soon as it has enough. */
+	if (upper->plan->sort == NIL)
+		documents *= rows / Max(rel->rows, 1.0);
+	cost = mtf_cost_scan(documents, rows, rel->reltarget->width, &none);
 	if (IS_JOIN_REL(rel))
 		cost.total += ((MtfJoinInfo *) rel->fdw_private)->total;
+	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
+	cost.startup *= REMOTE_LIMIT_FACTOR;
+	cost.total *= REMOTE_LIMIT_FACTOR;
 	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows,
 							cost.startup, cost.total, root->sort_pathkeys, list_make1(upper)));
