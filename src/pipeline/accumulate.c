@@ -85,7 +85,7 @@ write_summand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 {
 	MtfMark decimal;
 
-	if (!accumulator->decimal)
+	if (!accumulator->decimal || mtf_value_is_decimal(context, accumulator->arg))
 	{
 		mtf_value_write_summand(context, accumulator->arg, out, key);
 		return;

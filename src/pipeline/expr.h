@@ -23,6 +23,7 @@ typedef struct MtfExprContext
 	int nvalues;
 	const char *const
 		*aliases; /* per relation, the field that holds its document; NULL: the root */
+	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
 } MtfExprContext;
 
 /* "$eq", "$lt", … */

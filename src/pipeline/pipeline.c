@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "pipeline/accumulate.h"
+#include "pipeline/canonical.h"
 #include "pipeline/expr.h"
 #include "pipeline/literal.h"
 #include "pipeline/value.h"
@@ -552,6 +553,28 @@ write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan
 	mtf_write_end(out, id);
 }
 
+/* {$project: {v0: the canonical value of a column, …, t0: the tenant, …}} */
+static void
+write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
+					  const MtfCanonical *canonical)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark project = mtf_write_begin(out, "$project");
+
+	mtf_write_int(out, "_id", 0);
+	mtf_canonical_write(canonical, context, out);
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		char *tenant = tenant_reference(pipeline, rel);
+
+		if (tenant != NULL)
+			mtf_write_word(out, psprintf("t%d", rel), psprintf("$%s", tenant));
+	}
+	mtf_write_end(out, project);
+	mtf_write_end(out, stage);
+}
+
 static void
 write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
 {
@@ -569,6 +592,8 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 
 		if (tenant == NULL)
 			continue;
+		if (context->canonical != NULL)
+			tenant = psprintf("t%d", rel);
 		write_tenant_accumulator(out, tenant_name(rel, false), "$min", tenant);
 		write_tenant_accumulator(out, tenant_name(rel, true), "$max", tenant);
 	}
@@ -786,7 +811,12 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 		write_joins(pipeline, &context, plan, scopes);
 	if (plan->grouped)
 	{
+		MtfCanonical *canonical = mtf_canonical_of(plan);
+
 		mtf_scope_set_operation(scopes[0], "aggregate");
+		if (canonical != NULL)
+			write_canonical_stage(pipeline, &context, canonical);
+		context.canonical = canonical;
 		write_group_stage(pipeline, &context, plan);
 		write_group_projection(pipeline, plan);
 		return seal(pipeline);

@@ -20,6 +20,7 @@
 #include "utils/float.h"
 #include "utils/timestamp.h"
 
+#include "pipeline/canonical.h"
 #include "pipeline/literal.h"
 #include "pipeline/operand.h"
 #include "pipeline/pattern.h"
@@ -66,6 +67,17 @@ write_pair(StringInfo out, const char *key, const char *op, const char *referenc
 
 	mtf_write_word(out, next(&call), reference);
 	mtf_write_literal(out, next(&call), literal);
+	end_call(out, &call);
+}
+
+/* {op: [x, y]} of two references */
+static void
+write_references(StringInfo out, const char *key, const char *op, const char *x, const char *y)
+{
+	Call call = begin_call(out, key, op);
+
+	mtf_write_word(out, next(&call), x);
+	mtf_write_word(out, next(&call), y);
 	end_call(out, &call);
 }
 
@@ -125,9 +137,18 @@ write_type_in(StringInfo out, const char *key, const char *reference, const char
 	end_call(out, &call);
 }
 
+/* Was the field checked already, by the stage before? */
+static bool
+is_canonical(const MtfExprContext *context, const MtfField *field)
+{
+	return context->canonical != NULL && mtf_canonical_find(context->canonical, field) >= 0;
+}
+
 static char *
 reference_of(const MtfExprContext *context, const MtfField *field)
 {
+	if (is_canonical(context, field))
+		return psprintf("$v%d", mtf_canonical_find(context->canonical, field));
 	if (context->aliases == NULL)
 		return psprintf("$%s", field->path);
 	return psprintf("$%s.%s", context->aliases[field->rel], field->path);
@@ -408,7 +429,10 @@ void
 mtf_value_write_known(const MtfExprContext *context, const MtfField *field, StringInfo out,
 					  const char *key)
 {
-	write_known(field, out, key, reference_of(context, field));
+	if (is_canonical(context, field))
+		write_not_null(out, key, reference_of(context, field));
+	else
+		write_known(field, out, key, reference_of(context, field));
 }
 
 /* The value in one BSON type, given that it decodes. */
@@ -475,10 +499,72 @@ mtf_value_write_day(const MtfExprContext *context, const MtfField *field, String
 	char *reference = reference_of(context, field);
 	Call cond = begin_call(out, key, "$cond");
 
-	write_known(field, out, next(&cond), reference);
+	mtf_value_write_known(context, field, out, next(&cond));
 	write_midnight(out, next(&cond), reference);
 	mtf_write_null(out, next(&cond));
 	end_call(out, &cond);
+}
+
+/* $$d, the value as Decimal128 rounded to the column's scale, if that changed nothing; else null. */
+static void
+write_if_unchanged(StringInfo out, const char *key, const char *reference)
+{
+	Call outer = begin_call(out, key, "$cond");
+	Call inner;
+	Call equal;
+
+	write_references(out, next(&outer), "$eq", "$$d", reference);
+	mtf_write_word(out, next(&outer), "$$d");
+	inner = begin_call(out, next(&outer), "$cond");
+	write_type_in(out, next(&inner), reference, doubles);
+	{
+		/* A double's text has at most 15 digits here: they give it back. */
+		Call same = begin_call(out, next(&inner), "$cond");
+
+		equal = begin_call(out, next(&same), "$eq");
+		write_unary(out, next(&equal), "$toDouble", "$$d");
+		mtf_write_word(out, next(&equal), reference);
+		end_call(out, &equal);
+		mtf_write_word(out, next(&same), "$$d");
+		mtf_write_null(out, next(&same));
+		end_call(out, &same);
+	}
+	mtf_write_null(out, next(&inner));
+	end_call(out, &inner);
+	end_call(out, &outer);
+}
+
+/* The same as write_known_numeric() and write_canonical() together, for half of the work. */
+static void
+write_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
+	Call outer = begin_call(out, key, "$cond");
+	Call inner;
+	Call small;
+	MtfMark document;
+	MtfMark let;
+	MtfMark vars;
+
+	write_type_in(out, next(&outer), reference, numbers);
+	inner = begin_call(out, next(&outer), "$cond");
+	small = begin_call(out, next(&inner), "$lt");
+	write_unary(out, next(&small), "$abs", reference);
+	mtf_write_literal(out, next(&small), &limit);
+	end_call(out, &small);
+	document = mtf_write_begin(out, next(&inner));
+	let = mtf_write_begin(out, "$let");
+	vars = mtf_write_begin(out, "vars");
+	write_rounded_decimal(field, out, "d", reference);
+	mtf_write_end(out, vars);
+	write_if_unchanged(out, "in", reference);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+	mtf_write_null(out, next(&inner));
+	end_call(out, &inner);
+	mtf_write_null(out, next(&outer));
+	end_call(out, &outer);
 }
 
 void
@@ -488,6 +574,11 @@ mtf_value_write_field(const MtfExprContext *context, const MtfField *field, Stri
 	char *reference = reference_of(context, field);
 	Call cond;
 
+	if (is_canonical(context, field))
+	{
+		mtf_write_word(out, key, reference);
+		return;
+	}
 	/* All that can be wrong is that it is missing. */
 	if (field->trust)
 	{
@@ -495,6 +586,11 @@ mtf_value_write_field(const MtfExprContext *context, const MtfField *field, Stri
 		write_canonical(field, out, next(&cond), reference);
 		mtf_write_null(out, next(&cond));
 		end_call(out, &cond);
+		return;
+	}
+	if (field->kind == MTF_KIND_NUMERIC)
+	{
+		write_numeric(field, out, key, reference);
 		return;
 	}
 	cond = begin_call(out, key, "$cond");
@@ -991,13 +1087,31 @@ mtf_value_write_condition(const MtfExprContext *context, const MtfTerm *term, St
 
 /* --- values ---------------------------------------------------------------------------------------- */
 
+/* Is the value of a term a Decimal128 (or null) as it is written? */
+bool
+mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = value_of(context, term);
+	MtfLiteral literal;
+
+	switch ((MtfTermKind) term->kind)
+	{
+		case MTF_TERM_FIELD: return term->field->kind == MTF_KIND_NUMERIC && !term->field->trust;
+		case MTF_TERM_VALUE:
+			return value != NULL && value->is_known && !value->isnull &&
+				   mtf_literal_of(value, &literal) && literal.type == MTF_LITERAL_DECIMAL;
+		case MTF_TERM_CALL: return term->function != MTF_FUNCTION_CASE;
+		default: return false;
+	}
+}
+
 /* A number as Decimal128: whole numbers would be added and multiplied with overflow. */
 static void
 write_decimal(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	MtfMark decimal;
 
-	if (term->kind == MTF_TERM_CALL)
+	if (mtf_value_is_decimal(context, term))
 	{
 		mtf_value_write(context, term, out, key);
 		return;
@@ -1083,7 +1197,7 @@ void
 mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 						const char *key)
 {
-	if (term->kind == MTF_TERM_FIELD && term->field->trust)
+	if (term->kind == MTF_TERM_FIELD && term->field->trust && !is_canonical(context, term->field))
 		write_canonical(term->field, out, key, reference_of(context, term->field));
 	else
 		mtf_value_write(context, term, out, key);
@@ -1093,11 +1207,17 @@ void
 mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 						const char *key)
 {
+	const MtfValue *value = value_of(context, term);
 	Call call;
 
 	if (term->kind == MTF_TERM_FIELD)
 	{
 		mtf_value_write_known(context, term->field, out, key);
+		return;
+	}
+	if (value != NULL && value->is_known)
+	{
+		mtf_write_bool(out, key, !value->isnull);
 		return;
 	}
 	/* Arithmetic is null if and only if an operand is. */
@@ -1117,17 +1237,23 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 	end_call(out, &call);
 }
 
-/* The path's own value may be absent; on the way anything but an array leads to it or to NULL (decode.c). */
+/*
+ * The path's own value may be absent; on the way anything but an array leads to it or to NULL
+ * (decode.c).  Most often there is a value, and the first comparison says so.
+ */
 void
-mtf_value_write_fits(const MtfExprContext *context, const MtfField *field, StringInfo out,
-					 const char *key)
+mtf_value_write_absent(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					   const char *key)
 {
 	static const char *const absent[] = {"missing", "null", "undefined", NULL};
 	char *reference = reference_of(context, field);
 	size_t start = strlen(reference) - strlen(field->path);
-	Call all = begin_call(out, key, "$and");
-	Call either;
+	Call cond = begin_call(out, key, "$cond");
+	Call all;
 
+	write_not_null(out, next(&cond), reference);
+	mtf_write_bool(out, next(&cond), false);
+	all = begin_call(out, next(&cond), "$and");
 	for (char *dot = strchr(reference + start, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
 	{
 		Call no_array = begin_call(out, next(&all), "$ne");
@@ -1136,9 +1262,23 @@ mtf_value_write_fits(const MtfExprContext *context, const MtfField *field, Strin
 		mtf_write_word(out, next(&no_array), "array");
 		end_call(out, &no_array);
 	}
-	either = begin_call(out, next(&all), "$or");
-	write_type_in(out, next(&either), reference, absent);
-	write_known(field, out, next(&either), reference);
-	end_call(out, &either);
+	write_type_in(out, next(&all), reference, absent);
 	end_call(out, &all);
+	end_call(out, &cond);
+}
+
+/* Through an array on the way no path leads to a value that decodes: an array comes of it. */
+void
+mtf_value_write_fits(const MtfExprContext *context, const MtfField *field, StringInfo out,
+					 const char *key)
+{
+	Call either = begin_call(out, key, "$or");
+
+	mtf_value_write_known(context, field, out, next(&either));
+	if (is_canonical(context, field))
+		mtf_write_word(out, next(&either),
+					   psprintf("$n%d", mtf_canonical_find(context->canonical, field)));
+	else
+		mtf_value_write_absent(context, field, out, next(&either));
+	end_call(out, &either);
 }

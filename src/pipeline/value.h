@@ -36,7 +36,10 @@ extern void mtf_value_write_condition(const MtfExprContext *context, const MtfTe
 extern void mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 							const char *key);
 
-/* The same for accumulators, which pass over what is missing. */
+/* Is the value a Decimal128 (or null) as mtf_value_write() writes it? */
+extern bool mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term);
+
+/* The value for accumulators, which pass over what is missing. */
 extern void mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term,
 									StringInfo out, const char *key);
 
@@ -47,5 +50,9 @@ extern void mtf_value_write_present(const MtfExprContext *context, const MtfTerm
 /* An expression that is false if the decoder would call the field's value a misfit. */
 extern void mtf_value_write_fits(const MtfExprContext *context, const MtfField *field,
 								 StringInfo out, const char *key);
+
+/* An expression that is true if there is no value to decode (null counts as none), and no misfit either. */
+extern void mtf_value_write_absent(const MtfExprContext *context, const MtfField *field,
+								   StringInfo out, const char *key);
 
 #endif /* MTF_PIPELINE_VALUE_H */
