@@ -204,6 +204,7 @@ class Fuzzer:
         if not self.holds_far_dates():
             self.counts["far dates left out, the engine cannot read them"] = 1
             grammar.without_far_dates()
+        self.tolerated = self.engine_errors()
         if not self.compares_exactly():
             self.counts["double -2^63 left out, the engine compares it wrongly"] = 1
             worlds.v.HOSTILE[:] = [value for value in worlds.v.HOSTILE if value != -2.0**63 or worlds.model.is_int(value)]
@@ -228,6 +229,16 @@ class Fuzzer:
             return True
         except pymongo.errors.PyMongoError:
             return False
+
+    def engine_errors(self):
+        """Messages that this engine's own defects explain."""
+        collection = self.client[self.database].extremes
+        collection.insert_one({"_id": 2, "d": worlds.v.dec("5")})
+        try:
+            list(collection.aggregate([{"$group": {"_id": {"k": "$d"}}}], collation={"locale": "simple"}))
+        except pymongo.errors.PyMongoError:
+            return ("InternalError (1)",)
+        return ()
 
     def compares_exactly(self):
         collection = self.client[self.database].extremes
@@ -339,6 +350,9 @@ class Fuzzer:
                     if mismatched:
                         self.counts["named mismatch"] += 1
                         continue
+                if any(text in got.error[1] for text in self.tolerated) and self.has_numeric(query):
+                    self.counts["the engine's own defect"] += 1
+                    continue
                 if "risky" in flags and got.error[0] in RUNTIME:
                     self.counts["raised remotely"] += 1
                     continue
@@ -376,6 +390,9 @@ class Fuzzer:
                  and all(name.startswith(("owner", "x")) for _, name, _ in query.items)
                  and query.items[0][1].startswith("owner"))
         return not plain or not collections.Counter(got.rows) - collections.Counter(expected.rows)
+
+    def has_numeric(self, query):
+        return any(isinstance(thing, grammar.Ref) and thing.cls == "numeric" for thing in grammar.walk(query, []))
 
     def check_owner(self, got, tenant, configuration, schema):
         allowed = (None, tenant.encode())
