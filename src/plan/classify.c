@@ -22,6 +22,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "options/option.h"
 #include "plan/collation.h"
 #include "plan/shippable.h"
 
@@ -612,10 +613,12 @@ static MtfField *
 member_field(MtfLowering *lowering, Node *node)
 {
 	const MtfShippable *row;
+	const char *why;
 	MtfField *field;
 	OpExpr *expr;
 	char *key;
 
+	check_stack_depth();
 	if (IsA(node, Var))
 		return find_json(lowering, (Var *) node);
 	expr = (OpExpr *) node;
@@ -624,7 +627,7 @@ member_field(MtfLowering *lowering, Node *node)
 		(field = member_field(lowering, linitial(expr->args))) == NULL)
 		return NULL;
 	field->path = field->path == NULL ? key : psprintf("%s.%s", field->path, key);
-	return field;
+	return mtf_path_is_valid(field->path, &why) ? field : NULL;
 }
 
 /* The field whose text `column ->> …` is; NULL when it is none. */
@@ -949,6 +952,29 @@ lower_clause(MtfLowering *lowering, Node *node, bool negate)
 	}
 }
 
+static int
+term_height(const MtfTerm *term)
+{
+	int highest = 0;
+	ListCell *cell;
+
+	check_stack_depth();
+	foreach (cell, term->args)
+	{
+		int height = term_height(lfirst(cell));
+
+		highest = Max(highest, height);
+	}
+	/* Each WHEN stands in the ELSE of the one before. */
+	return highest + (term->function == MTF_FUNCTION_CASE ? (list_length(term->args) + 1) / 2 : 1);
+}
+
+bool
+mtf_term_is_too_high(const MtfTerm *term)
+{
+	return term_height(term) > MTF_MAX_HEIGHT;
+}
+
 MtfTerm *
 mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **why)
 {
@@ -956,6 +982,8 @@ mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **wh
 
 	lowering->why = NULL;
 	term = lower_clause(lowering, clause, false);
+	if (term != NULL && mtf_term_is_too_high(term))
+		term = local(lowering, "it nests more deeply than servers take");
 	*why = lowering->why;
 	*ship = term == NULL ? MTF_SHIP_LOCAL : term->exact ? MTF_SHIP_EXACT : MTF_SHIP_SUPERSET;
 	return term;

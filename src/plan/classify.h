@@ -38,6 +38,9 @@ extern MtfLowering *mtf_lowering_create(PlannerInfo *root, int nrels, MtfLowerRe
  */
 extern MtfTerm *mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **why);
 
+/* Does a term nest more deeply than servers take? */
+extern bool mtf_term_is_too_high(const MtfTerm *term);
+
 /* True when a column's path can be named in a query at all. */
 extern bool mtf_column_is_addressable(const MtfColumn *column);
 

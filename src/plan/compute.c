@@ -198,8 +198,8 @@ compute_case(MtfLowering *lowering, CaseExpr *expr)
 	return term;
 }
 
-MtfTerm *
-mtf_compute(MtfLowering *lowering, Node *node)
+static MtfTerm *
+compute_node(MtfLowering *lowering, Node *node)
 {
 	MtfField *field = mtf_lowering_field(lowering, node);
 
@@ -214,6 +214,14 @@ mtf_compute(MtfLowering *lowering, Node *node)
 		case T_CaseExpr: return compute_case(lowering, (CaseExpr *) node);
 		default: return NULL;
 	}
+}
+
+MtfTerm *
+mtf_compute(MtfLowering *lowering, Node *node)
+{
+	MtfTerm *term = compute_node(lowering, node);
+
+	return term == NULL || mtf_term_is_too_high(term) ? NULL : term;
 }
 
 List *

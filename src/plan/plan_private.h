@@ -39,6 +39,12 @@ typedef struct MtfDecision
 #define MTF_PATTERN_MAX_WILDCARDS 2   /* runs of `%`, but for one at the end */
 #define MTF_PATTERN_MAX_BYTES     400 /* escaped twice as long; a server takes expressions of 1,000 */
 
+/*
+ * Steps that a term may nest: each is written as two or more documents inside each other, and MongoDB
+ * takes no more than 200, the command and the tests of a field included.
+ */
+#define MTF_MAX_HEIGHT 40
+
 /* The kinds of MtfTerm.  The first group are conditions, the second values. */
 typedef enum MtfTermKind
 {

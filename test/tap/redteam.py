@@ -85,7 +85,48 @@ def folding(world):
        "folding: equality is sent as a superset")
 
 
+def depth(text):
+    """How deeply documents and arrays nest in what EXPLAIN shows."""
+    level = deepest = 0
+    quoted = False
+    for character in text.replace('\\\\', "").replace('\\"', ""):
+        quoted ^= character == '"'
+        if not quoted and character in "{[":
+            level += 1
+            deepest = max(deepest, level)
+        elif not quoted and character in "}]":
+            level -= 1
+    return deepest
+
+
+def nesting(world):
+    """A server takes 200 levels: what nests more deeply must stay here."""
+    with world.admin() as admin:
+        admin.execute("CREATE FOREIGN TABLE deep (id integer, name text, n numeric(6,1) OPTIONS (path 'id'), address jsonb)"
+                      " SERVER mongo OPTIONS (collection 'accounts'); GRANT SELECT ON deep TO mtf_app")
+    for levels in (3, 45, 300):
+        condition, case, total = "id > 0", "n", "n"
+        for i in range(levels):
+            condition = "((%s) AND id < %d) OR name = 'nobody %d'" % (condition, 1000 + i, i)
+            case = "CASE WHEN id = %d THEN %d.5 ELSE %s END" % (i, i, case)
+            total = "(%s + 1.5)" % total
+        flat = "CASE %s ELSE n END" % " ".join("WHEN id = %d THEN %d.5" % (i, i) for i in range(levels))
+        path = "address->'a'" + "->'b'" * levels + "->>'c'"
+        for query, name in (("SELECT id FROM deep WHERE %s ORDER BY id" % condition, "a condition"),
+                            ("SELECT count(*) FROM deep WHERE " + condition, "a counted condition"),
+                            ("SELECT sum(%s) FROM deep" % case, "CASE in CASE"),
+                            ("SELECT sum(%s) FROM deep" % flat, "CASE of many branches"),
+                            ("SELECT sum(%s) FROM deep" % total, "arithmetic"),
+                            ("SELECT count(*) FROM deep WHERE %s = 'x'" % path, "a path")):
+            same_rows(world, query, "%s of %d levels" % (name, levels))
+            pipeline = sent(world, query)
+            ok(depth(pipeline) < 180, "%s of %d levels: few are sent" % (name, levels))
+            ok(pipeline.count(".b") <= 200, "%s of %d levels: no long path is sent" % (name, levels))
+
+
 with World(own_engine=True) as world:
+    world.load("accounts")
+    nesting(world)
     patterns(world)
     folding(world)
 done()
