@@ -12,6 +12,7 @@
 #include "executor/execdesc.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 
@@ -95,6 +96,8 @@ may_bypass(void)
 	if (!mtf_setting_bypass || IsParallelWorker() || mtf_setting_bypass_role == NULL ||
 		mtf_setting_bypass_role[0] == '\0')
 		return false;
+	/* A membership that ended is seen now, even where no table is opened. */
+	AcceptInvalidationMessages();
 	role = get_role_oid(mtf_setting_bypass_role, true);
 	return OidIsValid(role) && is_member_of_role(GetSessionUserId(), role);
 }
@@ -242,7 +245,7 @@ raise_changed(void)
 					errmsg("the session's identity changed while this query was open")));
 }
 
-/* The same token as when the execution was bound, still good, and meaning the same. */
+/* The same token as when the execution was bound, still good, and meaning the same; or still the bypass. */
 static void
 check_unchanged(const MtfBinding *binding)
 {
@@ -252,7 +255,11 @@ check_unchanged(const MtfBinding *binding)
 	const MtfTokenHash *hash;
 
 	if (binding->identity == NULL)
+	{
+		if (!may_bypass())
+			raise_changed();
 		return;
+	}
 	if (mtf_setting_token(&hash) == NULL ||
 		memcmp(hash, mtf_identity_token_hash(binding->identity), sizeof(*hash)) != 0)
 		raise_changed();
@@ -309,9 +316,10 @@ session_executor_run(MTF_EXECUTOR_RUN_PARAMETERS)
 {
 	RunFrame frame = {queryDesc->estate, find_binding(queryDesc->estate), false, current_run};
 
-	if (frame.binding != NULL && frame.binding->identity != NULL)
+	if (frame.binding != NULL)
 	{
-		refuse_holding(queryDesc);
+		if (frame.binding->identity != NULL)
+			refuse_holding(queryDesc);
 		check_unchanged(frame.binding);
 	}
 	current_run = &frame;

@@ -365,7 +365,17 @@ def bypass(world, admin):
         is_(world.value(reader, "SELECT count(*) FROM accounts"), everybody, "the right belongs to who logged in")
         reader.execute("RESET ROLE")
         throws("28000", lambda: tenant(world, reader), "bypass gives no tenant")
+        with reader.transaction(force_rollback=True):
+            reader.execute("DECLARE c CURSOR FOR SELECT * FROM accounts")
+            is_(len(world.rows(reader, "FETCH 2 c")), 2, "a cursor under bypass")
+            admin.execute("REVOKE mtf_auditor FROM mtf_reader")
+            throws("55000", lambda: reader.execute("FETCH 2 c"), "ends with the membership")
     with world.admin() as boss:
+        boss.execute("SET mongo_tenant.bypass = on; BEGIN; DECLARE c CURSOR FOR SELECT * FROM accounts")
+        is_(len(world.rows(boss, "FETCH 2 c")), 2, "a superuser's cursor under bypass")
+        boss.execute("SET mongo_tenant.bypass = off")
+        throws("55000", lambda: boss.execute("FETCH 2 c"), "ends with the setting")
+        boss.execute("ROLLBACK; RESET mongo_tenant.bypass")
         throws("28000", lambda: boss.execute("SELECT count(*) FROM accounts"), "a superuser who does not ask for it")
     admin.execute("ALTER ROLE mtf_app RESET mongo_tenant.bypass; DROP ROLE mtf_reader, mtf_auditor")
 
