@@ -164,14 +164,32 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 	}
 }
 
+static const char *
+operator_of(const MtfAccumulator *accumulator)
+{
+	switch ((MtfAccumulate) accumulator->kind)
+	{
+		case MTF_ACCUMULATE_MIN: return "$min";
+		case MTF_ACCUMULATE_MAX:
+		case MTF_ACCUMULATE_BOUND: return "$max";
+		default: return "$sum";
+	}
+}
+
+void
+mtf_value_write_reaccumulator(const MtfAccumulator *accumulator, StringInfo out)
+{
+	MtfMark field = mtf_write_begin(out, accumulator->name);
+
+	mtf_write_word(out, operator_of(accumulator), psprintf("$%s", accumulator->name));
+	mtf_write_end(out, field);
+}
+
 void
 mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator *accumulator,
 							StringInfo out)
 {
-	const char *op = accumulator->kind == MTF_ACCUMULATE_MIN     ? "$min"
-					 : accumulator->kind == MTF_ACCUMULATE_MAX   ? "$max"
-					 : accumulator->kind == MTF_ACCUMULATE_BOUND ? "$max"
-																 : "$sum";
+	const char *op = operator_of(accumulator);
 	MtfMark field = mtf_write_begin(out, accumulator->name);
 	Choice choice;
 

@@ -12,4 +12,7 @@
 extern void mtf_value_write_accumulator(const MtfExprContext *context,
 										const MtfAccumulator *accumulator, StringInfo out);
 
+/* The same of groups that have it already: `name: {$sum: "$name"}`. */
+extern void mtf_value_write_reaccumulator(const MtfAccumulator *accumulator, StringInfo out);
+
 #endif /* MTF_ACCUMULATE_H */

@@ -43,10 +43,14 @@ mtf_canonical_of(const MtfScanPlan *plan)
 
 	foreach (cell, plan->keys)
 		add_term(canonical, lfirst(cell), &repeated);
+	add_term(canonical, plan->distinct, &repeated);
 	foreach (cell, plan->accumulators)
 	{
 		MtfAccumulator *accumulator = lfirst(cell);
 
+		/* Computed from groups, not from documents. */
+		if (accumulator->distinct)
+			continue;
 		add_term(canonical, accumulator->arg, &repeated);
 		add_term(canonical, accumulator->filter, &repeated);
 		if (accumulator->kind == MTF_ACCUMULATE_MISFITS)

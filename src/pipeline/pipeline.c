@@ -527,7 +527,19 @@ write_tenant_document(StringInfo out, const char *name, const char *field, const
 	mtf_write_end(out, document);
 }
 
-/* The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing). */
+static void
+write_one_key(StringInfo out, const MtfExprContext *context, const MtfTerm *key, const char *name)
+{
+	if (key->field != NULL && key->field->kind == MTF_KIND_DATE)
+		mtf_value_write_day(context, key->field, out, name);
+	else
+		mtf_value_write(context, key, out, name);
+}
+
+/*
+ * The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing); and
+ * `d`, a value that is to come once in each group.
+ */
 static void
 write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan)
 {
@@ -535,21 +547,16 @@ write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan
 	ListCell *cell;
 	int i = 0;
 
-	if (plan->keys == NIL)
+	if (plan->keys == NIL && plan->distinct == NULL)
 	{
 		mtf_write_null(out, "_id");
 		return;
 	}
 	id = mtf_write_begin(out, "_id");
 	foreach (cell, plan->keys)
-	{
-		const MtfTerm *key = lfirst(cell);
-
-		if (key->field != NULL && key->field->kind == MTF_KIND_DATE)
-			mtf_value_write_day(context, key->field, out, psprintf("k%d", i++));
-		else
-			mtf_value_write(context, key, out, psprintf("k%d", i++));
-	}
+		write_one_key(out, context, lfirst(cell), psprintf("k%d", i++));
+	if (plan->distinct != NULL)
+		write_one_key(out, context, plan->distinct, "d");
 	mtf_write_end(out, id);
 }
 
@@ -576,6 +583,26 @@ write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
 }
 
 static void
+write_group_tenants(MtfPipeline *pipeline, const MtfExprContext *context, bool again)
+{
+	StringInfo out = &pipeline->stages;
+
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		char *tenant = tenant_reference(pipeline, rel);
+		char *lowest = tenant_name(rel, false);
+		char *highest = tenant_name(rel, true);
+
+		if (tenant == NULL)
+			continue;
+		if (context->canonical != NULL)
+			tenant = psprintf("t%d", rel);
+		write_tenant_accumulator(out, lowest, "$min", again ? lowest : tenant);
+		write_tenant_accumulator(out, highest, "$max", again ? highest : tenant);
+	}
+}
+
+static void
 write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
 {
 	StringInfo out = &pipeline->stages;
@@ -585,18 +612,46 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 
 	write_group_key(out, context, plan);
 	foreach (cell, plan->accumulators)
-		mtf_value_write_accumulator(context, lfirst(cell), out);
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		char *tenant = tenant_reference(pipeline, rel);
+		if (!((MtfAccumulator *) lfirst(cell))->distinct)
+			mtf_value_write_accumulator(context, lfirst(cell), out);
+	write_group_tenants(pipeline, context, false);
+	mtf_write_end(out, group);
+	mtf_write_end(out, stage);
+}
 
-		if (tenant == NULL)
-			continue;
-		if (context->canonical != NULL)
-			tenant = psprintf("t%d", rel);
-		write_tenant_accumulator(out, tenant_name(rel, false), "$min", tenant);
-		write_tenant_accumulator(out, tenant_name(rel, true), "$max", tenant);
+/*
+ * Groups of groups: each has every distinct value once, for the accumulators that want it so; what the
+ * others have computed is added up.
+ */
+static void
+write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	MtfExprContext groups = {context->values, context->nvalues};
+	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark group = mtf_write_begin(out, "$group");
+	ListCell *cell;
+	MtfMark id;
+
+	if (plan->keys == NIL)
+		mtf_write_null(out, "_id");
+	else
+	{
+		id = mtf_write_begin(out, "_id");
+		for (int i = 0; i < list_length(plan->keys); i++)
+			mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
+		mtf_write_end(out, id);
 	}
+	foreach (cell, plan->accumulators)
+	{
+		const MtfAccumulator *accumulator = lfirst(cell);
+
+		if (accumulator->distinct)
+			mtf_value_write_accumulator(&groups, accumulator, out);
+		else
+			mtf_value_write_reaccumulator(accumulator, out);
+	}
+	write_group_tenants(pipeline, context, true);
 	mtf_write_end(out, group);
 	mtf_write_end(out, stage);
 }
@@ -818,6 +873,8 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 			write_canonical_stage(pipeline, &context, canonical);
 		context.canonical = canonical;
 		write_group_stage(pipeline, &context, plan);
+		if (plan->distinct != NULL)
+			write_regroup_stage(pipeline, &context, plan);
 		write_group_projection(pipeline, plan);
 		return seal(pipeline);
 	}

@@ -268,6 +268,21 @@ numeric_scale(int32 typmod)
 	return (typmod - VARHDRSZ) & 0x7ff;
 }
 
+static void
+write_is_nan_of(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
+	Call in = begin_call(out, key, "$in");
+	MtfMark list;
+
+	mtf_write_word(out, next(&in), reference);
+	list = mtf_write_begin_array(out, next(&in));
+	for (int i = 0; i < 2; i++)
+		mtf_write_literal(out, mtf_array_key(i), &nans[i]);
+	mtf_write_end(out, list);
+	end_call(out, &in);
+}
+
 /* {$round: [{$toDecimal: reference}, scale]}: a double of up to 15 digits gives them back. */
 static void
 write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, const char *reference)
@@ -287,12 +302,17 @@ write_known_numeric(const MtfField *field, StringInfo out, const char *key, cons
 	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	Call outer = begin_call(out, key, "$cond");
 	Call small;
+	Call nan;
 	Call inner;
 	Call equal;
 	Call choice;
 
 	write_type_in(out, next(&outer), reference, numbers);
-	inner = begin_call(out, next(&outer), "$cond");
+	/* NaN fits any precision; not every server can round it. */
+	nan = begin_call(out, next(&outer), "$cond");
+	write_is_nan_of(out, next(&nan), reference);
+	mtf_write_bool(out, next(&nan), true);
+	inner = begin_call(out, next(&nan), "$cond");
 	small = begin_call(out, next(&inner), "$lt");
 	write_unary(out, next(&small), "$abs", reference);
 	mtf_write_literal(out, next(&small), &limit);
@@ -315,6 +335,7 @@ write_known_numeric(const MtfField *field, StringInfo out, const char *key, cons
 	end_call(out, &choice);
 	mtf_write_bool(out, next(&inner), false);
 	end_call(out, &inner);
+	end_call(out, &nan);
 	mtf_write_bool(out, next(&outer), false);
 	end_call(out, &outer);
 }
@@ -448,7 +469,15 @@ write_canonical(const MtfField *field, StringInfo out, const char *key, const ch
 	else if (field->kind == MTF_KIND_FLOAT8)
 		write_unary(out, key, "$toDouble", reference);
 	else if (field->kind == MTF_KIND_NUMERIC)
-		write_rounded_decimal(field, out, key, reference);
+	{
+		MtfLiteral nan = mtf_literal_decimal_nan();
+		Call cond = begin_call(out, key, "$cond");
+
+		write_is_nan_of(out, next(&cond), reference);
+		mtf_write_literal(out, next(&cond), &nan);
+		write_rounded_decimal(field, out, next(&cond), reference);
+		end_call(out, &cond);
+	}
 	else
 		mtf_write_word(out, key, reference);
 }
@@ -608,21 +637,6 @@ static bool
 has_nan(const MtfField *field)
 {
 	return field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC;
-}
-
-static void
-write_is_nan_of(StringInfo out, const char *key, const char *reference)
-{
-	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
-	Call in = begin_call(out, key, "$in");
-	MtfMark list;
-
-	mtf_write_word(out, next(&in), reference);
-	list = mtf_write_begin_array(out, next(&in));
-	for (int i = 0; i < 2; i++)
-		mtf_write_literal(out, mtf_array_key(i), &nans[i]);
-	mtf_write_end(out, list);
-	end_call(out, &in);
 }
 
 static void

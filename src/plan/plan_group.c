@@ -37,7 +37,8 @@ typedef struct Grouping
 	MtfLowering *lowering;
 	MtfUpperPlan *upper;
 	MtfScanPlan *plan;
-	List *hidden; /* of Hidden: attributes that only MtfFinish uses, appended at the end */
+	List *hidden;     /* of Hidden: attributes that only MtfFinish uses, appended at the end */
+	bool in_distinct; /* what is accumulated now is of distinct values */
 } Grouping;
 
 /* An attribute that the query does not ask for. */
@@ -98,6 +99,7 @@ accumulate(Grouping *grouping, MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter
 	ListCell *cell;
 
 	accumulator->decimal = decimal;
+	accumulator->distinct = grouping->in_distinct;
 	foreach (cell, grouping->plan->accumulators)
 	{
 		MtfAccumulator *other = lfirst(cell);
@@ -485,39 +487,6 @@ lower_filter(Grouping *grouping, const Aggref *aggref, MtfTerm **filter)
 	return ship == MTF_SHIP_EXACT;
 }
 
-static bool
-add_aggregate(Grouping *grouping, Aggref *aggref)
-{
-	MtfTerm *filter;
-	MtfTerm *arg = NULL;
-	Node *result;
-	int attno;
-
-	if (aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->aggkind != AGGKIND_NORMAL ||
-		aggref->aggorder != NIL || aggref->aggdistinct != NIL || aggref->aggvariadic ||
-		!lower_filter(grouping, aggref, &filter))
-		return false;
-	if (aggref->args != NIL)
-	{
-		TargetEntry *entry = linitial(aggref->args);
-
-		if (list_length(aggref->args) != 1 ||
-			(arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) == NULL)
-			return false;
-	}
-	else if (!counts_rows(aggref))
-		return false;
-	/* The aggregate's own attribute comes before those that it is made of. */
-	attno = add_attribute(grouping, (Expr *) copyObject(aggref), NULL, aggref->aggtype, -1);
-	if ((result = finish_aggregate(grouping, aggref, arg, filter)) == NULL)
-		return false;
-	if (arg != NULL)
-		count_misfits(grouping, arg);
-	grouping->plan->finish =
-		lappend(grouping->plan->finish, mtf_finish_create(attno, result, NULL));
-	return true;
-}
-
 /* --- keys -------------------------------------------------------------------------------------------- */
 
 /* Does the server put exactly those values together that PostgreSQL's = does? */
@@ -529,11 +498,13 @@ field_groups(const MtfField *field, Node *expr, Oid equality)
 
 	if (!field->exact || row == NULL || row->form != MTF_FORM_COMPARE || row->op != MTF_OP_EQ)
 		return false;
-	/* Of equal numerics with different scales the server would choose which to show. */
-	if (field->kind == MTF_KIND_NUMERIC && field->typmod < (int32) VARHDRSZ)
+	/* SecantusDB cannot group by Decimal128 and keeps NaNs apart (measured). */
+	if (field->kind == MTF_KIND_NUMERIC || field->kind == MTF_KIND_FLOAT8)
 		return false;
 	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
 }
+
+/* --- adding an aggregate ------------------------------------------------------------------------------- */
 
 static bool
 add_key(Grouping *grouping, Expr *expr, Oid equality)
@@ -549,6 +520,82 @@ add_key(Grouping *grouping, Expr *expr, Oid equality)
 				  field->kind == MTF_KIND_OBJECTID ? -1 : exprTypmod((Node *) expr));
 	grouping->plan->keys = lappend(grouping->plan->keys, term);
 	count_misfits(grouping, term);
+	return true;
+}
+
+/* The term that reads a distinct value again where the groups of it have it: canonical, or null. */
+static MtfTerm *
+distinct_term(const MtfTerm *arg)
+{
+	MtfField *field = copyObject(arg->field);
+	MtfTerm *term = copyObject((MtfTerm *) arg);
+
+	field->path = pstrdup(MTF_DISTINCT_PATH);
+	field->trust = field->null_mismatch = true;
+	field->any_id = false;
+	if (field->kind == MTF_KIND_OBJECTID)
+		field->kind = MTF_KIND_TEXT;
+	term->field = field;
+	return term;
+}
+
+/*
+ * DISTINCT: documents are grouped by the argument too, first.  One argument only, for all aggregates
+ * with DISTINCT; the others are computed in two steps as well.
+ */
+static MtfTerm *
+lower_distinct(Grouping *grouping, const Aggref *aggref, MtfTerm *arg)
+{
+	SortGroupClause *clause = linitial_node(SortGroupClause, aggref->aggdistinct);
+	TargetEntry *entry = linitial(aggref->args);
+
+	if (arg == NULL || arg->kind != MTF_TERM_FIELD || aggref->aggfilter != NULL ||
+		!field_groups(arg->field, (Node *) entry->expr, clause->eqop) ||
+		(grouping->plan->distinct != NULL && !equal(grouping->plan->distinct, arg)))
+		return NULL;
+	grouping->plan->distinct = arg;
+	return distinct_term(arg);
+}
+
+/* The single argument; false when it has no remote form. */
+static bool
+lower_argument(Grouping *grouping, const Aggref *aggref, MtfTerm **arg)
+{
+	TargetEntry *entry;
+
+	*arg = NULL;
+	if (aggref->args == NIL)
+		return counts_rows(aggref);
+	entry = linitial(aggref->args);
+	return list_length(aggref->args) == 1 &&
+		   (*arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) != NULL;
+}
+
+static bool
+add_aggregate(Grouping *grouping, Aggref *aggref)
+{
+	MtfTerm *filter;
+	MtfTerm *arg;
+	Node *result;
+	int attno;
+
+	if (aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->aggkind != AGGKIND_NORMAL ||
+		aggref->aggvariadic || (aggref->aggorder != NIL && aggref->aggdistinct == NIL) ||
+		!lower_filter(grouping, aggref, &filter) || !lower_argument(grouping, aggref, &arg))
+		return false;
+	if (arg != NULL)
+		count_misfits(grouping, arg);
+	if (aggref->aggdistinct != NIL && (arg = lower_distinct(grouping, aggref, arg)) == NULL)
+		return false;
+	/* The aggregate's own attribute comes before those that it is made of. */
+	attno = add_attribute(grouping, (Expr *) copyObject(aggref), NULL, aggref->aggtype, -1);
+	grouping->in_distinct = aggref->aggdistinct != NIL;
+	result = finish_aggregate(grouping, aggref, arg, filter);
+	grouping->in_distinct = false;
+	if (result == NULL)
+		return false;
+	grouping->plan->finish =
+		lappend(grouping->plan->finish, mtf_finish_create(attno, result, NULL));
 	return true;
 }
 

@@ -119,6 +119,7 @@ static const Attribute accumulator_attributes[] = {
 	NODE_OF(MtfAccumulator, arg),
 	NODE_OF(MtfAccumulator, filter),
 	BOOL_OF(MtfAccumulator, decimal),
+	BOOL_OF(MtfAccumulator, distinct),
 	STRING_OF(MtfAccumulator, name),
 	END_OF_ATTRIBUTES,
 };
@@ -147,6 +148,7 @@ static const Attribute scan_plan_attributes[] = {
 	BOOL_OF(MtfScanPlan, grand),
 	NODE_OF(MtfScanPlan, keys),
 	NODE_OF(MtfScanPlan, accumulators),
+	NODE_OF(MtfScanPlan, distinct),
 	NODE_OF(MtfScanPlan, finish),
 	NODE_OF(MtfScanPlan, joins),
 	END_OF_ATTRIBUTES,

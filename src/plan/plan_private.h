@@ -194,6 +194,7 @@ typedef struct MtfAccumulator
 	MtfTerm *arg;    /* a value, or NULL */
 	MtfTerm *filter; /* a condition, or NULL: FILTER (WHERE …) */
 	bool decimal;    /* sum as Decimal128 */
+	bool distinct;   /* of the distinct values of MtfScanPlan.distinct, which arg stands for */
 	char *name;      /* of its field in the result */
 } MtfAccumulator;
 
@@ -231,8 +232,9 @@ typedef struct MtfScanPlan
 	bool grand;      /* without GROUP BY: one row comes, also of no documents */
 	List *keys;      /* of MtfTerm (values): k0, k1, … */
 	List *accumulators;
-	List *finish; /* of MtfFinish, in this order */
-	List *joins;  /* of MtfJoin, in order: relation 1, 2, … */
+	MtfTerm *distinct; /* grouped by too, first: then each value comes once; or NULL */
+	List *finish;      /* of MtfFinish, in this order */
+	List *joins;       /* of MtfJoin, in order: relation 1, 2, … */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
@@ -251,6 +253,9 @@ extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int
 
 /* The field that holds a relation's document in the documents of a join: "r0". */
 extern char *mtf_relation_field(int rel);
+
+/* Where a group's distinct value stands when groups are made of it. */
+#define MTF_DISTINCT_PATH "_id.d"
 
 /* The remote part of a plan node of ours. */
 extern const MtfScanPlan *mtf_scan_plan(const ForeignScan *scan);
