@@ -6,7 +6,7 @@ import time
 import psycopg
 
 from faultserver import FaultServer, Silence, failure
-from tap import World, ok, is_, throws, diag, done
+from tap import World, ok, is_, throws, skip, diag, done
 from wire import Reply, batch
 
 GONE = "08006"
@@ -114,6 +114,8 @@ def large(world, session, server):
 
 
 def early_end(world, session, server):
+    # This server knows no $limit: the LIMIT stays here, and the cursor has to be given up half-way.
+    session.execute("SET mongo_tenant.enable_limit_pushdown = off")
     server.reset(batches=5)
     is_(world.column(session, QUERY + " LIMIT 3"), [0, 1, 2], "a query that wants three rows")
     ok(server.heard("killCursors"), "closes its cursor")
@@ -122,6 +124,7 @@ def early_end(world, session, server):
     is_(len(world.rows(session, "SELECT id FROM t OFFSET 0 LIMIT 15")), 15, "one that wants fifteen")
     ok(server.heard("killCursors"), "closes its cursor, too") or diag(server.log)
     is_(server.cursors, {}, "and none is left")
+    session.execute("RESET mongo_tenant.enable_limit_pushdown")
     server.reset(batches=3)
     is_(len(world.rows(session, "SELECT a.id FROM t a, t b WHERE a.id = b.id")), 30, "two scans of one server at once")
     server.reset(batches=3)
@@ -196,12 +199,27 @@ def altered(world, session, server):
         admin.execute("ALTER SERVER s_t OPTIONS (DROP fetch_size)")
 
 
+def driver_has_cursors(session, query):
+    """The libmongoc of Debian 13 takes "db.collection" for the name of a database."""
+    try:
+        session.execute(query).fetchall()
+    except psycopg.Error as error:
+        return 'invalid: contains "."' not in (error.diag.message_detail or "")
+    return True
+
+
 def through_the_driver(world, admin, server):
     """Under compression the driver's own cursor is used: the same promises hold."""
     query = "SELECT id FROM packed"
     server.compression = True
     with world.connect("UA") as session:
         pid = session.info.backend_pid
+        session.execute("SET mongo_tenant.enable_limit_pushdown = off")
+        server.reset(batches=3)
+        if not driver_has_cursors(session, query):
+            skip("compressed", "this libmongoc refuses the names of its own cursors (Debian 13, 1.30.4-1+deb13u3)")
+            server.compression = False
+            return
         server.reset(batches=3)
         is_(world.column(session, query), list(range(30)), "compressed: three batches")
         ok(server.packed >= 3, "and they are compressed") or diag(server.packed)
