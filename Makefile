@@ -23,9 +23,9 @@ OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/cl
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o src/pipeline/expr.o src/pipeline/value.o src/pipeline/canonical.o src/pipeline/accumulate.o src/pipeline/pipeline.o
 # remote: the only doors to the server
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
-	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o
+	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o src/remote/estimate.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/exec_scan.o src/rows/exec_async.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/exec_scan.o src/rows/exec_async.o src/rows/estimate.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

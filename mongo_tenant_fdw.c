@@ -13,12 +13,14 @@
 #include "utils/guc.h"
 
 #include "base/key_dir.h"
+#include "plan/cost.h"
 #include "plan/plan_private.h"
 #include "plan/plan_join.h"
 #include "plan/plan_scan.h"
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
 #include "remote/connection.h"
+#include "rows/estimate.h"
 #include "rows/exec_async.h"
 #include "rows/exec_scan.h"
 #include "rows/explain.h"
@@ -130,6 +132,7 @@ _PG_init(void)
 	define_settings();
 	mtf_session_init();
 	mtf_plan_private_init();
+	mtf_facts_hook = mtf_estimate_facts;
 	mtf_connection_init();
 }
 

@@ -9,7 +9,25 @@
  */
 #include "plan/cost.h"
 
+#include "nodes/value.h"
 #include "optimizer/cost.h"
+
+const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid) = NULL;
+
+bool
+mtf_facts_has_index(const MtfFacts *facts, const char *path)
+{
+	ListCell *cell;
+
+	if (strcmp(path, "_id") == 0)
+		return true;
+	if (facts == NULL)
+		return false;
+	foreach (cell, facts->indexes)
+		if (strcmp(strVal(linitial((List *) lfirst(cell))), path) == 0)
+			return true;
+	return false;
+}
 
 /* A command and its answer on a local network, in units of a sequential page read. */
 #define ROUND_TRIP_COST 25.0

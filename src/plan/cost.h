@@ -13,6 +13,23 @@
 /* Documents in a collection about which nothing is known. */
 #define MTF_DEFAULT_DOCUMENTS 10000
 
+/* What is known about a collection, for the tenant that plans. */
+typedef struct MtfFacts
+{
+	double documents;
+	bool knows_indexes;
+	List *indexes; /* of Lists of String: an index's paths, the tenant in front left out */
+} MtfFacts;
+
+/*
+ * Asks for facts (use_remote_estimate); NULL when there are none to be had.  The plan room does not
+ * know who answers: the entry file sets it.
+ */
+extern const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid);
+
+/* Does an index begin with the path?  Of `_id` it is known that one does; facts may be NULL. */
+extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
+
 typedef struct MtfCost
 {
 	Cost startup;

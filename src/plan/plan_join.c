@@ -85,7 +85,11 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 	return info;
 }
 
-/* The key's index: nothing but `_id` is known to have one. */
+/*
+ * Does an index find the partners?  Of `_id` nothing else is known.  An index that is known to be there
+ * counts for scans only: one engine (secantusd-rs, measured) reads all documents of the tenant for each
+ * $lookup all the same, 230 ms a row where a command of its own takes one.
+ */
 static bool
 is_indexed(const MtfScanPlan *plan)
 {

@@ -21,6 +21,7 @@
 #include "optimizer/restrictinfo.h"
 
 #include "options/column.h"
+#include "options/option.h"
 #include "plan/classify.h"
 #include "plan/cost.h"
 #include "plan/plan_private.h"
@@ -38,6 +39,35 @@ is_remote(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *clause)
 							   &why) != NULL;
 }
 
+/* Does an index find the documents of a clause?  A comparison of one column with values, no more. */
+static bool
+is_indexed(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *clause)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	const char *why;
+	MtfShip ship;
+	MtfTerm *term =
+		mtf_classify_filter(mtf_lowering_of(root, baserel), (Node *) clause->clause, &ship, &why);
+
+	return term != NULL && term->field != NULL &&
+		   (term->kind == MTF_TERM_COMPARE || term->kind == MTF_TERM_ANY) &&
+		   term->op != MTF_OP_NE && term->op != MTF_OP_DISTINCT &&
+		   mtf_facts_has_index(info->facts, term->field->path);
+}
+
+/* The part of a tenant's documents that the server must look at, by the indexes it has. */
+static Selectivity
+index_selectivity(PlannerInfo *root, RelOptInfo *baserel, List *clauses)
+{
+	List *indexed = NIL;
+	ListCell *cell;
+
+	foreach (cell, clauses)
+		if (is_indexed(root, baserel, lfirst(cell)))
+			indexed = lappend(indexed, lfirst(cell));
+	return clauselist_selectivity(root, indexed, baserel->relid, JOIN_INNER, NULL);
+}
+
 void
 mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -46,6 +76,10 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	info->map = mtf_column_map(foreigntableid);
 	baserel->fdw_private = info;
+	if (mtf_facts_hook != NULL && mtf_table_options(foreigntableid)->use_remote_estimate)
+		info->facts = mtf_facts_hook(foreigntableid, baserel->userid);
+	if (info->facts != NULL)
+		baserel->tuples = Max(info->facts->documents, 1);
 	foreach (cell, baserel->baserestrictinfo)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
@@ -55,6 +89,8 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	}
 	info->remote_selectivity =
 		clauselist_selectivity(root, info->remote, baserel->relid, JOIN_INNER, NULL);
+
+	info->index_selectivity = index_selectivity(root, baserel, info->remote);
 
 	/* Never analyzed: -1 from PostgreSQL 14, 0 before. */
 	if (baserel->tuples <= 0)
@@ -73,6 +109,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, Lis
 {
 	MtfRelInfo *info = baserel->fdw_private;
 	double retrieved = clamp_row_est(baserel->tuples * info->remote_selectivity);
+	double looked_at = clamp_row_est(baserel->tuples * info->index_selectivity);
 	double rows = baserel->rows;
 	QualCost quals = baserel->baserestrictcost;
 	MtfCost cost;
@@ -88,14 +125,18 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, Lis
 		quals.startup += more.startup;
 		quals.per_tuple += more.per_tuple;
 		retrieved = clamp_row_est(retrieved * selectivity);
+		/* Of indexes nothing is known: a join by a key is most often one that has its index. */
+		looked_at = info->facts == NULL || !info->facts->knows_indexes
+						? retrieved
+						: looked_at * index_selectivity(root, baserel, param->ppi_clauses);
 		rows = param->ppi_rows;
 	}
-	cost = mtf_cost_scan(required_outer == NULL ? baserel->tuples : retrieved, retrieved,
-						 baserel->reltarget->width, &quals);
+	looked_at = Max(looked_at, retrieved);
+	cost = mtf_cost_scan(looked_at, retrieved, baserel->reltarget->width, &quals);
 	/* The first document comes when all have been looked at. */
 	if (sort != NIL)
 	{
-		cost.startup = mtf_cost_scan(baserel->tuples, 0, 0, &quals).total * REMOTE_SORT_FACTOR;
+		cost.startup = mtf_cost_scan(looked_at, 0, 0, &quals).total * REMOTE_SORT_FACTOR;
 		cost.total *= REMOTE_SORT_FACTOR;
 	}
 	add_path(baserel, (Path *) mtf_compat_create_foreignscan_path(

@@ -23,7 +23,9 @@ mtf_is_remote_relation(RelOptInfo *rel)
 double
 mtf_documents_below(RelOptInfo *rel)
 {
-	return IS_JOIN_REL(rel) ? rel->rows : rel->tuples;
+	if (IS_JOIN_REL(rel))
+		return rel->rows;
+	return clamp_row_est(rel->tuples * ((MtfRelInfo *) rel->fdw_private)->index_selectivity);
 }
 
 MtfLowering *

@@ -9,6 +9,7 @@
 #include "base/compat_planner.h"
 #include "options/column.h"
 #include "plan/classify.h"
+#include "plan/cost.h"
 
 /* Kept in RelOptInfo.fdw_private. */
 typedef struct MtfRelInfo
@@ -16,6 +17,8 @@ typedef struct MtfRelInfo
 	MtfColumnMap *map;
 	List *remote;                   /* of RestrictInfo: base clauses of which something is sent */
 	Selectivity remote_selectivity; /* of `remote` */
+	Selectivity index_selectivity;  /* of those for which an index finds the documents */
+	const MtfFacts *facts;          /* NULL: nothing is known */
 } MtfRelInfo;
 
 /* One join of a joined relation, and the base relation that it adds. */

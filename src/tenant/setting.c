@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
+#include "utils/plancache.h"
 
 #include "tenant/login.h"
 
@@ -26,6 +27,7 @@ typedef struct TokenExtra
 } TokenExtra;
 
 char *mtf_setting_jwt = NULL;
+bool mtf_setting_plans_know_tenant = false;
 int mtf_setting_token_scope = MTF_TOKEN_SCOPE_SESSION;
 
 const struct config_enum_entry mtf_token_scope_options[] = {
@@ -124,9 +126,22 @@ mask_activity(const char *token)
 		pgstat_report_activity(STATE_RUNNING, "<statement with mongo_tenant.jwt>");
 }
 
+/* Marks plans only: safe where a transaction aborts and the setting goes back. */
+static void
+forget_plans(const TokenExtra *next)
+{
+	if (!mtf_setting_plans_know_tenant ||
+		(current_extra != NULL && next != NULL &&
+		 memcmp(&current_extra->hash, &next->hash, sizeof(next->hash)) == 0))
+		return;
+	mtf_setting_plans_know_tenant = false;
+	ResetPlanCache();
+}
+
 void
 mtf_jwt_assign(const char *newval, void *extra)
 {
+	forget_plans(extra);
 	current_extra = extra;
 	if (newval != NULL && newval[0] != '\0')
 		mask_activity(newval);

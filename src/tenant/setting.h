@@ -26,6 +26,12 @@ extern const struct config_enum_entry mtf_token_scope_options[];
 /* Hooks of mongo_tenant.jwt, for DefineCustomStringVariable. */
 extern bool mtf_jwt_check(char **newval, void **extra, GucSource source);
 extern void mtf_jwt_assign(const char *newval, void *extra);
+/*
+ * Plans were made with figures of the tenant (use_remote_estimate): the next token shall not see them,
+ * so that cached plans are made again when the setting changes.
+ */
+extern bool mtf_setting_plans_know_tenant;
+
 extern const char *mtf_jwt_show(void);
 
 /* Callbacks; after the settings were defined, so that values taken over then are known as such. */

@@ -1,0 +1,171 @@
+/*
+ * estimate.c
+ *	  What planning may ask a server: how many documents a tenant has, and which indexes there are.
+ *
+ * What must not happen here: a figure about other tenants; a value of an index's options kept (the
+ * filter of a partial index may hold one).
+ */
+#include "remote/estimate.h"
+
+#define MTF_REMOTE_ROOM
+#include "base/driver_compat.h"
+
+#include "nodes/value.h"
+
+#include "base/guard.h"
+#include "remote/client.h"
+#include "remote/wire.h"
+
+#define MAX_INDEXES 1000 /* in one batch: a collection has at most 64 */
+
+int64
+mtf_estimate_count(MtfConnection *connection, const MtfPipeline *pipeline,
+				   const MtfCursorOptions *options, const char *field)
+{
+	MtfCursor *cursor = mtf_cursor_open(connection, pipeline, options);
+	MtfDocument document;
+	bson_iter_t iter;
+	int64 count = 0;
+
+	while (mtf_cursor_next(cursor, &document))
+	{
+		mtf_pipeline_recheck(pipeline, document.data, document.len);
+		if (bson_iter_init_from_data(&iter, document.data, document.len) &&
+			bson_iter_find(&iter, field))
+			count = Max(bson_iter_as_int64(&iter), 0);
+	}
+	mtf_cursor_close(cursor);
+	return count;
+}
+
+/* ---- indexes ---- */
+
+/* The paths of an index's key; NIL when it is no plain one. */
+static List *
+read_key(const bson_iter_t *index)
+{
+	List *paths = NIL;
+	bson_iter_t key;
+
+	if (!BSON_ITER_HOLDS_DOCUMENT(index) || !bson_iter_recurse(index, &key))
+		return NIL;
+	while (bson_iter_next(&key))
+	{
+		/* "text", "hashed", "2dsphere": no order. */
+		if (!BSON_ITER_HOLDS_NUMBER(&key))
+			return NIL;
+		paths = lappend(paths, makeString(pstrdup(bson_iter_key(&key))));
+	}
+	return paths;
+}
+
+static List *
+read_index(const bson_iter_t *element)
+{
+	static const char *const partial[] = {"partialFilterExpression", "sparse", "hidden",
+										  "collation"};
+	List *paths = NIL;
+	bson_iter_t option;
+
+	if (!BSON_ITER_HOLDS_DOCUMENT(element) || !bson_iter_recurse(element, &option))
+		return NIL;
+	while (bson_iter_next(&option))
+	{
+		const char *name = bson_iter_key(&option);
+
+		for (int i = 0; i < lengthof(partial); i++)
+			if (strcmp(name, partial[i]) == 0 &&
+				!(BSON_ITER_HOLDS_BOOL(&option) && !bson_iter_bool(&option)))
+				return NIL;
+		if (strcmp(name, "key") == 0)
+			paths = read_key(&option);
+	}
+	return paths;
+}
+
+static bool
+read_indexes(const uint8 *reply, uint32 len, List **indexes)
+{
+	bson_iter_t iter;
+	bson_iter_t batch;
+	bson_iter_t index;
+	bson_t doc;
+
+	*indexes = NIL;
+	if (!bson_init_static(&doc, reply, len) || !bson_iter_init(&iter, &doc) ||
+		!bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) ||
+		!BSON_ITER_HOLDS_ARRAY(&batch) || !bson_iter_recurse(&batch, &index))
+		return false;
+	while (bson_iter_next(&index))
+	{
+		List *paths = read_index(&index);
+
+		if (paths != NIL)
+			*indexes = lappend(*indexes, paths);
+	}
+	return true;
+}
+
+static bool
+append_list_indexes(bson_t *command, const char *collection)
+{
+	bson_t child;
+
+	return BSON_APPEND_UTF8(command, "listIndexes", collection) &&
+		   BSON_APPEND_DOCUMENT_BEGIN(command, "cursor", &child) &&
+		   BSON_APPEND_INT32(&child, "batchSize", MAX_INDEXES) &&
+		   bson_append_document_end(command, &child);
+}
+
+static bool
+ask_indexes(MtfClient *client, const MtfScope *scope, List **indexes)
+{
+	bson_t *command = mtf_bson_create(CurrentMemoryContext);
+	int64 deadline = mtf_clock() + client->reply_timeout_ms * INT64CONST(1000);
+	MtfReplyBuffer buffer = {CurrentMemoryContext};
+	MtfReply reply;
+	bson_error_t error;
+	MtfIo io;
+
+	if (!append_list_indexes(command, mtf_scope_collection(scope)) ||
+		!mtf_wire_append_common(client, command, mtf_scope_database(scope), true))
+		return false;
+	io = mtf_wire_send(client, command, deadline);
+	if (io == MTF_IO_OK)
+		io = mtf_wire_receive(client, &buffer, deadline, &reply);
+	if (io != MTF_IO_OK)
+	{
+		client->doomed = true;
+		mtf_client_raise_io(client, io, "listIndexes");
+	}
+	/* No such collection, no right to ask: the plan does without. */
+	return mtf_wire_reply_ok(&reply, &error) && read_indexes(reply.data, reply.len, indexes);
+}
+
+bool
+mtf_estimate_indexes(MtfConnection *connection, const MtfScope *scope, const char *read_preference,
+					 List **indexes)
+{
+	MtfClient *client;
+	volatile bool known = false;
+
+	if (!mtf_scope_is_bound(scope))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("indexes cannot be listed without a tenant")));
+	client = mtf_connection_lease(connection, read_preference);
+	PG_TRY();
+	{
+		/* Through the driver alone (compression, sharded clusters) nothing is known. */
+		if (client->direct)
+			known = ask_indexes(client, scope, indexes);
+	}
+	PG_CATCH();
+	{
+		client->doomed = true;
+		mtf_connection_return(client);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	mtf_connection_return(client);
+	return known;
+}

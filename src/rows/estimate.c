@@ -1,0 +1,193 @@
+/*
+ * estimate.c
+ *	  use_remote_estimate: binding → scope → count, for the planner.
+ *
+ * Facts are remembered for a short while by table, user and token, never longer and never for another
+ * token: how much a tenant has is the tenant's own.  A plan made with them is not kept for the next
+ * token either (mtf_setting_plans_know_tenant).
+ *
+ * What must not happen here: a command without the tenant's predicate, but for the list of indexes; a
+ * figure of one tenant told to another.
+ */
+#include "rows/estimate.h"
+
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "options/option.h"
+#include "pipeline/pipeline.h"
+#include "plan/plan_private.h"
+#include "remote/connection.h"
+#include "remote/estimate.h"
+#include "tenant/scope.h"
+#include "tenant/session.h"
+
+#define KEEP_MS     30000
+#define MAX_KEPT    256
+#define COUNT_FIELD "a0"
+
+typedef struct Kept
+{
+	Oid relid;
+	Oid userid;
+	MtfTokenHash token;
+	TimestampTz since;
+	MtfFacts facts;
+} Kept;
+
+static MemoryContext kept_context = NULL;
+static List *kept = NIL; /* of Kept, in kept_context */
+
+static void
+forget_all(void)
+{
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw estimates",
+											 ALLOCSET_SMALL_SIZES);
+	kept = NIL;
+	MemoryContextReset(kept_context);
+}
+
+static Kept *
+find_kept(Oid relid, Oid userid, const MtfTokenHash *token)
+{
+	ListCell *cell;
+
+	foreach (cell, kept)
+	{
+		Kept *one = lfirst(cell);
+
+		if (one->relid == relid && one->userid == userid &&
+			memcmp(&one->token, token, sizeof(*token)) == 0)
+			return one;
+	}
+	return NULL;
+}
+
+/* {$group: {_id: null, a0: {$sum: 1}}} behind the tenant's $match */
+static MtfPipeline *
+create_count(MtfScope **scope, Oid relid)
+{
+	MtfScanPlan *plan = mtf_scan_plan_create();
+	MtfAccumulator *count = mtf_accumulator_create(MTF_ACCUMULATE_COUNT, NULL, NULL);
+	MtfPipeline *pipeline;
+
+	count->name = COUNT_FIELD;
+	plan->relids = list_make1_oid(relid);
+	plan->grouped = true;
+	plan->grand = true;
+	plan->accumulators = list_make1(count);
+	pipeline = mtf_pipeline_for_scan(plan, scope, NULL, 0);
+	mtf_scope_set_operation(*scope, "estimate");
+	return pipeline;
+}
+
+/* The index's paths as a query under the tenant sees them: without the tenant in front. */
+static List *
+without_tenant(List *paths, const MtfScope *scope)
+{
+	const char *field = mtf_scope_field(scope);
+
+	if (field != NULL && strcmp(strVal(linitial(paths)), field) == 0)
+		return list_delete_first(paths);
+	return paths;
+}
+
+static void
+ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
+{
+	MtfTableOptions *table = mtf_table_options(relid);
+	MtfServerOptions *server = mtf_server_options(table->serverid);
+	MtfScope *scope = mtf_scope_create(binding, relid);
+	MtfConnection *connection = mtf_connection_get(mtf_scope_server(scope), userid);
+	MtfCursorOptions options = {0};
+	List *indexes;
+	ListCell *cell;
+
+	options.max_time_ms = table->max_time_ms;
+	options.read_preference = table->read_preference;
+	options.read_concern = server->read_concern;
+	options.collation = server->collation;
+	facts->documents =
+		mtf_estimate_count(connection, create_count(&scope, relid), &options, COUNT_FIELD);
+	facts->knows_indexes =
+		mtf_estimate_indexes(connection, scope, table->read_preference, &indexes);
+	if (!facts->knows_indexes)
+		return;
+	foreach (cell, indexes)
+	{
+		List *paths = without_tenant(lfirst(cell), scope);
+
+		if (paths != NIL)
+			facts->indexes = lappend(facts->indexes, paths);
+	}
+}
+
+static void
+keep(const MtfFacts *facts, Oid relid, Oid userid, const MtfTokenHash *token)
+{
+	MemoryContext old;
+	Kept *one;
+
+	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)
+		forget_all();
+	old = MemoryContextSwitchTo(kept_context);
+	one = palloc0(sizeof(Kept));
+	one->relid = relid;
+	one->userid = userid;
+	one->token = *token;
+	one->since = GetCurrentTimestamp();
+	one->facts = *facts;
+	one->facts.indexes = copyObject(facts->indexes);
+	kept = lappend(kept, one);
+	MemoryContextSwitchTo(old);
+}
+
+const MtfFacts *
+mtf_estimate_facts(Oid relid, Oid userid)
+{
+	MemoryContext planning = CurrentMemoryContext;
+	MtfFacts *result = palloc0(sizeof(MtfFacts));
+	MemoryContext work;
+	const MtfIdentity *identity;
+	const MtfTokenHash *token;
+	MtfBinding *binding;
+	Kept *one;
+
+	if (!mtf_session_has_token())
+		return NULL;
+	work = AllocSetContextCreate(planning, "mongo_tenant_fdw estimate", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(work);
+	/* Every time, remembered facts or not: the token may have expired or been revoked. */
+	binding = mtf_session_bind_now();
+	identity = mtf_binding_identity(binding);
+	if (!OidIsValid(userid))
+		userid = GetUserId();
+	if (identity == NULL)
+		result = NULL; /* a bypass counts nobody */
+	else
+	{
+		token = mtf_identity_token_hash(identity);
+		mtf_setting_plans_know_tenant = true;
+		one = find_kept(relid, userid, token);
+		if (one != NULL && TimestampDifferenceExceeds(one->since, GetCurrentTimestamp(), KEEP_MS))
+		{
+			forget_all();
+			one = NULL;
+		}
+		if (one != NULL)
+			*result = one->facts;
+		else
+		{
+			ask(result, binding, relid, userid);
+			keep(result, relid, userid, token);
+		}
+		MemoryContextSwitchTo(planning);
+		result->indexes = copyObject(result->indexes);
+	}
+	MemoryContextSwitchTo(planning);
+	MemoryContextDelete(work);
+	return result;
+}

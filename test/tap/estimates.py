@@ -1,0 +1,133 @@
+"""use_remote_estimate: planning asks for counts under the tenant and for indexes, and for nothing else."""
+import re
+
+from bson.int64 import Int64
+
+from faultserver import FaultServer, failure
+from tap import World, ok, is_, throws, done
+from wire import batch
+
+COUNTS = {"UA": 500, "DL": 70}
+
+
+def tenant_of(command):
+    """The tenant of the first stage; what the second one must say of it is checked, too."""
+    tenant = command["pipeline"][0]["$match"]["tenant_id"]
+    return tenant if {"tenant_id": {"$eq": tenant}} in command["pipeline"][1]["$match"]["$and"][0]["$and"] else None
+
+
+def count(server, command):
+    if not any("$group" in stage for stage in command["pipeline"]):
+        return batch(command, server._documents(0))
+    tenant = tenant_of(command)
+    return batch(command, [{"a0": COUNTS[tenant], "t0l": {"tenant_id": tenant}, "t0h": {"tenant_id": tenant}}])
+
+
+def foreign_count(server, command):
+    return batch(command, [{"a0": 570, "t0l": {"tenant_id": "DL"}, "t0h": {"tenant_id": "UA"}}])
+
+
+def indexes(server, command):
+    return {"ok": 1.0, "cursor": {"id": Int64(0), "ns": "x.%s" % command["listIndexes"], "firstBatch": [
+        {"v": 2, "key": {"_id": 1}, "name": "_id_"},
+        {"v": 2, "key": {"tenant_id": 1, "id": 1}, "name": "by_id"},
+        {"v": 2, "key": {"name": 1}, "name": "part", "partialFilterExpression": {"name": "other tenant's"}}]}}
+
+
+def fresh(server):
+    server.reset()
+    server.at("aggregate", 0, count)
+    server.at("listIndexes", 0, indexes)
+
+
+def explain(session, query):
+    return "\n".join(row[0] for row in session.execute("EXPLAIN " + query).fetchall())
+
+
+def rows(session, query):
+    return int(re.search(r"rows=(\d+)", explain(session, query)).group(1))
+
+
+def cost(session, query):
+    return float(re.search(r"\.\.([\d.]+) rows", explain(session, query)).group(1))
+
+
+def make_tables(world, server):
+    with world.admin() as admin:
+        admin.execute("CREATE SERVER s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
+                      " providers 'test', tenant_field 'tenant_id')" % server.uri)
+        for name, option in (("plain", ""), ("asks", "OPTIONS (use_remote_estimate 'true')"),
+                             ("again", "OPTIONS (use_remote_estimate 'true')"),
+                             ("more", "OPTIONS (use_remote_estimate 'true')")):
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s %s;"
+                          " GRANT SELECT ON %s TO mtf_app" % (name, option, name))
+
+
+def without(world, server):
+    fresh(server)
+    with world.connect("UA") as ua:
+        is_(rows(ua, "SELECT * FROM plain"), 10000, "off: a default")
+        is_(server.log, [], "off: planning sends nothing")
+    with world.connect() as nobody:
+        is_(rows(nobody, "SELECT * FROM asks"), 10000, "without a token: a default, and no error")
+        is_(server.log, [], "without a token: planning sends nothing")
+    with world.connect(token="abc") as invalid:
+        throws("28000", lambda: explain(invalid, "SELECT * FROM asks"), "a token that is none: denied")
+        is_(server.log, [], "a token that is none: nothing is sent")
+
+
+def asks(world, server):
+    fresh(server)
+    with world.connect("UA") as ua:
+        is_(rows(ua, "SELECT * FROM asks"), 500, "the tenant's documents")
+        is_(server.log, ["aggregate", "listIndexes"], "one count and the list of indexes")
+        is_(tenant_of(server.commands[0]), "UA", "the count carries the tenant's predicate")
+        is_(rows(ua, "SELECT * FROM asks"), 500, "the same again")
+        is_(len(server.log), 2, "remembered for a while")
+        by_index, by_scan = cost(ua, "SELECT * FROM asks WHERE id = 1"), cost(ua, "SELECT * FROM asks WHERE name = 'x'")
+        ok(by_index < by_scan, "an index makes a scan cheaper (%s, without %s)" % (by_index, by_scan))
+        ua.execute("SET plan_cache_mode = force_generic_plan")
+        ua.execute("PREPARE p AS SELECT * FROM asks")
+        is_(rows(ua, "EXECUTE p"), 500, "a generic plan of UA")
+        world.identify(ua, world.token("DL"))
+        is_(rows(ua, "EXECUTE p"), 70, "under DL's token it is made again")
+        is_(tenant_of(server.commands[2]), "DL", "with a count of DL's own")
+        ua.execute("BEGIN")
+        world.identify(ua, world.token("UA"))
+        is_(rows(ua, "EXECUTE p"), 500, "UA again")
+        ua.execute("ROLLBACK")
+        is_(rows(ua, "EXECUTE p"), 70, "a transaction that aborts takes its token with it")
+        is_(set(server.log), {"aggregate", "listIndexes"}, "no other command was ever sent")
+
+
+def faults(world, server):
+    fresh(server)
+    with world.connect("UA") as ua:
+        server.at("listIndexes", 0, failure(13, "Unauthorized"))
+        is_(rows(ua, "SELECT * FROM again"), 500, "who may not list indexes plans without them")
+        server.at("aggregate", 0, foreign_count)
+        throws("XX001", lambda: explain(ua, "SELECT * FROM more"), "a count over other tenants' documents is refused")
+        fresh(server)
+        server.at("listIndexes", 1, "close")
+        throws("08006", lambda: explain(ua, "SELECT * FROM more"), "a connection that breaks is an error")
+        is_(rows(ua, "SELECT * FROM more"), 500, "and the next statement plans")
+
+
+def analyze(world, server):
+    fresh(server)
+    with world.admin() as admin:
+        world.identify(admin, world.token("UA"))
+        admin.execute("ANALYZE asks")
+        # The sessions of before may still be taking their leave.
+        is_([name for name in server.log if name != "endSessions"], [], "ANALYZE sends nothing")
+        is_(admin.execute("SELECT count(*) FROM pg_statistic WHERE starelid = 'asks'::regclass").fetchone()[0], 0,
+            "and writes no statistics")
+
+
+with FaultServer() as server, World(engine=False) as world:
+    make_tables(world, server)
+    without(world, server)
+    asks(world, server)
+    faults(world, server)
+    analyze(world, server)
+done()
