@@ -420,10 +420,20 @@ write_known_date(const MtfField *field, StringInfo out, const char *key, const c
 	end_call(out, &cond);
 }
 
+/*
+ * May the column's promise of its types stand for a test of them?  Not where the value is converted: the
+ * conversion of what is not as promised fails, on another tenant's document too.
+ */
+static bool
+is_trusted(const MtfField *field)
+{
+	return field->trust && field->kind != MTF_KIND_OBJECTID && !field->any_id;
+}
+
 static void
 write_known(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	if (field->trust)
+	if (is_trusted(field))
 	{
 		write_not_null(out, key, reference);
 		return;
@@ -609,7 +619,7 @@ mtf_value_write_field(const MtfExprContext *context, const MtfField *field, Stri
 		return;
 	}
 	/* All that can be wrong is that it is missing. */
-	if (field->trust)
+	if (is_trusted(field))
 	{
 		cond = begin_call(out, key, "$ifNull");
 		write_canonical(field, out, next(&cond), reference);
@@ -981,6 +991,7 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 	MtfLiteral literal;
 	Bound bound;
 	Call not = {0};
+	Call guard = {0};
 	MtfMark call;
 	MtfMark match;
 	char *regex;
@@ -1001,12 +1012,24 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 		not = begin_call(out, key, "$not");
 		key = next(&not );
 	}
+	/* $regexMatch fails on what is no string, whatever was promised. */
+	if (term->field->trust)
+	{
+		guard = begin_call(out, key, "$cond");
+		write_type_in(out, next(&guard), V, strings);
+		key = next(&guard);
+	}
 	call = mtf_write_begin(out, key);
 	match = mtf_write_begin(out, "$regexMatch");
 	mtf_write_word(out, "input", V);
 	mtf_write_regex(out, "regex", regex, "s");
 	mtf_write_end(out, match);
 	mtf_write_end(out, call);
+	if (term->field->trust)
+	{
+		mtf_write_bool(out, next(&guard), false);
+		end_call(out, &guard);
+	}
 	if (term->op == MTF_OP_NE)
 		end_call(out, &not );
 	end_bound(out, &bound);

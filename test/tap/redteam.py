@@ -2,6 +2,8 @@
 
 The document server is this test's own, since some of them kept it busy for everybody.
 """
+import bson
+
 from tap import World, ok, is_, throws, done
 
 EAGER = "-c enable_hashjoin=off -c enable_nestloop=off -c enable_mergejoin=off -c enable_sort=off -c enable_hashagg=off"
@@ -85,6 +87,26 @@ def folding(world):
        "folding: equality is sent as a superset")
 
 
+def promises(world):
+    """A table's owner promises types that others' documents do not have: nothing that is sent may fail on those."""
+    good = {"t": "abc", "o": bson.ObjectId("5f0000000000000000000a01")}
+    world.mongo["promised"].insert_many(
+        [dict(good, tenant_id="UA", id=1)] +
+        [{"tenant_id": "DL", "id": number, "t": bad, "o": bad} for number, bad in enumerate(([1], {"a": 1}, 7, b"x"))])
+    with world.admin() as admin:
+        admin.execute("CREATE FOREIGN TABLE promised (_id text, id integer, t text, o text OPTIONS (bson_type 'objectid'))"
+                      " SERVER mongo OPTIONS (trust_types 'true'); GRANT SELECT ON promised TO mtf_app")
+    for condition, operator in (("o > '00' COLLATE \"C\"", "$toString"), ("_id > '00' COLLATE \"C\"", "$toString"),
+                                ("t NOT LIKE 'x%'", "$regexMatch")):
+        query = "SELECT count(*) FROM promised WHERE " + condition
+        same_rows(world, query, "promised types: " + condition)
+        pipeline = sent(world, query)
+        at = pipeline.find(operator)
+        ok(at >= 0, "%s is sent" % operator)
+        ok('"$cond"' in pipeline[:at] and '"$type"' in pipeline[pipeline.find('"$cond"'):at],
+           "%s behind a test of the type" % operator)
+
+
 def depth(text):
     """How deeply documents and arrays nest in what EXPLAIN shows."""
     level = deepest = 0
@@ -126,6 +148,7 @@ def nesting(world):
 
 with World(own_engine=True) as world:
     world.load("accounts")
+    promises(world)
     nesting(world)
     patterns(world)
     folding(world)
