@@ -74,11 +74,11 @@ static const MtfShippable table[] = {
 	/* Floating point: NaN is PostgreSQL's highest value; what rounds to a double is included. */
 	SIX(FLOAT4, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
 	SIX(FLOAT48, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
-	SIX(FLOAT84, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
-	SIX(FLOAT8, SUPERSET, "range widened by one unit in the last place, NaN added where it sorts highest"),
+	SIX(FLOAT84, EXACT, "NaN is the highest number; a plain filter is widened by one unit in the last place"),
+	SIX(FLOAT8, EXACT, "NaN is the highest number; a plain filter is widened by one unit in the last place"),
 
 	/* Numeric: 0.1 as double and 0.1 as Decimal128 differ remotely and are equal here. */
-	SIX(NUMERIC_, SUPERSET, "range widened by two units in the last place of a double"),
+	SIX(NUMERIC_, EXACT, "exact for numeric(p,s) up to 15 digits or with trust_types; a plain filter is widened by two units"),
 
 	/* Text: equality is equality of bytes under deterministic collations; order only under C. */
 	ONE(TEXTEQ, EQ, EXACT, "$eq", "equal bytes; deterministic collations only"),
@@ -120,7 +120,7 @@ static const MtfShippable table[] = {
 	SIX_CROSS(TIMESTAMPTZ, DATE, EXACT, "the date is taken in the session's time zone first"),
 
 	/* UUID: 16 bytes of binary subtype 4, compared byte by byte on both sides. */
-	SIX(UUID_, EXACT, "same bytes, same order"),
+	SIX(UUID_, EXACT, "same bytes, same order; exact with trust_types"),
 
 	/* bytea: BSON orders binary by length first, so equality only. */
 	ONE(BYTEAEQ, EQ, SUPERSET, "$eq", "same bytes"),
