@@ -30,6 +30,8 @@ WORK = os.path.join(ROOT, "build", "test")
 WORKERS = max(2, min(4, os.cpu_count() or 2))
 FILE_TIMEOUT = 900
 
+# The start of any JSON object in base64url, a dot, and the start of another: header and payload.
+TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]+")
 OK_LINE = re.compile(r"^(not )?ok \d+\b(?!.*# (?:SKIP|TODO))", re.I)
 SKIP_LINE = re.compile(r"^ok \d+\b.*# SKIP", re.I)
 
@@ -219,6 +221,15 @@ class Suite:
             for job in concurrent.futures.as_completed(jobs):
                 name, passed, failed, seconds, skipped, output = job.result()
                 self.tally.file(name, passed, failed, seconds, skipped, output)
+        self.canary()
+
+    def canary(self):
+        """After all that was done with tokens, none is in the server's log."""
+        with open(self.cluster.log, errors="replace") as log:
+            lines = log.readlines()
+        leaks = [line for line in lines if TOKEN.search(line)]
+        self.tally.file("canary/log of %d lines" % len(lines), not leaks, bool(leaks), 0,
+                        detail="".join(TOKEN.sub("<a token>", line) for line in leaks[:20]))
 
 
 def agreement_wanted(path):
