@@ -10,6 +10,8 @@
 #include "utils/float.h"
 
 #include "pipeline/literal.h"
+#include "pipeline/condition.h"
+#include "pipeline/field_value.h"
 #include "pipeline/value.h"
 
 /* {$cond: [condition, …, …]}: begun; the caller writes "1" and "2". */
@@ -131,7 +133,7 @@ write_one_if_misfit(const MtfExprContext *context, const MtfField *field, String
 {
 	Choice choice = begin_choice(out, key);
 
-	mtf_value_write_fits(context, field, out, "0");
+	mtf_field_write_fits(context, field, out, "0");
 	mtf_write_int(out, "1", 0);
 	mtf_write_int(out, "2", 1);
 	end_choice(out, &choice);
@@ -198,7 +200,7 @@ mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator 
 	else
 	{
 		choice = begin_choice(out, op);
-		mtf_value_write_condition(context, accumulator->filter, out, "0");
+		mtf_condition_write(context, accumulator->filter, out, "0");
 		write_operand(context, accumulator, out, "1");
 		mtf_write_null(out, "2");
 		end_choice(out, &choice);

@@ -2,7 +2,7 @@
  * canonical.c
  *	  The stage in front of a remote $group that checks each used column once.
  *
- * A guard (value.c) is many times the work of what it guards, and an aggregate uses a column several
+ * A guard (field_value.c) is many times the work of what it guards, and an aggregate uses a column several
  * times: in its sum, in the count that goes with it, in the counter of misfits.  So the stage keeps
  * nothing of a document but the canonical value of each column, null where nothing decodes, and (for
  * the counter of misfits) whether there was a value at all.
@@ -12,7 +12,7 @@
  */
 #include "pipeline/canonical.h"
 
-#include "pipeline/value.h"
+#include "pipeline/field_value.h"
 #include "plan/compute.h"
 
 /* Add the fields of a term, and count how often one with a guard is used again. */
@@ -84,9 +84,9 @@ mtf_canonical_write(const MtfCanonical *canonical, const MtfExprContext *context
 	{
 		const MtfField *field = lfirst(cell);
 
-		mtf_value_write_field(context, field, out, psprintf("v%d", i));
+		mtf_field_write_value(context, field, out, psprintf("v%d", i));
 		if (list_member(canonical->absent, field))
-			mtf_value_write_absent(context, field, out, psprintf("n%d", i));
+			mtf_field_write_absent(context, field, out, psprintf("n%d", i));
 		i++;
 	}
 }

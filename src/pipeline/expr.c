@@ -12,21 +12,21 @@
  */
 #include "pipeline/expr.h"
 
-#include <math.h>
-
-#include "catalog/pg_type.h"
-#include "utils/builtins.h"
-#include "utils/float.h"
-#include "utils/timestamp.h"
-
-#include "pipeline/literal.h"
+#include "pipeline/condition.h"
+#include "pipeline/match_field.h"
 #include "pipeline/operand.h"
 #include "pipeline/pattern.h"
-#include "pipeline/value.h"
 
 /* Above these a list is no filter worth its bytes: only the field's presence is asked for. */
 #define MAX_LIST_LITERALS 20000
 #define MAX_LIST_RANGES   500
+
+const MtfValue *
+mtf_expr_value(const MtfExprContext *context, const MtfTerm *term)
+{
+	return term->value >= 0 && term->value < context->nvalues ? &context->values[term->value]
+															  : NULL;
+}
 
 const char *
 mtf_op_word(MtfOp op)
@@ -41,530 +41,6 @@ mtf_op_word(MtfOp op)
 		case MTF_OP_GE: return "$gte";
 		default: return "$eq";
 	}
-}
-
-/* --- forms ----------------------------------------------------------------------------------- */
-
-/* key: {path: {op: literal}} */
-static MtfVerdict
-write_op(StringInfo out, const char *key, const char *path, const char *op,
-		 const MtfLiteral *literal)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
-
-	mtf_write_literal(out, op, literal);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* key: {path: {op: [literals…]}}, for $in and $nin */
-static MtfVerdict
-write_list(StringInfo out, const char *key, const char *path, const char *op,
-		   const MtfLiteral *literals, int n)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
-	MtfMark list = mtf_write_begin_array(out, op);
-
-	for (int i = 0; i < n; i++)
-		mtf_write_literal(out, mtf_array_key(i), &literals[i]);
-	mtf_write_end(out, list);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* key: {path: {$type: types}}; `types` are words, NULL at the end. */
-static MtfVerdict
-write_type(StringInfo out, const char *key, const char *path, const char *const *types)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
-	MtfMark list = mtf_write_begin_array(out, "$type");
-
-	for (int i = 0; types[i] != NULL; i++)
-		mtf_write_word(out, mtf_array_key(i), types[i]);
-	mtf_write_end(out, list);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* key: {path: {$exists: true}} */
-static MtfVerdict
-write_exists(StringInfo out, const char *key, const char *path)
-{
-	MtfLiteral yes = mtf_literal_bool(true);
-
-	return write_op(out, key, path, "$exists", &yes);
-}
-
-/* A range; a bound without operator is open. */
-typedef struct Range
-{
-	const char *low_op;
-	MtfLiteral low;
-	const char *high_op;
-	MtfLiteral high;
-	bool nan; /* PostgreSQL's NaN is above everything, a find range never matches it */
-} Range;
-
-static void
-write_bounds(StringInfo out, const char *key, const char *path, const Range *range)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
-
-	if (range->low_op != NULL)
-		mtf_write_literal(out, range->low_op, &range->low);
-	if (range->high_op != NULL)
-		mtf_write_literal(out, range->high_op, &range->high);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
-}
-
-static MtfVerdict
-write_nan(StringInfo out, const char *key, const char *path)
-{
-	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
-
-	return write_list(out, key, path, "$in", nans, 2);
-}
-
-static MtfVerdict
-write_range(StringInfo out, const char *key, const char *path, const Range *range)
-{
-	MtfMark condition;
-	MtfMark either;
-
-	if (!range->nan)
-	{
-		write_bounds(out, key, path, range);
-		return MTF_SOME;
-	}
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_bounds(out, "0", path, range);
-	write_nan(out, "1", path);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* --- presence and absence -------------------------------------------------------------------- */
-
-/* The BSON types of which values may decode (rows/value.h). */
-static const char *const *
-decodable_types(const MtfField *field)
-{
-	static const char *const booleans[] = {"bool", NULL};
-	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
-	static const char *const strings[] = {"string", NULL};
-	static const char *const strings_or_ids[] = {"string", "objectId", NULL};
-	static const char *const ids[] = {"objectId", NULL};
-	static const char *const dates[] = {"date", NULL};
-	static const char *const binaries[] = {"binData", NULL};
-	static const char *const arrays[] = {"array", NULL};
-
-	switch ((MtfKind) field->kind)
-	{
-		case MTF_KIND_BOOL: return booleans;
-		case MTF_KIND_INT2:
-		case MTF_KIND_INT4:
-		case MTF_KIND_INT8:
-		case MTF_KIND_FLOAT4:
-		case MTF_KIND_FLOAT8:
-		case MTF_KIND_NUMERIC: return numbers;
-		case MTF_KIND_TEXT:
-		case MTF_KIND_BPCHAR: return field->any_id ? strings_or_ids : strings;
-		case MTF_KIND_OBJECTID: return ids;
-		case MTF_KIND_DATE:
-		case MTF_KIND_TIMESTAMP:
-		case MTF_KIND_TIMESTAMPTZ: return dates;
-		case MTF_KIND_UUID:
-		case MTF_KIND_BYTEA: return binaries;
-		case MTF_KIND_ARRAY: return arrays;
-		case MTF_KIND_JSONB: break;
-	}
-	return NULL;
-}
-
-/*
- * IS NOT NULL.  Not `{$ne: null}` where arrays or documents decode: [1, null] is a value, and `$ne`
- * looks inside it.
- */
-static MtfVerdict
-write_present(const MtfField *field, StringInfo out, const char *key)
-{
-	MtfLiteral null = mtf_literal_null();
-
-	if (field->kind == MTF_KIND_JSONB)
-		return write_exists(out, key, field->path);
-	if (field->kind == MTF_KIND_ARRAY || field->null_mismatch)
-		return write_type(out, key, field->path, decodable_types(field));
-	return write_op(out, key, field->path, "$ne", &null);
-}
-
-/* Types whose every value decodes; NULL: there is none, or a range decides. */
-static const char *const *
-certain_types(const MtfField *field)
-{
-	static const char *const booleans[] = {"bool", NULL};
-	static const char *const ints[] = {"int", NULL};
-	static const char *const integers[] = {"int", "long", NULL};
-	static const char *const numbers[] = {"int", "long", "double", NULL};
-	static const char *const ids[] = {"objectId", NULL};
-
-	switch ((MtfKind) field->kind)
-	{
-		case MTF_KIND_BOOL: return booleans;
-		case MTF_KIND_INT4: return ints;
-		case MTF_KIND_INT8:
-		case MTF_KIND_FLOAT4: return integers;
-		case MTF_KIND_FLOAT8: return numbers;
-		case MTF_KIND_NUMERIC: return field->typmod < 0 ? numbers : NULL;
-		case MTF_KIND_OBJECTID: return field->typmod < 0 ? ids : NULL;
-		default: return NULL;
-	}
-}
-
-/* One array element per proper prefix of the path: {prefix: {$type: "array"}}; the next index. */
-static int
-write_prefix_arrays(const MtfField *field, StringInfo out, int i)
-{
-	static const char *const arrays[] = {"array", NULL};
-
-	for (const char *dot = strchr(field->path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-	{
-		char *prefix = pnstrdup(field->path, dot - field->path);
-
-		write_type(out, mtf_array_key(i++), prefix, arrays);
-	}
-	return i;
-}
-
-/* {path: {$not: {$type: types}}} */
-static void
-write_not_type(StringInfo out, const char *key, const char *path, const char *const *types)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-
-	write_type(out, path, "$not", types);
-	/* write_type made {path: {$not: {$type: […]}}} of its own key, path and list. */
-	mtf_write_end(out, condition);
-}
-
-/*
- * What decodes to NULL under on_mismatch 'null': everything but the types that always decode; and
- * arrays, here or on the way, because a type test looks inside them.
- */
-static MtfVerdict
-write_absent_or_misfit(const MtfField *field, StringInfo out, const char *key)
-{
-	static const char *const arrays[] = {"array", NULL};
-	const char *const *types = certain_types(field);
-	MtfMark condition;
-	MtfMark either;
-
-	if (types == NULL)
-		return MTF_ALWAYS;
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_not_type(out, "0", field->path, types);
-	write_type(out, "1", field->path, arrays);
-	write_prefix_arrays(field, out, 2);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* IS NULL: missing, null, or (until server 8 equal to null) undefined. */
-static MtfVerdict
-write_absent(const MtfField *field, StringInfo out, const char *key)
-{
-	static const char *const undefined[] = {"undefined", NULL};
-	MtfLiteral null = mtf_literal_null();
-	MtfMark condition;
-	MtfMark either;
-
-	if (field->null_mismatch && field->kind != MTF_KIND_JSONB)
-		return write_absent_or_misfit(field, out, key);
-	if (field->null_mismatch)
-		return MTF_ALWAYS;
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, "$eq", &null);
-	write_type(out, "1", field->path, undefined);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* --- boolean columns --------------------------------------------------------------------------- */
-
-static MtfVerdict
-write_truth(const MtfField *field, MtfOp op, StringInfo out, const char *key)
-{
-	static const char *const arrays[] = {"array", NULL};
-	MtfLiteral literal = mtf_literal_bool(op == MTF_OP_IS_TRUE || op == MTF_OP_IS_NOT_TRUE);
-	MtfMark condition;
-	MtfMark either;
-
-	if (op == MTF_OP_IS_TRUE || op == MTF_OP_IS_FALSE)
-		return write_op(out, key, field->path, "$eq", &literal);
-	if (!field->null_mismatch)
-		return write_op(out, key, field->path, "$ne", &literal);
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, "$ne", &literal);
-	write_type(out, "1", field->path, arrays);
-	write_prefix_arrays(field, out, 2);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* --- numbers ----------------------------------------------------------------------------------- */
-
-/*
- * The doubles between which everything lies that decodes to a value equal to `c`.  A float8 takes
- * int64 and Decimal128 rounded to it: one unit in the last place.  A float4 takes doubles rounded to
- * a float.  A numeric constant was rounded to `c` itself, and a double decodes to a numeric by its
- * shortest text: two units.
- */
-static void
-neighbours(const MtfField *field, const MtfValue *value, double c, double *below, double *above)
-{
-	if (field->kind == MTF_KIND_FLOAT4)
-	{
-		float narrow = (float) c;
-
-		*below = nextafterf(narrow, -INFINITY);
-		*above = nextafterf(narrow, INFINITY);
-		return;
-	}
-	*below = nextafter(c, -INFINITY);
-	*above = nextafter(c, INFINITY);
-	if (value->typid == NUMERICOID || field->kind == MTF_KIND_NUMERIC)
-	{
-		*below = nextafter(*below, -INFINITY);
-		*above = nextafter(*above, INFINITY);
-	}
-}
-
-static MtfVerdict
-write_nan_comparison(const MtfField *field, MtfOp op, StringInfo out, const char *key)
-{
-	/* No integer is NaN; what is below NaN is every number. */
-	switch (op)
-	{
-		case MTF_OP_GT: return MTF_NEVER;
-		case MTF_OP_EQ:
-		case MTF_OP_GE:
-			return mtf_is_integer_kind(field) ? MTF_NEVER : write_nan(out, key, field->path);
-		default: return write_present(field, out, key);
-	}
-}
-
-static MtfVerdict
-write_float_range(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
-				  const char *key)
-{
-	double c = mtf_value_as_double(value);
-	/* A double on a float8 column: strict comparisons need no widening (rounding keeps order). */
-	bool plain = field->kind != MTF_KIND_FLOAT4 && field->kind != MTF_KIND_NUMERIC &&
-				 value->typid != NUMERICOID && !isinf(c);
-	double below;
-	double above;
-	Range range = {NULL};
-
-	if (isnan(c))
-		return write_nan_comparison(field, op, out, key);
-	neighbours(field, value, c, &below, &above);
-	if (op == MTF_OP_EQ || op == MTF_OP_GT || op == MTF_OP_GE)
-	{
-		bool strict = op == MTF_OP_GT && plain;
-
-		range.low_op = strict ? "$gt" : "$gte";
-		range.low = mtf_literal_double(strict ? c : below);
-		range.nan = op != MTF_OP_EQ && !mtf_is_integer_kind(field);
-	}
-	if (op == MTF_OP_EQ || op == MTF_OP_LT || op == MTF_OP_LE)
-	{
-		bool strict = op == MTF_OP_LT && plain;
-
-		range.high_op = strict ? "$lt" : "$lte";
-		range.high = mtf_literal_double(strict ? c : above);
-	}
-	return write_range(out, key, field->path, &range);
-}
-
-/* --- dates ------------------------------------------------------------------------------------- */
-
-/* An infinity lies outside every document's dates. */
-static MtfVerdict
-write_infinite_date(const MtfField *field, MtfOp op, MtfInstantKind kind, StringInfo out,
-					const char *key)
-{
-	bool below = kind == MTF_INSTANT_AFTER_ALL && (op == MTF_OP_LT || op == MTF_OP_LE);
-	bool above = kind == MTF_INSTANT_BEFORE_ALL && (op == MTF_OP_GT || op == MTF_OP_GE);
-
-	if (below || above || op == MTF_OP_NE)
-		return write_present(field, out, key);
-	return MTF_NEVER;
-}
-
-static MtfVerdict
-write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out, const char *key)
-{
-	MtfInstant instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
-	MtfLiteral first;
-	MtfLiteral behind;
-	Range range = {NULL};
-	MtfMoment moment;
-
-	if (instant.kind != MTF_INSTANT_FINITE)
-		return write_infinite_date(field, op, instant.kind, out, key);
-	moment = mtf_moment_of(field, &instant);
-	first = mtf_literal_date(moment.first);
-	behind = mtf_literal_date(moment.behind);
-	switch (op)
-	{
-		case MTF_OP_LT: return write_op(out, key, field->path, "$lt", &first);
-		case MTF_OP_LE: return write_op(out, key, field->path, "$lt", &behind);
-		case MTF_OP_GT: return write_op(out, key, field->path, "$gte", &behind);
-		case MTF_OP_GE: return write_op(out, key, field->path, "$gte", &first);
-		case MTF_OP_EQ:
-			if (!moment.exists)
-				return MTF_NEVER;
-			range = (Range){"$gte", first, "$lt", behind};
-			return write_range(out, key, field->path, &range);
-		default: return write_present(field, out, key);
-	}
-}
-
-static MtfVerdict
-write_equal(const MtfField *field, StringInfo out, const char *key, const MtfLiteral *literals,
-			int n)
-{
-	if (n == 0)
-		return MTF_NEVER;
-	if (n == 1)
-		return write_op(out, key, field->path, "$eq", literals);
-	return write_list(out, key, field->path, "$in", literals, n);
-}
-
-/* Neither one of the literals nor null; `literals` has room for one more. */
-static MtfVerdict
-write_unequal(const MtfField *field, StringInfo out, const char *key, MtfLiteral *literals, int n)
-{
-	if (n == 0)
-		return write_present(field, out, key);
-	literals[n++] = mtf_literal_null();
-	return write_list(out, key, field->path, "$nin", literals, n);
-}
-
-/* --- comparisons --------------------------------------------------------------------------------- */
-
-/* Order of text: also ObjectIds, whose hexadecimal text sorts as their bytes do. */
-static MtfVerdict
-write_text_range(const MtfField *field, MtfOp op, const MtfLiteral *literal, StringInfo out,
-				 const char *key)
-{
-	static const char *const ids[] = {"objectId", NULL};
-	MtfLiteral id;
-	MtfMark condition;
-	MtfMark either;
-
-	if (field->kind == MTF_KIND_OBJECTID)
-	{
-		if (mtf_literal_objectid(literal->data, literal->len, &id))
-			return write_op(out, key, field->path, mtf_op_word(op), &id);
-		return write_present(field, out, key);
-	}
-	if (!field->any_id)
-		return write_op(out, key, field->path, mtf_op_word(op), literal);
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, mtf_op_word(op), literal);
-	write_type(out, "1", field->path, ids);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-static MtfVerdict
-write_order(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out, const char *key)
-{
-	MtfLiteral literal;
-
-	if (mtf_is_date_kind(field))
-		return write_date(field, op, value, out, key);
-	if (mtf_is_number_kind(field) && !(mtf_is_integer_kind(field) && mtf_value_is_integer(value)))
-		return write_float_range(field, op, value, out, key);
-	if (field->kind == MTF_KIND_BOOL || field->kind == MTF_KIND_BYTEA ||
-		!mtf_literal_of(value, &literal))
-		return write_present(field, out, key);
-	if (field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID)
-		return write_text_range(field, op, &literal, out, key);
-	return write_op(out, key, field->path, mtf_op_word(op), &literal);
-}
-
-static MtfVerdict
-write_not_equal(const MtfField *field, const MtfValue *value, StringInfo out, const char *key)
-{
-	MtfLiteral literals[3];
-	int n = mtf_equal_literals(field, value, literals);
-
-	/* A double on a float8 column: what is equal remotely is equal here. */
-	if (n == MTF_NOT_BY_LITERALS && field->kind == MTF_KIND_FLOAT8 && value->typid == FLOAT8OID &&
-		!isnan(DatumGetFloat8(value->datum)))
-	{
-		literals[0] = mtf_literal_double(DatumGetFloat8(value->datum));
-		n = 1;
-	}
-	if (n == MTF_NOT_BY_LITERALS)
-		return write_present(field, out, key);
-	return write_unequal(field, out, key, literals, n);
-}
-
-/* IS DISTINCT FROM a value that is not NULL: `<>`, and nulls. */
-static MtfVerdict
-write_distinct(const MtfField *field, const MtfValue *value, StringInfo out, const char *key)
-{
-	MtfLiteral literals[2];
-
-	/* Under on_mismatch 'null' a misfit may equal the value remotely, and be NULL here. */
-	if (field->null_mismatch || mtf_equal_literals(field, value, literals) != 1)
-		return MTF_ALWAYS;
-	return write_op(out, key, field->path, "$ne", &literals[0]);
-}
-
-static MtfVerdict
-write_comparison(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
-				 const char *key)
-{
-	MtfLiteral literals[2];
-	int n;
-
-	if (op == MTF_OP_DISTINCT)
-		return value->isnull ? write_present(field, out, key)
-							 : write_distinct(field, value, out, key);
-	if (op == MTF_OP_NOT_DISTINCT)
-	{
-		if (value->isnull)
-			return write_absent(field, out, key);
-		op = MTF_OP_EQ;
-	}
-	if (value->isnull)
-		return MTF_NEVER;
-	if (op == MTF_OP_NE)
-		return write_not_equal(field, value, out, key);
-	if (op == MTF_OP_EQ && (n = mtf_equal_literals(field, value, literals)) != MTF_NOT_BY_LITERALS)
-		return write_equal(field, out, key, literals, n);
-	return write_order(field, op, value, out, key);
 }
 
 /* --- lists --------------------------------------------------------------------------------------- */
@@ -599,12 +75,13 @@ write_each(const MtfField *field, MtfOp op, const MtfValueList *list, bool any, 
 	int n = 0;
 
 	if (list->n > MAX_LIST_RANGES)
-		return write_present(field, out, key);
+		return mtf_match_write_present(field, out, key);
 	condition = mtf_write_begin(out, key);
 	items = mtf_write_begin_array(out, any ? "$or" : "$and");
 	for (int i = 0; i < list->n; i++)
 	{
-		MtfVerdict verdict = write_comparison(field, op, &list->values[i], out, mtf_array_key(n));
+		MtfVerdict verdict =
+			mtf_match_write_comparison(field, op, &list->values[i], out, mtf_array_key(n));
 
 		if (verdict == decisive)
 		{
@@ -634,7 +111,7 @@ write_any(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 	if (list->n == 0)
 		return MTF_NEVER;
 	if (op == MTF_OP_EQ && (n = list_literals(field, list, literals)) != MTF_NOT_BY_LITERALS)
-		return write_equal(field, out, key, literals, n);
+		return mtf_match_write_equal(field, out, key, literals, n);
 	return write_each(field, op, list, true, out, key);
 }
 
@@ -651,7 +128,7 @@ write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 	if (list->n == 0)
 		return MTF_ALWAYS;
 	if (op == MTF_OP_NE && (n = list_literals(field, list, literals)) != MTF_NOT_BY_LITERALS)
-		return write_unequal(field, out, key, literals, n);
+		return mtf_match_write_unequal(field, out, key, literals, n);
 	return write_each(field, op, list, false, out, key);
 }
 
@@ -671,7 +148,7 @@ write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const cha
 	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal) ||
 		(regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE,
 									  &whole)) == NULL)
-		return write_present(term->field, out, key);
+		return mtf_match_write_present(term->field, out, key);
 	condition = mtf_write_begin(out, key);
 	mtf_write_regex(out, term->field->path, regex, "s");
 	mtf_write_end(out, condition);
@@ -725,13 +202,13 @@ write_json_text(const MtfTerm *term, const MtfValue *value, StringInfo out, cons
 		return MTF_NEVER;
 	literals = palloc(sizeof(MtfLiteral) * list.n);
 	if (list.n > MAX_LIST_LITERALS)
-		return write_exists(out, key, term->field->path);
+		return mtf_match_write_exists(out, key, term->field->path);
 	for (int i = 0; i < list.n; i++)
 		n += mtf_literal_of(&list.values[i], &literals[n]);
 	condition = mtf_write_begin(out, key);
 	either = mtf_write_begin_array(out, "$or");
-	write_list(out, "0", term->field->path, "$in", literals, n);
-	write_type(out, "1", term->field->path, others);
+	mtf_match_write_list(out, "0", term->field->path, "$in", literals, n);
+	mtf_match_write_type(out, "1", term->field->path, others);
 	mtf_write_end(out, either);
 	mtf_write_end(out, condition);
 	return MTF_SOME;
@@ -745,7 +222,7 @@ write_two_fields(const MtfExprContext *context, const MtfTerm *term, StringInfo 
 {
 	MtfMark condition = mtf_write_begin(out, key);
 
-	mtf_value_write_condition(context, term, out, "$expr");
+	mtf_condition_write(context, term, out, "$expr");
 	mtf_write_end(out, condition);
 	return MTF_SOME;
 }
@@ -827,33 +304,30 @@ write_list_term(const MtfTerm *term, const MtfValue *value, StringInfo out, cons
 MtfVerdict
 mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
-	const MtfValue *value = NULL;
+	const MtfValue *value = mtf_expr_value(context, term);
 
-	if (term->value >= 0 && term->value < context->nvalues)
-	{
-		value = &context->values[term->value];
-		if (!value->is_known)
-			return write_unknown(term, out, key);
-	}
+	if (value != NULL && !value->is_known)
+		return write_unknown(term, out, key);
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_TRUE: return MTF_ALWAYS;
 		case MTF_TERM_FALSE: return MTF_NEVER;
 		case MTF_TERM_AND:
 		case MTF_TERM_OR: return write_group(context, term, out, key);
-		case MTF_TERM_COMPARE: return write_comparison(term->field, term->op, value, out, key);
+		case MTF_TERM_COMPARE:
+			return mtf_match_write_comparison(term->field, term->op, value, out, key);
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL: return write_list_term(term, value, out, key);
 		case MTF_TERM_LIKE:
 		case MTF_TERM_ILIKE: return write_like(term, value, out, key);
 		case MTF_TERM_JSON_TEXT: return write_json_text(term, value, out, key);
 		case MTF_TERM_COMPARE_FIELDS: return write_two_fields(context, term, out, key);
-		case MTF_TERM_NULL: return write_absent(term->field, out, key);
-		case MTF_TERM_NOT_NULL: return write_present(term->field, out, key);
+		case MTF_TERM_NULL: return mtf_match_write_absent(term->field, out, key);
+		case MTF_TERM_NOT_NULL: return mtf_match_write_present(term->field, out, key);
 		case MTF_TERM_TRUTH:
 			if (term->field == NULL)
 				return value_verdict(term, value);
-			return write_truth(term->field, term->op, out, key);
+			return mtf_match_write_truth(term->field, term->op, out, key);
 		default: return MTF_ALWAYS;
 	}
 }

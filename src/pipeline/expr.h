@@ -26,6 +26,9 @@ typedef struct MtfExprContext
 	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
 } MtfExprContext;
 
+/* The value that a term compares with; NULL: it has none. */
+extern const MtfValue *mtf_expr_value(const MtfExprContext *context, const MtfTerm *term);
+
 /* "$eq", "$lt", … */
 extern const char *mtf_op_word(MtfOp op);
 

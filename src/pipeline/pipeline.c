@@ -2,7 +2,7 @@
  * pipeline.c
  *	  Stages behind the mandatory tenant $match.
  *
- * There is one place where a pipeline begins: begin_pipeline(), which writes the tenant's predicate
+ * There is one place where a pipeline begins: mtf_pipeline_begin(), which writes the tenant's predicate
  * before anything else.  What follows narrows what the tenant may see, and never names a collection.
  *
  * What must not happen here: a pipeline without a scope; a value printed into text; a stage that
@@ -11,33 +11,16 @@
 #include "pipeline/pipeline.h"
 
 #include "base/guard.h"
-#include "pipeline/accumulate.h"
-#include "pipeline/canonical.h"
-#include "pipeline/expr.h"
+#include "pipeline/condition.h"
+#include "pipeline/field_value.h"
 #include "pipeline/literal.h"
-#include "pipeline/value.h"
-#include "pipeline/writer.h"
+#include "pipeline/stage.h"
 
 /* The server's limit for one command is 16 MB and a little; leave room for the command around it. */
 #define MAX_PIPELINE_BYTES (16 * 1024 * 1024 - 64 * 1024)
 
-struct MtfPipeline
-{
-	const MtfScope *scope;
-	StringInfoData stages; /* an array of documents, being written until sealed */
-	MtfMark array;
-	int nstages;
-	bool empty;
-	int64 limit; /* 0: none */
-	bool grouped;
-	MtfScope **scopes; /* of all relations of a join; NULL: `scope` alone */
-	int nscopes;
-	Bitmapset *optional; /* relations whose documents may be missing: of LEFT JOIN */
-	bson_t view;         /* of the finished stages */
-};
-
-static const char *
-next_stage(MtfPipeline *pipeline)
+const char *
+mtf_stage_key(MtfPipeline *pipeline)
 {
 	return mtf_array_key(pipeline->nstages++);
 }
@@ -49,7 +32,7 @@ write_expression_filter(StringInfo out, const MtfExprContext *context, const Mtf
 {
 	MtfMark filter = mtf_write_begin(out, key);
 
-	mtf_value_write_condition(context, term, out, "$expr");
+	mtf_condition_write(context, term, out, "$expr");
 	mtf_write_end(out, filter);
 }
 
@@ -108,7 +91,7 @@ static Bitmapset *
 write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark match = mtf_write_begin(out, "$match");
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
 	Bitmapset *written = NULL;
@@ -160,7 +143,7 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	StringInfo out = &pipeline->stages;
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
 	Bitmapset *written = write_index_match(pipeline, context, terms);
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark match = mtf_write_begin(out, "$match");
 	MtfMark items = mtf_write_begin_array(out, "$and");
 	const ListCell *cell;
@@ -194,8 +177,9 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	mtf_write_end(out, stage);
 }
 
-static MtfPipeline *
-begin_pipeline(const MtfScope *scope, const MtfExprContext *context, const List *terms, bool exact)
+MtfPipeline *
+mtf_pipeline_begin(const MtfScope *scope, const MtfExprContext *context, const List *terms,
+				   bool exact)
 {
 	MtfPipeline *pipeline = palloc0(sizeof(MtfPipeline));
 
@@ -207,8 +191,8 @@ begin_pipeline(const MtfScope *scope, const MtfExprContext *context, const List 
 	return pipeline;
 }
 
-static MtfPipeline *
-seal(MtfPipeline *pipeline)
+MtfPipeline *
+mtf_pipeline_seal(MtfPipeline *pipeline)
 {
 	StringInfo out = &pipeline->stages;
 
@@ -230,7 +214,7 @@ mtf_pipeline_from(const MtfScope *scope)
 {
 	MtfExprContext context = {NULL, 0};
 
-	return seal(begin_pipeline(scope, &context, NIL, false));
+	return mtf_pipeline_seal(mtf_pipeline_begin(scope, &context, NIL, false));
 }
 
 /* --- projection ------------------------------------------------------------------------------ */
@@ -282,8 +266,8 @@ path_to_project(const char *path)
 	return copy;
 }
 
-static void
-write_projection(MtfPipeline *pipeline, const List *wanted)
+void
+mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted)
 {
 	StringInfo out = &pipeline->stages;
 	const char *tenant = mtf_scope_field(pipeline->scope);
@@ -303,7 +287,7 @@ write_projection(MtfPipeline *pipeline, const List *wanted)
 	foreach (cell, paths)
 		with_id |= path_covers("_id", lfirst(cell));
 
-	stage = mtf_write_begin(out, next_stage(pipeline));
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	project = mtf_write_begin(out, "$project");
 	if (!with_id)
 		mtf_write_int(out, "_id", 0);
@@ -346,7 +330,7 @@ unused_prefix(const MtfPipeline *pipeline, const MtfScanPlan *plan)
 static void
 write_rank(StringInfo out, const MtfExprContext *context, const MtfSortKey *key, const char *name)
 {
-	mtf_value_write_rank(context, key->field, key->nulls_first ? 0 : 4, key->descending ? 1 : 3, 2,
+	mtf_field_write_rank(context, key->field, key->nulls_first ? 0 : 4, key->descending ? 1 : 3, 2,
 						 out, name);
 }
 
@@ -355,7 +339,7 @@ write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const 
 					const char *prefix)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark fields = mtf_write_begin(out, "$addFields");
 	ListCell *cell;
 	int i = 0;
@@ -367,7 +351,7 @@ write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const 
 		if (!key->plain)
 		{
 			write_rank(out, context, key, psprintf("%s%dr", prefix, i));
-			mtf_value_write_field(context, key->field, out, psprintf("%s%dv", prefix, i));
+			mtf_field_write_value(context, key->field, out, psprintf("%s%dv", prefix, i));
 		}
 		i++;
 	}
@@ -400,7 +384,7 @@ write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPl
 		computed |= !((MtfSortKey *) lfirst(cell))->plain;
 	if (computed)
 		write_computed_keys(pipeline, context, plan, prefix);
-	stage = mtf_write_begin(out, next_stage(pipeline));
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	keys = mtf_write_begin(out, "$sort");
 	foreach (cell, plan->sort)
 	{
@@ -444,7 +428,7 @@ write_count_stage(MtfPipeline *pipeline, const MtfExprContext *context, const ch
 				  int64 count)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfLiteral literal = mtf_literal_int64(count);
 
 	if (context->values[index].is_known)
@@ -472,491 +456,28 @@ write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanP
 	pipeline->limit = Max(limit, 0);
 }
 
-/* --- groups -------------------------------------------------------------------------------------- */
-
-/*
- * A group's tenant, the least and the greatest of its documents, of each relation: the conductor
- * rechecks both.  They stand at the tenant's own path in documents of their own.
- */
-static char *
-tenant_name(int rel, bool highest)
-{
-	return psprintf("t%d%c", rel, highest ? 'h' : 'l');
-}
-
-/* The tenant's field in the documents that are grouped; NULL: the relation is shared. */
-static char *
-tenant_reference(const MtfPipeline *pipeline, int rel)
-{
-	const char *field =
-		mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
-
-	if (field == NULL)
-		return NULL;
-	return pipeline->scopes == NULL ? pstrdup(field)
-									: psprintf("%s.%s", mtf_relation_field(rel), field);
-}
-
-static const char *
-tenant_field(const MtfPipeline *pipeline, int rel)
-{
-	return mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
-}
-
-/* {name: {$op: "$field"}} */
-static void
-write_tenant_accumulator(StringInfo out, const char *name, const char *op, const char *field)
-{
-	MtfMark accumulator = mtf_write_begin(out, name);
-
-	mtf_write_word(out, op, psprintf("$%s", field));
-	mtf_write_end(out, accumulator);
-}
-
-/* name: {a: {b: "$value"}} for the tenant field a.b */
-static void
-write_tenant_document(StringInfo out, const char *name, const char *field, const char *value)
-{
-	const char *dot = strchr(field, '.');
-	MtfMark document = mtf_write_begin(out, name);
-
-	if (dot == NULL)
-		mtf_write_word(out, field, psprintf("$%s", value));
-	else
-		write_tenant_document(out, pnstrdup(field, dot - field), dot + 1, value);
-	mtf_write_end(out, document);
-}
-
-static void
-write_one_key(StringInfo out, const MtfExprContext *context, const MtfTerm *key, const char *name)
-{
-	if (key->field != NULL && key->field->kind == MTF_KIND_DATE)
-		mtf_value_write_day(context, key->field, out, name);
-	else
-		mtf_value_write(context, key, out, name);
-}
-
-/*
- * The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing); and
- * `d`, a value that is to come once in each group.
- */
-static void
-write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan)
-{
-	MtfMark id;
-	ListCell *cell;
-	int i = 0;
-
-	if (plan->keys == NIL && plan->distinct == NULL)
-	{
-		mtf_write_null(out, "_id");
-		return;
-	}
-	id = mtf_write_begin(out, "_id");
-	foreach (cell, plan->keys)
-		write_one_key(out, context, lfirst(cell), psprintf("k%d", i++));
-	if (plan->distinct != NULL)
-		write_one_key(out, context, plan->distinct, "d");
-	mtf_write_end(out, id);
-}
-
-/* {$project: {v0: the canonical value of a column, …, t0: the tenant, …}} */
-static void
-write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
-					  const MtfCanonical *canonical)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark project = mtf_write_begin(out, "$project");
-
-	mtf_write_int(out, "_id", 0);
-	mtf_canonical_write(canonical, context, out);
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		char *tenant = tenant_reference(pipeline, rel);
-
-		if (tenant != NULL)
-			mtf_write_word(out, psprintf("t%d", rel), psprintf("$%s", tenant));
-	}
-	mtf_write_end(out, project);
-	mtf_write_end(out, stage);
-}
-
-static void
-write_group_tenants(MtfPipeline *pipeline, const MtfExprContext *context, bool again)
-{
-	StringInfo out = &pipeline->stages;
-
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		char *tenant = tenant_reference(pipeline, rel);
-		char *lowest = tenant_name(rel, false);
-		char *highest = tenant_name(rel, true);
-
-		if (tenant == NULL)
-			continue;
-		if (context->canonical != NULL)
-			tenant = psprintf("t%d", rel);
-		write_tenant_accumulator(out, lowest, "$min", again ? lowest : tenant);
-		write_tenant_accumulator(out, highest, "$max", again ? highest : tenant);
-	}
-}
-
-static void
-write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
-	ListCell *cell;
-
-	write_group_key(out, context, plan);
-	foreach (cell, plan->accumulators)
-		if (!((MtfAccumulator *) lfirst(cell))->distinct)
-			mtf_value_write_accumulator(context, lfirst(cell), out);
-	write_group_tenants(pipeline, context, false);
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
-}
-
-/*
- * Groups of groups: each has every distinct value once, for the accumulators that want it so; what the
- * others have computed is added up.
- */
-static void
-write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
-{
-	StringInfo out = &pipeline->stages;
-	MtfExprContext groups = {context->values, context->nvalues};
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
-	ListCell *cell;
-	MtfMark id;
-
-	if (plan->keys == NIL)
-		mtf_write_null(out, "_id");
-	else
-	{
-		id = mtf_write_begin(out, "_id");
-		for (int i = 0; i < list_length(plan->keys); i++)
-			mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
-		mtf_write_end(out, id);
-	}
-	foreach (cell, plan->accumulators)
-	{
-		const MtfAccumulator *accumulator = lfirst(cell);
-
-		if (accumulator->distinct)
-			mtf_value_write_accumulator(&groups, accumulator, out);
-		else
-			mtf_value_write_reaccumulator(accumulator, out);
-	}
-	write_group_tenants(pipeline, context, true);
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
-}
-
-/* Flat names for keys, accumulators as they are, tenants at their path. */
-static void
-write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark project = mtf_write_begin(out, "$project");
-	ListCell *cell;
-
-	mtf_write_int(out, "_id", 0);
-	for (int i = 0; i < list_length(plan->keys); i++)
-		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
-	foreach (cell, plan->accumulators)
-		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		const char *field = tenant_field(pipeline, rel);
-
-		if (field == NULL)
-			continue;
-		write_tenant_document(out, tenant_name(rel, false), field, tenant_name(rel, false));
-		write_tenant_document(out, tenant_name(rel, true), field, tenant_name(rel, true));
-	}
-	/* A projection that names nothing would keep everything. */
-	mtf_write_int(out, "k", 1);
-	mtf_write_end(out, project);
-	mtf_write_end(out, stage);
-}
-
-/* --- joins --------------------------------------------------------------------------------------- */
-
-/* {$replaceWith: {r0: "$$ROOT"}}: no field of a document meets one of ours. */
-static void
-write_wrap(MtfPipeline *pipeline)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark with = mtf_write_begin(out, "$replaceWith");
-
-	mtf_write_word(out, mtf_relation_field(0), "$$ROOT");
-	mtf_write_end(out, with);
-	mtf_write_end(out, stage);
-}
-
-/* {$match: {$expr: condition}}; a NULL condition is false */
-static void
-write_expression_match(MtfPipeline *pipeline, const MtfExprContext *context, const MtfTerm *term)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
-
-	if (term == NULL)
-		mtf_write_bool(out, "$expr", false);
-	else
-		mtf_value_write_condition(context, term, out, "$expr");
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
-}
-
-static void
-write_one_is_enough(MtfPipeline *pipeline)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-
-	mtf_write_int(out, "$limit", 1);
-	mtf_write_end(out, stage);
-}
-
-/* {$match: {r1: []}}, {$unset: "r1"}: nothing was found. */
-static void
-write_none_found(MtfPipeline *pipeline, const MtfJoin *join)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
-	MtfMark empty = mtf_write_begin_array(out, mtf_relation_field(join->rel));
-
-	mtf_write_end(out, empty);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
-	stage = mtf_write_begin(out, next_stage(pipeline));
-	mtf_write_word(out, "$unset", mtf_relation_field(join->rel));
-	mtf_write_end(out, stage);
-}
-
-/*
- * The child pipeline of a $lookup, from its own scope: its tenant first, its conditions, and that the
- * key decodes (null would meet missing, an array each of its elements).
- */
-static MtfPipeline *
-child_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
-{
-	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = begin_pipeline(scope, &alone, join->terms, true);
-	MtfTerm *known = mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, join->inner, -1, NIL);
-
-	if (child->empty)
-		write_expression_match(child, &alone, NULL);
-	write_expression_match(child, &alone, known);
-	/* One partner decides. */
-	if (join->kind == MTF_JOIN_SEMI || join->kind == MTF_JOIN_ANTI)
-		write_one_is_enough(child);
-	if (join->projects)
-		write_projection(child, join->paths);
-	return seal(child);
-}
-
-/* {$addFields: {j1: the outer key's value, or null}}: null meets nothing. */
-static void
-write_outer_key(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
-				const char *name)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark fields = mtf_write_begin(out, "$addFields");
-
-	mtf_value_write_field(context, join->outer, out, name);
-	mtf_write_end(out, fields);
-	mtf_write_end(out, stage);
-}
-
-static void
-write_unwind(MtfPipeline *pipeline, const MtfJoin *join)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, next_stage(pipeline));
-	MtfMark unwind = mtf_write_begin(out, "$unwind");
-
-	mtf_write_word(out, "path", psprintf("$%s", mtf_relation_field(join->rel)));
-	if (join->kind == MTF_JOIN_LEFT)
-		mtf_write_bool(out, "preserveNullAndEmptyArrays", true);
-	mtf_write_end(out, unwind);
-	mtf_write_end(out, stage);
-}
-
-/* One $lookup: it names a collection only as its child's scope does. */
-static void
-write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
-		   const MtfScope *scope)
-{
-	StringInfo out = &pipeline->stages;
-	MtfPipeline *child = child_pipeline(scope, context, join);
-	char *key = psprintf("j%d", join->rel);
-	ListCell *cell;
-	MtfMark stage;
-	MtfMark lookup;
-
-	if (mtf_scope_server(scope) != mtf_scope_server(pipeline->scope) ||
-		strcmp(mtf_scope_database(scope), mtf_scope_database(pipeline->scope)) != 0)
-		elog(ERROR, "a remote join reaches another database");
-	write_outer_key(pipeline, context, join, key);
-	stage = mtf_write_begin(out, next_stage(pipeline));
-	lookup = mtf_write_begin(out, "$lookup");
-	mtf_write_word(out, "from", mtf_scope_collection(scope));
-	mtf_write_word(out, "localField", key);
-	mtf_write_word(out, "foreignField", join->inner->path);
-	mtf_write_array(out, "pipeline", (const uint8 *) child->stages.data, child->stages.len);
-	mtf_write_word(out, "as", mtf_relation_field(join->rel));
-	mtf_write_end(out, lookup);
-	mtf_write_end(out, stage);
-	if (join->kind == MTF_JOIN_ANTI)
-		write_none_found(pipeline, join);
-	else
-		write_unwind(pipeline, join);
-	if (child->empty && (join->kind == MTF_JOIN_INNER || join->kind == MTF_JOIN_SEMI))
-		pipeline->empty = true;
-	foreach (cell, join->filters)
-		write_expression_match(pipeline, context, lfirst(cell));
-}
-
-static void
-write_joins(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan,
-			MtfScope **scopes)
-{
-	const char **aliases = palloc(sizeof(char *) * list_length(plan->relids));
-	ListCell *cell;
-
-	for (int i = 0; i < list_length(plan->relids); i++)
-		aliases[i] = mtf_relation_field(i);
-	context->aliases = aliases;
-	pipeline->scopes = scopes;
-	pipeline->nscopes = list_length(plan->relids);
-	if (plan->projects)
-		write_projection(pipeline, plan->paths);
-	write_wrap(pipeline);
-	foreach (cell, plan->joins)
-	{
-		const MtfJoin *join = lfirst(cell);
-
-		write_join(pipeline, context, join, scopes[join->rel]);
-		if (join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_ANTI)
-			pipeline->optional = bms_add_member(pipeline->optional, join->rel);
-	}
-}
-
 MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
 {
 	MtfExprContext context = {values, nvalues};
-	MtfPipeline *pipeline = begin_pipeline(scopes[0], &context, plan->terms, plan->exact);
+	MtfPipeline *pipeline = mtf_pipeline_begin(scopes[0], &context, plan->terms, plan->exact);
 
 	pipeline->grouped = plan->grouped;
 	pipeline->nscopes = 1;
 	if (plan->joins != NIL)
-		write_joins(pipeline, &context, plan, scopes);
+		mtf_stage_write_joins(pipeline, &context, plan, scopes);
 	if (plan->grouped)
 	{
-		MtfCanonical *canonical = mtf_canonical_of(plan);
-
 		mtf_scope_set_operation(scopes[0], "aggregate");
-		if (canonical != NULL)
-			write_canonical_stage(pipeline, &context, canonical);
-		context.canonical = canonical;
-		write_group_stage(pipeline, &context, plan);
-		if (plan->distinct != NULL)
-			write_regroup_stage(pipeline, &context, plan);
-		write_group_projection(pipeline, plan);
-		return seal(pipeline);
+		mtf_stage_write_groups(pipeline, &context, plan);
+		return mtf_pipeline_seal(pipeline);
 	}
 	write_sort(pipeline, &context, plan);
 	write_limit(pipeline, &context, plan);
 	if (plan->projects && plan->joins == NIL)
-		write_projection(pipeline, plan->paths);
-	return seal(pipeline);
-}
-
-/* --- recheck --------------------------------------------------------------------------------------- */
-
-/*
- * The document that stands in a field; one without it is no tenant's, and fails the recheck, unless
- * the relation may be missing.
- */
-static void
-recheck_inner(const MtfScope *scope, const bson_t *document, const char *name, bool optional)
-{
-	static const uint8 empty[] = {5, 0, 0, 0, 0};
-	const uint8_t *data = empty;
-	uint32_t len = sizeof(empty);
-	bson_iter_t iter;
-
-	if (!bson_iter_init_find(&iter, document, name))
-	{
-		if (optional)
-			return;
-	}
-	else if (BSON_ITER_HOLDS_DOCUMENT(&iter))
-		bson_iter_document(&iter, &len, &data);
-	mtf_scope_recheck(scope, data, len);
-}
-
-/* Does a group have documents of the relation at all?  Without any, its least tenant is null. */
-static bool
-has_tenant(const bson_t *document, const char *name, const char *field)
-{
-	bson_iter_t iter;
-	bson_iter_t tenant;
-
-	return !bson_iter_init(&iter, document) ||
-		   !bson_iter_find_descendant(&iter, psprintf("%s.%s", name, field), &tenant) ||
-		   !BSON_ITER_HOLDS_NULL(&tenant);
-}
-
-static void
-recheck_group(const MtfPipeline *pipeline, const bson_t *document, int rel)
-{
-	const MtfScope *scope = pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel];
-	const char *field = mtf_scope_field(scope);
-	char *lowest = tenant_name(rel, false);
-
-	if (field == NULL)
-		return;
-	if (bms_is_member(rel, pipeline->optional) && !has_tenant(document, lowest, field))
-		return;
-	recheck_inner(scope, document, lowest, false);
-	recheck_inner(scope, document, tenant_name(rel, true), false);
-}
-
-void
-mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
-{
-	bson_t document;
-
-	mtf_scope_count(pipeline->scope);
-	if (!pipeline->grouped && pipeline->scopes == NULL)
-	{
-		mtf_scope_recheck(pipeline->scope, doc, len);
-		return;
-	}
-	if (!bson_init_static(&document, doc, len))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the server sent invalid BSON")));
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		if (pipeline->grouped)
-			recheck_group(pipeline, &document, rel);
-		else
-			recheck_inner(pipeline->scopes[rel], &document, mtf_relation_field(rel),
-						  bms_is_member(rel, pipeline->optional));
-	}
+		mtf_stage_write_projection(pipeline, plan->paths);
+	return mtf_pipeline_seal(pipeline);
 }
 
 /* --- what others may ask ---------------------------------------------------------------------- */

@@ -4,7 +4,8 @@
  *
  * To ship another operator of a known form, add one line: the F_ name of its function (fmgroids.h;
  * `SELECT oprcode FROM pg_operator` tells it) in the section of its type.  A form that does not
- * exist yet needs a MtfForm, a case in classify.c and one in pipeline/expr.c.
+ * exist yet needs a MtfForm, a case in classify.c, one in pipeline/expr.c (superset) and
+ * one in pipeline/condition.c (exact).
  *
  * "exact" says that an exact form exists (used below LIMIT, aggregates and joins); a plain filter
  * sends the index-friendly superset and PostgreSQL rechecks every row either way.

@@ -1,0 +1,240 @@
+/*
+ * group_stages.c
+ *	  The stages of GROUP BY, DISTINCT and aggregates, with the tenants of each group for the recheck.
+ *
+ * What must not happen here: a group whose tenants do not come back.
+ */
+#include "base/compat.h"
+
+#include "pipeline/accumulate.h"
+#include "pipeline/canonical.h"
+#include "pipeline/field_value.h"
+#include "pipeline/stage.h"
+#include "pipeline/value.h"
+
+/*
+ * A group's tenant, the least and the greatest of its documents, of each relation: the conductor
+ * rechecks both.  They stand at the tenant's own path in documents of their own.
+ */
+char *
+mtf_group_tenant_name(int rel, bool highest)
+{
+	return psprintf("t%d%c", rel, highest ? 'h' : 'l');
+}
+
+/* The tenant's field in the documents that are grouped; NULL: the relation is shared. */
+static char *
+tenant_reference(const MtfPipeline *pipeline, int rel)
+{
+	const char *field =
+		mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
+
+	if (field == NULL)
+		return NULL;
+	return pipeline->scopes == NULL ? pstrdup(field)
+									: psprintf("%s.%s", mtf_relation_field(rel), field);
+}
+
+static const char *
+tenant_field(const MtfPipeline *pipeline, int rel)
+{
+	return mtf_scope_field(pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel]);
+}
+
+/* {name: {$op: "$field"}} */
+static void
+write_tenant_accumulator(StringInfo out, const char *name, const char *op, const char *field)
+{
+	MtfMark accumulator = mtf_write_begin(out, name);
+
+	mtf_write_word(out, op, psprintf("$%s", field));
+	mtf_write_end(out, accumulator);
+}
+
+/* name: {a: {b: "$value"}} for the tenant field a.b */
+static void
+write_tenant_document(StringInfo out, const char *name, const char *field, const char *value)
+{
+	const char *dot = strchr(field, '.');
+	MtfMark document = mtf_write_begin(out, name);
+
+	if (dot == NULL)
+		mtf_write_word(out, field, psprintf("$%s", value));
+	else
+		write_tenant_document(out, pnstrdup(field, dot - field), dot + 1, value);
+	mtf_write_end(out, document);
+}
+
+static void
+write_one_key(StringInfo out, const MtfExprContext *context, const MtfTerm *key, const char *name)
+{
+	if (key->field != NULL && key->field->kind == MTF_KIND_DATE)
+		mtf_field_write_day(context, key->field, out, name);
+	else
+		mtf_value_write(context, key, out, name);
+}
+
+/*
+ * The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing); and
+ * `d`, a value that is to come once in each group.
+ */
+static void
+write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	MtfMark id;
+	ListCell *cell;
+	int i = 0;
+
+	if (plan->keys == NIL && plan->distinct == NULL)
+	{
+		mtf_write_null(out, "_id");
+		return;
+	}
+	id = mtf_write_begin(out, "_id");
+	foreach (cell, plan->keys)
+		write_one_key(out, context, lfirst(cell), psprintf("k%d", i++));
+	if (plan->distinct != NULL)
+		write_one_key(out, context, plan->distinct, "d");
+	mtf_write_end(out, id);
+}
+
+/* {$project: {v0: the canonical value of a column, …, t0: the tenant, …}} */
+static void
+write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
+					  const MtfCanonical *canonical)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark project = mtf_write_begin(out, "$project");
+
+	mtf_write_int(out, "_id", 0);
+	mtf_canonical_write(canonical, context, out);
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		char *tenant = tenant_reference(pipeline, rel);
+
+		if (tenant != NULL)
+			mtf_write_word(out, psprintf("t%d", rel), psprintf("$%s", tenant));
+	}
+	mtf_write_end(out, project);
+	mtf_write_end(out, stage);
+}
+
+static void
+write_group_tenants(MtfPipeline *pipeline, const MtfExprContext *context, bool again)
+{
+	StringInfo out = &pipeline->stages;
+
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		char *tenant = tenant_reference(pipeline, rel);
+		char *lowest = mtf_group_tenant_name(rel, false);
+		char *highest = mtf_group_tenant_name(rel, true);
+
+		if (tenant == NULL)
+			continue;
+		if (context->canonical != NULL)
+			tenant = psprintf("t%d", rel);
+		write_tenant_accumulator(out, lowest, "$min", again ? lowest : tenant);
+		write_tenant_accumulator(out, highest, "$max", again ? highest : tenant);
+	}
+}
+
+static void
+write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark group = mtf_write_begin(out, "$group");
+	ListCell *cell;
+
+	write_group_key(out, context, plan);
+	foreach (cell, plan->accumulators)
+		if (!((MtfAccumulator *) lfirst(cell))->distinct)
+			mtf_value_write_accumulator(context, lfirst(cell), out);
+	write_group_tenants(pipeline, context, false);
+	mtf_write_end(out, group);
+	mtf_write_end(out, stage);
+}
+
+/*
+ * Groups of groups: each has every distinct value once, for the accumulators that want it so; what the
+ * others have computed is added up.
+ */
+static void
+write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	MtfExprContext groups = {context->values, context->nvalues};
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark group = mtf_write_begin(out, "$group");
+	ListCell *cell;
+	MtfMark id;
+
+	if (plan->keys == NIL)
+		mtf_write_null(out, "_id");
+	else
+	{
+		id = mtf_write_begin(out, "_id");
+		for (int i = 0; i < list_length(plan->keys); i++)
+			mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
+		mtf_write_end(out, id);
+	}
+	foreach (cell, plan->accumulators)
+	{
+		const MtfAccumulator *accumulator = lfirst(cell);
+
+		if (accumulator->distinct)
+			mtf_value_write_accumulator(&groups, accumulator, out);
+		else
+			mtf_value_write_reaccumulator(accumulator, out);
+	}
+	write_group_tenants(pipeline, context, true);
+	mtf_write_end(out, group);
+	mtf_write_end(out, stage);
+}
+
+/* Flat names for keys, accumulators as they are, tenants at their path. */
+static void
+write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark project = mtf_write_begin(out, "$project");
+	ListCell *cell;
+
+	mtf_write_int(out, "_id", 0);
+	for (int i = 0; i < list_length(plan->keys); i++)
+		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
+	foreach (cell, plan->accumulators)
+		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		const char *field = tenant_field(pipeline, rel);
+
+		if (field == NULL)
+			continue;
+		write_tenant_document(out, mtf_group_tenant_name(rel, false), field,
+							  mtf_group_tenant_name(rel, false));
+		write_tenant_document(out, mtf_group_tenant_name(rel, true), field,
+							  mtf_group_tenant_name(rel, true));
+	}
+	/* A projection that names nothing would keep everything. */
+	mtf_write_int(out, "k", 1);
+	mtf_write_end(out, project);
+	mtf_write_end(out, stage);
+}
+
+void
+mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan)
+{
+	MtfCanonical *canonical = mtf_canonical_of(plan);
+
+	if (canonical != NULL)
+		write_canonical_stage(pipeline, context, canonical);
+	context->canonical = canonical;
+	write_group_stage(pipeline, context, plan);
+	if (plan->distinct != NULL)
+		write_regroup_stage(pipeline, context, plan);
+	write_group_projection(pipeline, plan);
+}

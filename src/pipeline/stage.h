@@ -1,0 +1,55 @@
+/*
+ * stage.h
+ *	  Private to the pipeline room: a pipeline while its stages are written.
+ *
+ * Who writes stages has a pipeline already, and mtf_pipeline_begin() put the tenant's predicate into
+ * it.
+ */
+#ifndef MTF_PIPELINE_STAGE_H
+#define MTF_PIPELINE_STAGE_H
+
+#include "base/compat.h"
+#include "pipeline/expr.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/writer.h"
+
+struct MtfPipeline
+{
+	const MtfScope *scope;
+	StringInfoData stages; /* an array of documents, being written until sealed */
+	MtfMark array;
+	int nstages;
+	bool empty;
+	int64 limit; /* 0: none */
+	bool grouped;
+	MtfScope **scopes; /* of all relations of a join; NULL: `scope` alone */
+	int nscopes;
+	Bitmapset *optional; /* relations whose documents may be missing: of LEFT JOIN */
+	bson_t view;         /* of the finished stages */
+};
+
+/* pipeline.c: a pipeline that begins with the scope's predicate and the terms'. */
+extern MtfPipeline *mtf_pipeline_begin(const MtfScope *scope, const MtfExprContext *context,
+									   const List *terms, bool exact);
+
+/* pipeline.c: no stage follows; raises 54000 when there is too much for one command. */
+extern MtfPipeline *mtf_pipeline_seal(MtfPipeline *pipeline);
+
+/* The key of the next stage in the array of stages. */
+extern const char *mtf_stage_key(MtfPipeline *pipeline);
+
+/* {$project: …} of the paths that are wanted and of the tenant's. */
+extern void mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted);
+
+/* join_stages.c: the plan's joins; from then on each relation's document stands in a field. */
+extern void mtf_stage_write_joins(MtfPipeline *pipeline, MtfExprContext *context,
+								  const MtfScanPlan *plan, MtfScope **scopes);
+
+/* group_stages.c: the plan's groups and accumulators. */
+extern void mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context,
+								   const MtfScanPlan *plan);
+
+/* group_stages.c: where a group's least or greatest tenant of a relation stands; palloc'ed. */
+extern char *mtf_group_tenant_name(int rel, bool highest);
+
+#endif /* MTF_PIPELINE_STAGE_H */
