@@ -43,39 +43,95 @@ static const char *const ids[] = {"objectId", NULL};
 static const char *const dates[] = {"date", NULL};
 static const char *const booleans[] = {"bool", NULL};
 
-/* reference between two literals, bounds included */
-static void
-write_between(StringInfo out, MtfCall *call, const char *reference, const MtfLiteral *low,
-			  const MtfLiteral *high)
+/* The BSON types all values of which the integer type holds, and the other numbers. */
+static const char *const *
+whole_types(const MtfField *field)
 {
-	mtf_call_write_pair(out, mtf_call_next(call), "$gte", reference, low);
-	mtf_call_write_pair(out, mtf_call_next(call), "$lte", reference, high);
+	static const char *const none[] = {NULL};
+	static const char *const ints[] = {"int", NULL};
+	static const char *const longs[] = {"int", "long", NULL};
+
+	return field->kind == MTF_KIND_INT2 ? none : field->kind == MTF_KIND_INT4 ? ints : longs;
 }
 
-/* Whole numbers in the type's range, of any BSON type. */
+static const char *const *
+doubtful_types(const MtfField *field)
+{
+	static const char *const others[] = {"long", "double", "decimal", NULL};
+	static const char *const fractions[] = {"double", "decimal", NULL};
+
+	return field->kind == MTF_KIND_INT2   ? numbers
+		   : field->kind == MTF_KIND_INT4 ? others
+										  : fractions;
+}
+
+/*
+ * A number not below the type's least.  One engine takes the double -2^63 for less than the int64 of the
+ * same value, so that the two are compared as doubles as well.
+ */
+static void
+write_not_below(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral least = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MIN
+										 : field->kind == MTF_KIND_INT4 ? PG_INT32_MIN
+																		: PG_INT64_MIN);
+	MtfLiteral as_double = mtf_literal_double((double) PG_INT64_MIN);
+	MtfCall either;
+
+	if (field->kind != MTF_KIND_INT8)
+	{
+		mtf_call_write_pair(out, key, "$gte", reference, &least);
+		return;
+	}
+	either = mtf_call_begin(out, key, "$or");
+	mtf_call_write_pair(out, mtf_call_next(&either), "$gte", reference, &least);
+	mtf_call_write_pair(out, mtf_call_next(&either), "$eq", reference, &as_double);
+	mtf_call_end(out, &either);
+}
+
+/*
+ * A number in the type's range without a fraction.  Not by $trunc, nor by $round: one engine's give 15
+ * digits of a double.
+ */
+static void
+write_whole_in_range(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral greatest = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MAX
+											: field->kind == MTF_KIND_INT4 ? PG_INT32_MAX
+																		   : PG_INT64_MAX);
+	MtfCall all = mtf_call_begin(out, key, "$and");
+	MtfCall whole;
+
+	write_not_below(field, out, mtf_call_next(&all), reference);
+	mtf_call_write_pair(out, mtf_call_next(&all), "$lte", reference, &greatest);
+	whole = mtf_call_begin(out, mtf_call_next(&all), "$eq");
+	mtf_write_word(out, mtf_call_next(&whole), reference);
+	mtf_call_write_unary(out, mtf_call_next(&whole), "$floor", reference);
+	mtf_call_end(out, &whole);
+	mtf_call_end(out, &all);
+}
+
+/* Whole numbers in the type's range, of any BSON type; most are of one that needs no further test. */
 static void
 write_known_integer(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	MtfLiteral low = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MIN
-									   : field->kind == MTF_KIND_INT4 ? PG_INT32_MIN
-																	  : PG_INT64_MIN);
-	MtfLiteral high = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MAX
-										: field->kind == MTF_KIND_INT4 ? PG_INT32_MAX
-																	   : PG_INT64_MAX);
-	MtfCall cond = mtf_call_begin(out, key, "$cond");
-	MtfCall all;
-	MtfCall whole;
+	const char *const *whole = whole_types(field);
+	MtfCall outer = {0};
+	MtfCall cond;
 
-	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, numbers);
-	all = mtf_call_begin(out, mtf_call_next(&cond), "$and");
-	write_between(out, &all, reference, &low, &high);
-	whole = mtf_call_begin(out, mtf_call_next(&all), "$eq");
-	mtf_write_word(out, mtf_call_next(&whole), reference);
-	mtf_call_write_unary(out, mtf_call_next(&whole), "$trunc", reference);
-	mtf_call_end(out, &whole);
-	mtf_call_end(out, &all);
+	if (whole[0] != NULL)
+	{
+		outer = mtf_call_begin(out, key, "$or");
+		mtf_call_write_type_in(out, mtf_call_next(&outer), reference, whole);
+		key = mtf_call_next(&outer);
+	}
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, doubtful_types(field));
+	write_whole_in_range(field, out, mtf_call_next(&cond), reference);
 	mtf_write_bool(out, mtf_call_next(&cond), false);
 	mtf_call_end(out, &cond);
+	if (whole[0] != NULL)
+		mtf_call_end(out, &outer);
 }
 
 /*

@@ -119,9 +119,10 @@ mtf_literal_objectid(const char *text, int len, MtfLiteral *literal)
 /* --- numbers --------------------------------------------------------------------------------- */
 
 bool
-mtf_value_is_integer(const MtfValue *value)
+mtf_value_is_plain_integer(const MtfValue *value)
 {
-	return value->typid == INT2OID || value->typid == INT4OID || value->typid == INT8OID;
+	return value->typid == INT2OID || value->typid == INT4OID ||
+		   (value->typid == INT8OID && DatumGetInt64(value->datum) != PG_INT64_MIN);
 }
 
 int64

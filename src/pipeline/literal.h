@@ -30,7 +30,11 @@ extern bool mtf_literal_objectid(const char *text, int len, MtfLiteral *literal)
 
 /* A number of any PostgreSQL type as a double, rounded to nearest; never raises. */
 extern double mtf_value_as_double(const MtfValue *value);
-extern bool mtf_value_is_integer(const MtfValue *value);
+/*
+ * An integer that numbers of every BSON type compare with by value.  The least int64 is none: one engine
+ * takes the double of the same value for less than it (test/tap/engines.py).
+ */
+extern bool mtf_value_is_plain_integer(const MtfValue *value);
 extern int64 mtf_value_as_int64(const MtfValue *value);
 
 /* A numeric as Decimal128: itself, or, with more than 34 digits, the next one towards zero. */

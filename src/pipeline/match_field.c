@@ -477,7 +477,8 @@ write_order(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo o
 
 	if (mtf_is_date_kind(field))
 		return write_date(field, op, value, out, key);
-	if (mtf_is_number_kind(field) && !(mtf_is_integer_kind(field) && mtf_value_is_integer(value)))
+	if (mtf_is_number_kind(field) &&
+		!(mtf_is_integer_kind(field) && mtf_value_is_plain_integer(value)))
 		return write_float_range(field, op, value, out, key);
 	if (field->kind == MTF_KIND_BOOL || field->kind == MTF_KIND_BYTEA ||
 		!mtf_literal_of(value, &literal))

@@ -69,7 +69,7 @@ mtf_equal_literals(const MtfField *field, const MtfValue *value, MtfLiteral lite
 		case MTF_KIND_INT2:
 		case MTF_KIND_INT4:
 		case MTF_KIND_INT8:
-			if (!mtf_value_is_integer(value))
+			if (!mtf_value_is_plain_integer(value))
 				return MTF_NOT_BY_LITERALS;
 			break;
 		case MTF_KIND_TEXT:
