@@ -32,7 +32,11 @@ static const char *const check_names[MTF_CHECK_COUNT] = {
 const char *
 mtf_claims_libraries(void)
 {
-	return psprintf("%s%s", mtf_signature_uses_libjwt() ? "libjwt, " : "", mtf_signature_openssl());
+	const char *libjwt = mtf_signature_libjwt();
+
+	if (libjwt == NULL)
+		return psprintf("%s", mtf_signature_openssl());
+	return psprintf("%s, else %s", libjwt, mtf_signature_openssl());
 }
 
 const char *

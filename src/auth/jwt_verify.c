@@ -103,10 +103,10 @@ libjwt_load(void)
 	return libjwt.usable;
 }
 
-bool
-mtf_signature_uses_libjwt(void)
+const char *
+mtf_signature_libjwt(void)
 {
-	return libjwt_load();
+	return libjwt_load() ? MTF_LIBJWT_SONAME : NULL;
 }
 
 /* Family of an algorithm: three hash sizes each, in the order of MtfAlgorithm. */
@@ -311,27 +311,6 @@ libjwt_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *key, bool
 
 #endif
 
-/*
- * PostgreSQL exports a function json_object() of its own, which the dynamic linker prefers to
- * jansson's when libjwt calls it: a crash.  Inside a server libjwt can be used only where its calls
- * are bound to jansson.
- */
-static bool
-libjwt_is_bound_to_jansson(void)
-{
-	static int bound = -1;
-	Dl_info info;
-	void *symbol;
-
-	if (bound < 0)
-	{
-		symbol = dlsym(RTLD_DEFAULT, "json_object");
-		bound = symbol != NULL && dladdr(symbol, &info) != 0 && info.dli_fname != NULL &&
-				strstr(info.dli_fname, "jansson") != NULL;
-	}
-	return bound == 1;
-}
-
 const char *
 mtf_signature_openssl(void)
 {
@@ -350,7 +329,7 @@ mtf_signature_verify(const MtfJws *jws, MtfAlgorithm algorithm, const MtfKey *ke
 		return hmac_verify(jws, algorithm, key);
 	if (jws->signature_len != (size_t) key->signature_bytes)
 		return false;
-	if (!libjwt_is_bound_to_jansson() || !libjwt_verify(jws, algorithm, key, &valid))
+	if (!libjwt_verify(jws, algorithm, key, &valid))
 		valid = evp_verify(jws, algorithm, key);
 	ERR_clear_error();
 	return valid;

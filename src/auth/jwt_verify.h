@@ -17,8 +17,8 @@
 #include "auth/jws.h"
 #include "auth/key.h"
 
-/* True when libjwt could be loaded; false: OpenSSL makes every check (shown by diag()). */
-extern bool mtf_signature_uses_libjwt(void);
+/* For diag(): the libjwt that judges what it can; NULL when none could be loaded: OpenSSL judges all. */
+extern const char *mtf_signature_libjwt(void);
 
 /* For diag(): the OpenSSL that is running. */
 extern const char *mtf_signature_openssl(void);

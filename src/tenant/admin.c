@@ -258,11 +258,15 @@ check_create_provider(FunctionCallInfo fcinfo)
 	check_list(fcinfo, CREATE_AZP, "azp");
 }
 
-#define ADD_KEYS_SQL                                                                               \
-	"INSERT INTO mongo_tenant.provider_key (provider, kid, jwk)"                                   \
-	" SELECT $1, k ->> 'kid', k FROM pg_catalog.jsonb_array_elements("                             \
+/* A JWK Set in $2, or one JWK. */
+#define KEYS_OF_SET                                                                                \
+	"pg_catalog.jsonb_array_elements("                                                             \
 	"  CASE WHEN pg_catalog.jsonb_typeof($2 -> 'keys') = 'array' THEN $2 -> 'keys'"                \
 	"  ELSE pg_catalog.jsonb_build_array($2) END) k"
+
+#define ADD_KEYS_SQL                                                                               \
+	"INSERT INTO mongo_tenant.provider_key (provider, kid, jwk)"                                   \
+	" SELECT $1, k ->> 'kid', k FROM " KEYS_OF_SET " ON CONFLICT DO NOTHING"
 
 /*
  * Refuse keys before they are written anywhere: a private key must not reach a table or the log of its
@@ -294,13 +298,43 @@ check_pem(const char *kid, const char *pem)
 		refuse_keys(why);
 }
 
+/* In place of the unique index's error, which would quote the row. */
+static void
+raise_key_exists(const char *provider)
+{
+	ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+					errmsg("provider \"%s\" has a key of this key id (kid) already", provider),
+					errhint("Drop the old key first, in the same transaction.")));
+}
+
 static void
 add_jwks(FunctionCallInfo fcinfo, const char *provider, Datum jwks)
 {
 	static const Oid types[] = {TEXTOID, JSONBOID};
 	Datum values[2] = {CStringGetTextDatum(provider), jwks};
 
-	run(fcinfo, ADD_KEYS_SQL, 2, types, values, NULL);
+	uint64 given = run(fcinfo, "SELECT $1 FROM " KEYS_OF_SET, 2, types, values, NULL);
+
+	if (run(fcinfo, ADD_KEYS_SQL, 2, types, values, NULL) < given)
+		raise_key_exists(provider);
+}
+
+/* The statement that makes a provider wrote no row: something that is there once only is taken. */
+static void
+raise_provider_exists(FunctionCallInfo fcinfo)
+{
+	const char *name = arg_text(fcinfo, CREATE_NAME);
+	const char *issuer = arg_text(fcinfo, CREATE_ISSUER);
+	const char *message;
+
+	if (run_texts(fcinfo, "SELECT FROM mongo_tenant.provider WHERE name = $1", 1, &name) > 0)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+						errmsg("provider \"%s\" already exists", name)));
+	if (run_texts(fcinfo, "SELECT FROM mongo_tenant.provider WHERE issuer = $1", 1, &issuer) > 0)
+		message = "another provider has this issuer already";
+	else
+		message = "another provider is the local one already";
+	ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg_internal("%s", message)));
 }
 
 PGDLLEXPORT Datum
@@ -309,24 +343,23 @@ mtf_create_provider(PG_FUNCTION_ARGS)
 	static const Oid types[CREATE_COUNT] = {
 		TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID,     TEXTARRAYOID, TEXTOID, TEXTARRAYOID,
 		BOOLOID, BOOLOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID,      TEXTOID, TEXTOID};
+	static const char insert[] =
+		"INSERT INTO mongo_tenant.provider (name, issuer, audience, algorithms, tenant_claim,"
+		" required_claims, any_audience, all_audiences, typ, azp, local, jwks_file, secret_file)"
+		" SELECT $1, $2, COALESCE($3, '{}'), COALESCE($5, '{RS256,RS384,RS512,PS256,PS384,PS512,"
+		"ES256,ES384,ES512,EdDSA}'), $6, COALESCE($7, '{}'), COALESCE($8, false),"
+		" COALESCE($9, false), COALESCE($10, '{}'), COALESCE($11, '{}'), COALESCE($12, false),"
+		" $13, $14 WHERE $4 IS NULL OR true ON CONFLICT DO NOTHING";
 	char *name = arg_text(fcinfo, CREATE_NAME);
 
 	check_create_provider(fcinfo);
 	if (!PG_ARGISNULL(CREATE_JWKS))
 		check_jwks(PG_GETARG_DATUM(CREATE_JWKS));
 	connect();
+	if (run_arguments(fcinfo, insert, CREATE_COUNT, types) == 0)
+		raise_provider_exists(fcinfo);
 	/* Keys that a dropped provider of this name left behind (foreign keys may be off) stay dead. */
 	run_arguments(fcinfo, "DELETE FROM mongo_tenant.provider_key WHERE provider = $1", 1, types);
-	run_arguments(fcinfo,
-				  "INSERT INTO mongo_tenant.provider (name, issuer, audience, algorithms,"
-				  " tenant_claim, required_claims, any_audience, all_audiences, typ, azp, local,"
-				  " jwks_file, secret_file)"
-				  " SELECT $1, $2, COALESCE($3, '{}'), COALESCE($5, '{RS256,RS384,RS512,PS256,"
-				  "PS384,PS512,ES256,ES384,ES512,EdDSA}'), $6, COALESCE($7, '{}'),"
-				  " COALESCE($8, false), COALESCE($9, false), COALESCE($10, '{}'),"
-				  " COALESCE($11, '{}'), COALESCE($12, false), $13, $14"
-				  " WHERE $4 IS NULL OR true",
-				  CREATE_COUNT, types);
 	if (!PG_ARGISNULL(CREATE_JWKS))
 		add_jwks(fcinfo, name, PG_GETARG_DATUM(CREATE_JWKS));
 	check_provider(name);
@@ -364,9 +397,11 @@ mtf_add_key_pem(PG_FUNCTION_ARGS)
 	check_pem(texts[1], texts[2]);
 	connect();
 	require_provider(fcinfo, texts[0]);
-	run_texts(fcinfo,
-			  "INSERT INTO mongo_tenant.provider_key (provider, kid, pem) VALUES ($1, $2, $3)", 3,
-			  texts);
+	if (run_texts(fcinfo,
+				  "INSERT INTO mongo_tenant.provider_key (provider, kid, pem) VALUES ($1, $2, $3)"
+				  " ON CONFLICT DO NOTHING",
+				  3, texts) == 0)
+		raise_key_exists(texts[0]);
 	check_provider(texts[0]);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -36,6 +36,15 @@ append_member(StringInfo line, const char *name, const char *value)
 	escape_json(line, value);
 }
 
+/* A line is written whatever the database's encoding can hold. */
+static void
+append_utf8_member(StringInfo line, const char *name, const char *value)
+{
+	const char *text = value == NULL ? NULL : mtf_text_try_from_utf8(value);
+
+	append_member(line, name, value != NULL && text == NULL ? "?" : text);
+}
+
 /* Enough to find a token again, nothing to use it with. */
 static char *
 id_hash(const MtfIdentity *identity)
@@ -75,11 +84,10 @@ describe(const char *event, const MtfIdentity *identity, Oid relid, const char *
 		const MtfClaims *claims = mtf_identity_claims(identity);
 
 		append_member(&line, "provider", claims->provider);
-		append_member(&line, "issuer", mtf_text_from_utf8(claims->issuer));
-		if (claims->subject != NULL)
-			append_member(&line, "subject", mtf_text_from_utf8(claims->subject));
+		append_utf8_member(&line, "issuer", claims->issuer);
+		append_utf8_member(&line, "subject", claims->subject);
 		append_member(&line, "token", id_hash(identity));
-		append_member(&line, "tenant", mtf_text_from_utf8(claims->tenant));
+		append_utf8_member(&line, "tenant", claims->tenant);
 	}
 	append_member(&line, "relation", relation_name(relid));
 	append_member(&line, "reason", why);

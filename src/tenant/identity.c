@@ -157,6 +157,23 @@ describe_failure(const MtfChecklist *checks, MtfDenial *denial)
 	}
 }
 
+/* All checks of a token but revocation, and the tenant as tenant() returns it. */
+static bool
+verify_token(const char *token, const MtfTimeRules *rules, MtfClaims *claims, MtfChecklist *checks,
+			 const char **tenant)
+{
+	mtf_stat_add(MTF_STAT_VERIFICATIONS, 1);
+	if (!mtf_claims_verify(token, strlen(token), rules, (int64) time(NULL), mtf_provider_lookup,
+						   NULL, claims, checks))
+		return false;
+	*tenant = mtf_text_try_from_utf8(claims->tenant);
+	if (*tenant != NULL)
+		return true;
+	checks->state[MTF_CHECK_TENANT] = MTF_CHECK_FAIL;
+	checks->why[MTF_CHECK_TENANT] = "the database's encoding cannot hold the tenant claim";
+	return false;
+}
+
 /* Everything that belongs to a new identity is made in its own context. */
 static MtfIdentity *
 verify_in_full(const char *token, const MtfTokenHash *hash, MtfDenial *denial)
@@ -166,20 +183,19 @@ verify_in_full(const char *token, const MtfTokenHash *hash, MtfDenial *denial)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	MtfIdentity *identity = palloc0(sizeof(MtfIdentity));
 	MtfChecklist checks = {0};
+	const char *tenant;
 	bool ok;
 
 	identity->context = context;
 	identity->hash = *hash;
 	read_rules(&identity->rules);
 	identity->serial = mtf_provider_refresh();
-	mtf_stat_add(MTF_STAT_VERIFICATIONS, 1);
-	ok = mtf_claims_verify(token, strlen(token), &identity->rules, (int64) time(NULL),
-						   mtf_provider_lookup, NULL, &identity->claims, &checks);
+	ok = verify_token(token, &identity->rules, &identity->claims, &checks, &tenant);
 	if (ok)
 	{
 		identity->provider = mtf_provider_by_id(identity->claims.trust_id);
 		identity->local = identity->provider->local;
-		identity->tenant = cstring_to_text(mtf_text_from_utf8(identity->claims.tenant));
+		identity->tenant = cstring_to_text(tenant);
 	}
 	MemoryContextSwitchTo(old);
 	if (ok)
@@ -319,13 +335,13 @@ mtf_identity_check(const char *token, MtfChecklist *checks)
 {
 	MtfTimeRules rules;
 	MtfClaims claims;
+	const char *tenant;
 
 	memset(checks, 0, sizeof(*checks));
 	AcceptInvalidationMessages();
 	read_rules(&rules);
 	mtf_provider_refresh();
-	if (!mtf_claims_verify(token, strlen(token), &rules, (int64) time(NULL), mtf_provider_lookup,
-						   NULL, &claims, checks))
+	if (!verify_token(token, &rules, &claims, checks, &tenant))
 		return;
 	if (mtf_revocation_applies(&claims))
 	{

@@ -59,6 +59,30 @@ mtf_text_from_utf8(const char *text)
 	return pg_any_to_server(text, strlen(text), PG_UTF8);
 }
 
+const char *
+mtf_text_try_from_utf8(const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile result = NULL;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return mtf_text_from_utf8(text);
+	/* The conversion itself holds nothing that its error would leave behind. */
+	PG_TRY();
+	{
+		result = mtf_text_from_utf8(text);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (geterrcode() != ERRCODE_UNTRANSLATABLE_CHARACTER)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return result;
+}
+
 static const char *
 row_utf8(const MtfRow *row, int attnum)
 {

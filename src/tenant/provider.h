@@ -51,4 +51,7 @@ extern const MtfTrust *mtf_provider_lookup(const char *issuer, void *arg);
 extern const char *mtf_text_to_utf8(const char *text);
 extern const char *mtf_text_from_utf8(const char *text);
 
+/* The same, but NULL instead of an error for what the database's encoding cannot hold. */
+extern const char *mtf_text_try_from_utf8(const char *text);
+
 #endif /* MTF_PROVIDER_H */

@@ -54,10 +54,11 @@ probe_revocation(const MtfClaims *claims, const char *kind, const char *value)
 	return probe.revoked;
 }
 
+/* What the database's encoding cannot hold is in no row of it: NULL. */
 static const char *
 catalog_text(const char *utf8)
 {
-	return utf8 == NULL ? NULL : mtf_text_from_utf8(utf8);
+	return utf8 == NULL ? NULL : mtf_text_try_from_utf8(utf8);
 }
 
 bool

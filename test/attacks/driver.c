@@ -259,7 +259,7 @@ main(int argc, char **argv)
 	size_t size = 0;
 	Cache cache = {0};
 
-	fprintf(stderr, "libjwt: %s\n", mtf_signature_uses_libjwt() ? "used" : "not used");
+	fprintf(stderr, "libjwt: %s\n", mtf_signature_libjwt() != NULL ? "used" : "not used");
 	while (getline(&line, &size, stdin) > 0)
 	{
 		MemoryContext context =

@@ -1,7 +1,7 @@
 -- threats.md "Token", at definition: who may sign, with which keys, for whom.
 \i `echo "$MTF_PRELUDE"`
 BEGIN;
-SELECT plan(53);
+SELECT plan(61);
 CREATE FUNCTION accepted(token text) RETURNS boolean LANGUAGE sql AS
 	$$ SELECT bool_and(coalesce(passed, false)) FROM mongo_tenant.check_token(token) $$;
 CREATE FUNCTION failing(token text) RETURNS text LANGUAGE sql AS
@@ -30,11 +30,12 @@ SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', 
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{}')$$, '22023', NULL, 'no algorithm');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('', 'https://a', '{x}')$$, '22023', NULL, 'no name');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', NULL, '{x}')$$, '22023', NULL, 'no issuer');
-SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', %L, '{x}')$$, :'issuer'), '23505', NULL, 'the same issuer twice');
+SELECT throws_ok(format($$SELECT mongo_tenant.create_provider('a', %L, '{x}')$$, :'issuer'), '42710', 'another provider has this issuer already', 'the same issuer twice');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('test', 'https://a', '{x}')$$, '42710', 'provider "test" already exists', 'the same name twice');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{none}')$$, '22023', NULL, 'alg none');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', algorithms => '{rs256}')$$, '22023', NULL, 'alg in lower case');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', tenant_claim => 'a..b')$$, '22023', NULL, 'a claim that is no path');
-SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', local => true)$$, '23505', NULL, 'a second local provider');
+SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', local => true)$$, '42710', 'another provider is the local one already', 'a second local provider');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', secret_file => 'hs.secret')$$, '22023', NULL, 'a secret without an HS algorithm');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', jwks_file => '../postgresql.conf')$$, '22023', NULL, 'a file elsewhere');
 SELECT throws_ok($$SELECT mongo_tenant.create_provider('a', 'https://a', '{x}', jwks_file => 'nothing.json')$$, '22023', NULL, 'a file that is not there');
@@ -56,6 +57,30 @@ SELECT lives_ok(format($$SELECT mongo_tenant.create_provider('other', 'https://o
 SELECT ok(accepted(:'other_issuer'), 'its token');
 SELECT is(failing(:'forged'), 'signature', 'its key signs for nobody else');
 SELECT throws_ok(format($$SELECT mongo_tenant.add_key('test', 'o', %L)$$, :'pem_other'), '22023', NULL, 'nor is it taken as another''s');
+
+-- A key id is there once; what is said of it quotes no row.
+CREATE FUNCTION detail_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	message text; detail text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws('|', SQLSTATE, message, nullif(detail, ''));
+END $$;
+SELECT is(detail_of(format($$SELECT mongo_tenant.add_key('other', %L::jsonb)$$, :'jwks_other')),
+	'42710|provider "other" has a key of this key id (kid) already', 'a JWK Set with a key id that is there');
+SELECT is(detail_of(format($$SELECT mongo_tenant.add_key('other', 'other', %L)$$, :'pem_other')),
+	'42710|provider "other" has a key of this key id (kid) already', 'a PEM key with one');
+SELECT is(detail_of(format($$SELECT mongo_tenant.add_key('other', '', %L)$$, :'pem_other')),
+	'22023|the keys cannot be used|a key id (kid) is empty or longer than 256 bytes', 'an empty key id');
+SELECT is(detail_of(format($$SELECT mongo_tenant.add_key('other', jsonb_set(%L::jsonb, '{keys,0,kid}', '""'))$$, :'jwks_other')),
+	'22023|the keys cannot be used|a key id (kid) is empty or longer than 256 bytes', 'an empty key id in a JWK Set');
+SELECT is(detail_of(format($$SELECT mongo_tenant.add_key('other', NULL, %L)$$, :'pem_other')),
+	'22023|provider "other" could not be used|a key without key id (kid) must be the only one of its set', 'none beside others');
+SELECT is((SELECT count(*) FROM mongo_tenant.provider_key WHERE provider = 'other'), 1::bigint, 'nothing of them is left');
+SELECT ok(accepted(:'other_issuer'), 'and the key that was there verifies');
 
 -- Rotation without a gap; PEM.
 SELECT mongo_tenant.drop_key('other', 'other');
