@@ -21,7 +21,7 @@ OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/lo
 	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o src/plan/plan_group.o src/plan/plan_join.o
 # pipeline: what is sent
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \
-	src/pipeline/match_field.o src/pipeline/expr.o \
+	src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/expr.o \
 	src/pipeline/call.o src/pipeline/field_value.o src/pipeline/condition.o src/pipeline/value.o src/pipeline/canonical.o src/pipeline/accumulate.o \
 	src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o src/pipeline/recheck.o
 # remote: the only doors to the server

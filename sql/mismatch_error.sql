@@ -29,3 +29,22 @@ SELECT nums FROM mismatch WHERE id = 20; -- one element of another type
 -- Columns that are not asked for raise nothing.
 SELECT count(*) FROM mismatch;
 SELECT id FROM mismatch WHERE id < 3 ORDER BY id;
+-- A condition that is true of NULL does not leave a mismatch behind on the server: NULL is what it is only
+-- under on_mismatch 'null'.
+\set VERBOSITY sqlstate
+SELECT id FROM mismatch WHERE i2 IS NULL; -- 70000
+SELECT id FROM mismatch WHERE i4 IS NULL;
+SELECT id FROM mismatch WHERE i4 IS NOT DISTINCT FROM NULL;
+SELECT id FROM mismatch WHERE i4 IS DISTINCT FROM 1;
+SELECT id FROM mismatch WHERE i8 IS NULL;
+SELECT id FROM mismatch WHERE f8 IS NULL;
+SELECT id FROM mismatch WHERE n IS NULL;
+SELECT id FROM mismatch WHERE t IS NULL;
+SELECT id FROM mismatch WHERE b IS UNKNOWN;
+SELECT id FROM mismatch WHERE b IS NOT TRUE;
+SELECT id FROM mismatch WHERE d IS NULL;
+SELECT id FROM mismatch WHERE u IS NULL;
+SELECT id FROM mismatch WHERE oid IS NULL;
+SELECT id FROM mismatch WHERE nums IS NULL;
+\set VERBOSITY default
+SELECT * FROM plan_of($$SELECT id FROM mismatch WHERE i4 IS NULL$$);

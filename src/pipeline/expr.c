@@ -12,6 +12,7 @@
  */
 #include "pipeline/expr.h"
 
+#include "pipeline/absence.h"
 #include "pipeline/condition.h"
 #include "pipeline/match_field.h"
 #include "pipeline/operand.h"
@@ -378,7 +379,7 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL:
 			return comparison_is_exact(term->field, term->op) && list_is_short(context, term);
-		case MTF_TERM_NULL:
+		case MTF_TERM_NULL: return term->field->trust;
 		case MTF_TERM_NOT_NULL: return term->field->trust && !term->field->null_mismatch;
 		case MTF_TERM_TRUTH: return term->field == NULL || term->field->trust;
 		case MTF_TERM_AND:

@@ -15,14 +15,15 @@
 
 #include "utils/float.h"
 
+#include "pipeline/absence.h"
 #include "pipeline/operand.h"
 
 /* --- forms ----------------------------------------------------------------------------------- */
 
-/* key: {path: {op: literal}} */
-static MtfVerdict
-write_op(StringInfo out, const char *key, const char *path, const char *op,
-		 const MtfLiteral *literal)
+/* {path: {op: literal}} */
+MtfVerdict
+mtf_match_write_op(StringInfo out, const char *key, const char *path, const char *op,
+				   const MtfLiteral *literal)
 {
 	MtfMark condition = mtf_write_begin(out, key);
 	MtfMark test = mtf_write_begin(out, path);
@@ -33,7 +34,7 @@ write_op(StringInfo out, const char *key, const char *path, const char *op,
 	return MTF_SOME;
 }
 
-/* key: {path: {op: [literals…]}}, for $in and $nin */
+/* {path: {op: [literals…]}}, for $in and $nin */
 MtfVerdict
 mtf_match_write_list(StringInfo out, const char *key, const char *path, const char *op,
 					 const MtfLiteral *literals, int n)
@@ -50,7 +51,7 @@ mtf_match_write_list(StringInfo out, const char *key, const char *path, const ch
 	return MTF_SOME;
 }
 
-/* key: {path: {$type: types}}; `types` are words, NULL at the end. */
+/* {path: {$type: types}}; `types` are words, NULL at the end. */
 MtfVerdict
 mtf_match_write_type(StringInfo out, const char *key, const char *path, const char *const *types)
 {
@@ -66,13 +67,13 @@ mtf_match_write_type(StringInfo out, const char *key, const char *path, const ch
 	return MTF_SOME;
 }
 
-/* key: {path: {$exists: true}} */
+/* {path: {$exists: true}} */
 MtfVerdict
 mtf_match_write_exists(StringInfo out, const char *key, const char *path)
 {
 	MtfLiteral yes = mtf_literal_bool(true);
 
-	return write_op(out, key, path, "$exists", &yes);
+	return mtf_match_write_op(out, key, path, "$exists", &yes);
 }
 
 /* A range; a bound without operator is open. */
@@ -130,8 +131,8 @@ write_range(StringInfo out, const char *key, const char *path, const Range *rang
 /* --- presence and absence -------------------------------------------------------------------- */
 
 /* The BSON types of which values may decode (rows/value.h). */
-static const char *const *
-decodable_types(const MtfField *field)
+const char *const *
+mtf_decodable_types(const MtfField *field)
 {
 	static const char *const booleans[] = {"bool", NULL};
 	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
@@ -177,103 +178,8 @@ mtf_match_write_present(const MtfField *field, StringInfo out, const char *key)
 	if (field->kind == MTF_KIND_JSONB)
 		return mtf_match_write_exists(out, key, field->path);
 	if (field->kind == MTF_KIND_ARRAY || field->null_mismatch)
-		return mtf_match_write_type(out, key, field->path, decodable_types(field));
-	return write_op(out, key, field->path, "$ne", &null);
-}
-
-/* Types whose every value decodes; NULL: there is none, or a range decides. */
-static const char *const *
-certain_types(const MtfField *field)
-{
-	static const char *const booleans[] = {"bool", NULL};
-	static const char *const ints[] = {"int", NULL};
-	static const char *const integers[] = {"int", "long", NULL};
-	static const char *const numbers[] = {"int", "long", "double", NULL};
-	static const char *const ids[] = {"objectId", NULL};
-
-	switch ((MtfKind) field->kind)
-	{
-		case MTF_KIND_BOOL: return booleans;
-		case MTF_KIND_INT4: return ints;
-		case MTF_KIND_INT8:
-		case MTF_KIND_FLOAT4: return integers;
-		case MTF_KIND_FLOAT8: return numbers;
-		case MTF_KIND_NUMERIC: return field->typmod < 0 ? numbers : NULL;
-		case MTF_KIND_OBJECTID: return field->typmod < 0 ? ids : NULL;
-		default: return NULL;
-	}
-}
-
-/* One array element per proper prefix of the path: {prefix: {$type: "array"}}; the next index. */
-static int
-write_prefix_arrays(const MtfField *field, StringInfo out, int i)
-{
-	static const char *const arrays[] = {"array", NULL};
-
-	for (const char *dot = strchr(field->path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-	{
-		char *prefix = pnstrdup(field->path, dot - field->path);
-
-		mtf_match_write_type(out, mtf_array_key(i++), prefix, arrays);
-	}
-	return i;
-}
-
-/* {path: {$not: {$type: types}}} */
-static void
-write_not_type(StringInfo out, const char *key, const char *path, const char *const *types)
-{
-	MtfMark condition = mtf_write_begin(out, key);
-
-	mtf_match_write_type(out, path, "$not", types);
-	/* mtf_match_write_type made {path: {$not: {$type: […]}}} of its own key, path and list. */
-	mtf_write_end(out, condition);
-}
-
-/*
- * What decodes to NULL under on_mismatch 'null': everything but the types that always decode; and
- * arrays, here or on the way, because a type test looks inside them.
- */
-static MtfVerdict
-write_absent_or_misfit(const MtfField *field, StringInfo out, const char *key)
-{
-	static const char *const arrays[] = {"array", NULL};
-	const char *const *types = certain_types(field);
-	MtfMark condition;
-	MtfMark either;
-
-	if (types == NULL)
-		return MTF_ALWAYS;
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_not_type(out, "0", field->path, types);
-	mtf_match_write_type(out, "1", field->path, arrays);
-	write_prefix_arrays(field, out, 2);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
-/* IS NULL: missing, null, or (until server 8 equal to null) undefined. */
-MtfVerdict
-mtf_match_write_absent(const MtfField *field, StringInfo out, const char *key)
-{
-	static const char *const undefined[] = {"undefined", NULL};
-	MtfLiteral null = mtf_literal_null();
-	MtfMark condition;
-	MtfMark either;
-
-	if (field->null_mismatch && field->kind != MTF_KIND_JSONB)
-		return write_absent_or_misfit(field, out, key);
-	if (field->null_mismatch)
-		return MTF_ALWAYS;
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, "$eq", &null);
-	mtf_match_write_type(out, "1", field->path, undefined);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
+		return mtf_match_write_type(out, key, field->path, mtf_decodable_types(field));
+	return mtf_match_write_op(out, key, field->path, "$ne", &null);
 }
 
 /* --- boolean columns --------------------------------------------------------------------------- */
@@ -281,23 +187,11 @@ mtf_match_write_absent(const MtfField *field, StringInfo out, const char *key)
 MtfVerdict
 mtf_match_write_truth(const MtfField *field, MtfOp op, StringInfo out, const char *key)
 {
-	static const char *const arrays[] = {"array", NULL};
 	MtfLiteral literal = mtf_literal_bool(op == MTF_OP_IS_TRUE || op == MTF_OP_IS_NOT_TRUE);
-	MtfMark condition;
-	MtfMark either;
 
 	if (op == MTF_OP_IS_TRUE || op == MTF_OP_IS_FALSE)
-		return write_op(out, key, field->path, "$eq", &literal);
-	if (!field->null_mismatch)
-		return write_op(out, key, field->path, "$ne", &literal);
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, "$ne", &literal);
-	mtf_match_write_type(out, "1", field->path, arrays);
-	write_prefix_arrays(field, out, 2);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
+		return mtf_match_write_op(out, key, field->path, "$eq", &literal);
+	return mtf_match_write_other(field, &literal, out, key);
 }
 
 /* --- numbers ----------------------------------------------------------------------------------- */
@@ -406,10 +300,10 @@ write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo ou
 	behind = mtf_literal_date(moment.behind);
 	switch (op)
 	{
-		case MTF_OP_LT: return write_op(out, key, field->path, "$lt", &first);
-		case MTF_OP_LE: return write_op(out, key, field->path, "$lt", &behind);
-		case MTF_OP_GT: return write_op(out, key, field->path, "$gte", &behind);
-		case MTF_OP_GE: return write_op(out, key, field->path, "$gte", &first);
+		case MTF_OP_LT: return mtf_match_write_op(out, key, field->path, "$lt", &first);
+		case MTF_OP_LE: return mtf_match_write_op(out, key, field->path, "$lt", &behind);
+		case MTF_OP_GT: return mtf_match_write_op(out, key, field->path, "$gte", &behind);
+		case MTF_OP_GE: return mtf_match_write_op(out, key, field->path, "$gte", &first);
 		case MTF_OP_EQ:
 			if (!moment.exists)
 				return MTF_NEVER;
@@ -426,7 +320,7 @@ mtf_match_write_equal(const MtfField *field, StringInfo out, const char *key,
 	if (n == 0)
 		return MTF_NEVER;
 	if (n == 1)
-		return write_op(out, key, field->path, "$eq", literals);
+		return mtf_match_write_op(out, key, field->path, "$eq", literals);
 	return mtf_match_write_list(out, key, field->path, "$in", literals, n);
 }
 
@@ -456,14 +350,14 @@ write_text_range(const MtfField *field, MtfOp op, const MtfLiteral *literal, Str
 	if (field->kind == MTF_KIND_OBJECTID)
 	{
 		if (mtf_literal_objectid(literal->data, literal->len, &id))
-			return write_op(out, key, field->path, mtf_op_word(op), &id);
+			return mtf_match_write_op(out, key, field->path, mtf_op_word(op), &id);
 		return mtf_match_write_present(field, out, key);
 	}
 	if (!field->any_id)
-		return write_op(out, key, field->path, mtf_op_word(op), literal);
+		return mtf_match_write_op(out, key, field->path, mtf_op_word(op), literal);
 	condition = mtf_write_begin(out, key);
 	either = mtf_write_begin_array(out, "$or");
-	write_op(out, "0", field->path, mtf_op_word(op), literal);
+	mtf_match_write_op(out, "0", field->path, mtf_op_word(op), literal);
 	mtf_match_write_type(out, "1", field->path, ids);
 	mtf_write_end(out, either);
 	mtf_write_end(out, condition);
@@ -485,7 +379,7 @@ write_order(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo o
 		return mtf_match_write_present(field, out, key);
 	if (field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID)
 		return write_text_range(field, op, &literal, out, key);
-	return write_op(out, key, field->path, mtf_op_word(op), &literal);
+	return mtf_match_write_op(out, key, field->path, mtf_op_word(op), &literal);
 }
 
 static MtfVerdict
@@ -506,16 +400,36 @@ write_not_equal(const MtfField *field, const MtfValue *value, StringInfo out, co
 	return mtf_match_write_unequal(field, out, key, literals, n);
 }
 
-/* IS DISTINCT FROM a value that is not NULL: `<>`, and nulls. */
+/* Does a document's value that equals the literal always decode to a value equal to it? */
+static bool
+literal_decodes(const MtfField *field, const MtfLiteral *literal)
+{
+	int64 integer = literal->value.integer;
+
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_BOOL:
+		case MTF_KIND_INT8:
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ: return true;
+		case MTF_KIND_INT2: return integer >= PG_INT16_MIN && integer <= PG_INT16_MAX;
+		case MTF_KIND_INT4: return integer >= PG_INT32_MIN && integer <= PG_INT32_MAX;
+		case MTF_KIND_TEXT:
+		case MTF_KIND_OBJECTID: return field->typmod < 0;
+		default: return false;
+	}
+}
+
+/* IS DISTINCT FROM a value that is not NULL: `<>`, nulls, and what does not decode. */
 static MtfVerdict
 write_distinct(const MtfField *field, const MtfValue *value, StringInfo out, const char *key)
 {
 	MtfLiteral literals[2];
 
-	/* Under on_mismatch 'null' a misfit may equal the value remotely, and be NULL here. */
-	if (field->null_mismatch || mtf_equal_literals(field, value, literals) != 1)
+	if (mtf_equal_literals(field, value, literals) != 1 ||
+		!(field->trust || literal_decodes(field, &literals[0])))
 		return MTF_ALWAYS;
-	return write_op(out, key, field->path, "$ne", &literals[0]);
+	return mtf_match_write_other(field, &literals[0], out, key);
 }
 
 MtfVerdict

@@ -11,6 +11,10 @@
 #include "pipeline/expr.h"
 #include "pipeline/literal.h"
 
+/* {path: {op: literal}} */
+extern MtfVerdict mtf_match_write_op(StringInfo out, const char *key, const char *path,
+									 const char *op, const MtfLiteral *literal);
+
 /* {path: {op: [literals…]}}, for $in and $nin */
 extern MtfVerdict mtf_match_write_list(StringInfo out, const char *key, const char *path,
 									   const char *op, const MtfLiteral *literals, int n);
@@ -25,8 +29,8 @@ extern MtfVerdict mtf_match_write_exists(StringInfo out, const char *key, const 
 /* IS NOT NULL */
 extern MtfVerdict mtf_match_write_present(const MtfField *field, StringInfo out, const char *key);
 
-/* IS NULL */
-extern MtfVerdict mtf_match_write_absent(const MtfField *field, StringInfo out, const char *key);
+/* The BSON types of which values may decode (rows/value.h); NULL: all of them. */
+extern const char *const *mtf_decodable_types(const MtfField *field);
 
 /* IS [NOT] TRUE, IS [NOT] FALSE */
 extern MtfVerdict mtf_match_write_truth(const MtfField *field, MtfOp op, StringInfo out,

@@ -359,32 +359,10 @@ class Fuzzer:
                         collections.Counter(got.rows) - collections.Counter(unlimited.rows))
             else:
                 good = same(query, expected, got)
-            if not good and schema == "fe" and self.unreached(query, tenant, mode, expected, got, flags):
-                self.counts["mismatch not reached"] += 1
-                continue
             if not good:
                 raise Failure("rows differ", configuration, schema,
                               "%d rows expected, %d got" % (len(expected.rows), len(got.rows)), expected, got)
         return True
-
-    def unreached(self, query, tenant, mode, expected, got, flags):
-        """
-        A document with a mismatch raises only when it reaches PostgreSQL: a remote IS NULL knows that its
-        value is not null and leaves it out.  Without pushdown the same query must raise, and the rows of
-        a plain query must be among those of on_mismatch 'null'.
-        """
-        if not self.mismatched(query, tenant):
-            return False
-        whole = self.run(query, tenant, "none", "fe", mode)
-        if not whole.error or not whole.error[0].startswith(MISMATCH_CLASS):
-            return False
-        plain = (len(query.sources) == 1 and query.sources[0].table and not query.distinct and not query.group
-                 and query.union is None and query.limit is None and query.offset is None
-                 and not any(isinstance(node, grammar.Raw) for *_, node in grammar.nodes_of(query))
-                 and not any("(" in node.form and "*" in node.form for node, _, _ in query.items)
-                 and all(name.startswith(("owner", "x")) for _, name, _ in query.items)
-                 and query.items[0][1].startswith("owner"))
-        return not plain or not collections.Counter(got.rows) - collections.Counter(expected.rows)
 
     def check_owner(self, got, tenant, configuration, schema):
         allowed = (None, tenant.encode())
