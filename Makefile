@@ -7,7 +7,7 @@ PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
 # base: versions, guards, errors
 OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/bson_raw.o src/base/bson_order.o src/base/key_dir.o src/base/stat.o src/base/diag.o
 # options: what an owner may say, and how columns map to documents
-OBJS += src/options/uri.o src/options/option.o src/options/column.o
+OBJS += src/options/uri.o src/options/option.o src/options/column.o src/options/cache.o
 # auth: text token to verified claims
 OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
 	src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o src/auth/trust.o

@@ -13,6 +13,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "options/cache.h"
+
 static const struct
 {
 	Oid typid;
@@ -174,9 +176,9 @@ column_of_attribute(const MtfTableOptions *table, Form_pg_attribute attribute)
 }
 
 MtfColumnMap *
-mtf_column_map(Oid relid)
+mtf_column_map_read(Oid relid)
 {
-	MtfTableOptions *table = mtf_table_options(relid);
+	const MtfTableOptions *table = mtf_table_options(relid);
 	Relation relation = table_open(relid, AccessShareLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	MtfColumnMap *map = palloc(sizeof(MtfColumnMap));

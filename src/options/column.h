@@ -64,10 +64,11 @@ typedef struct MtfColumnMap
 } MtfColumnMap;
 
 /*
- * Columns of a foreign table, which stays locked (AccessShareLock).  Raises HV004 for a type we do
- * not know, HV00D for a bad option.
+ * Columns of a foreign table that the caller has locked, read from the catalogs into the current
+ * memory context; cache.h has what was read before.  Raises HV004 for a type we do not know, HV00D for
+ * a bad option.
  */
-extern MtfColumnMap *mtf_column_map(Oid relid);
+extern MtfColumnMap *mtf_column_map_read(Oid relid);
 
 /* A column for a computed field of a remote aggregate or join: flat path, given type. */
 extern MtfColumn *mtf_column_computed(const char *field, Oid typid, int32 typmod, Oid collation);

@@ -12,7 +12,6 @@
  * What must not happen here: an option's value in a message (it may be a password in the wrong place).
  */
 #include "options/option.h"
-#include "options/uri.h"
 
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
@@ -23,12 +22,12 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
+
+#include "options/cache.h"
+#include "options/uri.h"
 
 PG_FUNCTION_INFO_V1(mongo_tenant_fdw_validator);
 
@@ -412,23 +411,6 @@ read_value(const OptionDef *option, const char *value, char *target)
 	}
 }
 
-/* Is the value of this kind a text of its own (and no choice out of a list)? */
-static bool
-holds_text(ValueKind kind)
-{
-	switch (kind)
-	{
-		case VALUE_TEXT:
-		case VALUE_URI:
-		case VALUE_DATABASE:
-		case VALUE_COLLECTION:
-		case VALUE_FIELD:
-		case VALUE_PATH:
-		case VALUE_FILE: return true;
-		default: return false;
-	}
-}
-
 /* The superuser-only aspect of one option with its value; NULL when everybody may set it. */
 static const char *
 superuser_aspect(const OptionDef *option, const char *value)
@@ -530,8 +512,8 @@ mongo_tenant_fdw_validator(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static MtfServerOptions *
-read_server(Oid serverid)
+MtfServerOptions *
+mtf_options_read_server(Oid serverid)
 {
 	ForeignServer *server = GetForeignServer(serverid);
 	MtfServerOptions *result = palloc0(sizeof(MtfServerOptions));
@@ -544,106 +526,6 @@ read_server(Oid serverid)
 	result->updatable = true;
 	result->superuser_option = read_options(server->options, ForeignServerRelationId, result);
 	return result;
-}
-
-/*
- * Servers as they were read last: a statement asks for its server several times, and reading is as
- * dear as all the rest of an empty scan.  Any change of any server empties the cache.
- */
-typedef struct CachedServer
-{
-	Oid serverid; /* key */
-	MtfServerOptions *options;
-} CachedServer;
-
-static HTAB *server_cache = NULL;
-static MemoryContext server_context = NULL;
-static uint64 server_generation = 0;
-
-static void
-server_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	server_generation++;
-	if (server_context != NULL)
-		MemoryContextDelete(server_context);
-	server_context = NULL;
-	server_cache = NULL;
-}
-
-static void
-create_server_cache(void)
-{
-	HASHCTL control = {.keysize = sizeof(Oid), .entrysize = sizeof(CachedServer)};
-
-	server_context =
-		AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw servers", ALLOCSET_SMALL_SIZES);
-	control.hcxt = server_context;
-	server_cache =
-		hash_create("mongo_tenant_fdw servers", 8, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* Copy what the options point to: for callers, who keep it as long as they like, and for the cache. */
-static MtfServerOptions *
-copy_server(const MtfServerOptions *from)
-{
-	MtfServerOptions *to = palloc(sizeof(MtfServerOptions));
-
-	*to = *from;
-	to->name = pstrdup(from->name);
-	for (size_t i = 0; i < lengthof(option_table); i++)
-	{
-		const OptionDef *option = &option_table[i];
-		char *at = (char *) to + option->offset;
-
-		if (option->catalog != ForeignServerRelationId)
-			continue;
-		if (option->kind == VALUE_NAMES)
-		{
-			List *names = *(List **) at;
-			ListCell *cell;
-
-			*(List **) at = list_copy(names);
-			foreach (cell, *(List **) at)
-				lfirst(cell) = pstrdup(lfirst(cell));
-		}
-		else if (holds_text(option->kind) && *(char **) at != NULL)
-			*(char **) at = pstrdup(*(char **) at);
-	}
-	return to;
-}
-
-MtfServerOptions *
-mtf_server_options(Oid serverid)
-{
-	CachedServer *entry = NULL;
-	MtfServerOptions *read;
-	MtfServerOptions *kept;
-	MemoryContext old;
-	uint64 generation;
-	static bool registered = false;
-
-	/* Before anything is read: nothing may change unseen between reading and keeping. */
-	if (!registered)
-		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, server_changed, (Datum) 0);
-	registered = true;
-	if (server_cache != NULL)
-		entry = hash_search(server_cache, &serverid, HASH_FIND, NULL);
-	if (entry != NULL)
-		return copy_server(entry->options);
-
-	generation = server_generation;
-	read = read_server(serverid);
-	/* Changed while it was read: good for this caller, but not to be kept. */
-	if (generation != server_generation)
-		return read;
-	if (server_cache == NULL)
-		create_server_cache();
-	old = MemoryContextSwitchTo(server_context);
-	kept = copy_server(read);
-	MemoryContextSwitchTo(old);
-	entry = hash_search(server_cache, &serverid, HASH_ENTER, NULL);
-	entry->options = kept;
-	return read;
 }
 
 /* A namespace is checked at use too: the defaults never went through the validator. */
@@ -666,15 +548,15 @@ check_namespace(const MtfTableOptions *table)
 }
 
 MtfTableOptions *
-mtf_table_options(Oid relid)
+mtf_options_read_table(Oid relid)
 {
 	ForeignTable *table = GetForeignTable(relid);
-	MtfServerOptions *server = mtf_server_options(table->serverid);
+	const MtfServerOptions *server = mtf_server_options(table->serverid);
 	MtfTableOptions *result = palloc0(sizeof(MtfTableOptions));
 
 	result->relid = relid;
 	result->serverid = table->serverid;
-	result->database = server->database;
+	result->database = server->database == NULL ? NULL : pstrdup(server->database);
 	result->collection = get_rel_name(relid);
 	result->fetch_size = server->fetch_size;
 	result->use_remote_estimate = server->use_remote_estimate;

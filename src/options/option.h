@@ -33,7 +33,7 @@ typedef enum MtfJsonFormat
 	MTF_JSON_EXTENDED
 } MtfJsonFormat;
 
-/* Options of a foreign server; strings live in the caller's memory context. */
+/* Options of a foreign server. */
 typedef struct MtfServerOptions
 {
 	Oid serverid;
@@ -101,10 +101,12 @@ typedef struct MtfColumnOptions
 	MtfMismatch on_mismatch;
 } MtfColumnOptions;
 
-extern MtfServerOptions *mtf_server_options(Oid serverid);
-extern MtfTableOptions *mtf_table_options(Oid relid);
 extern MtfUserOptions *mtf_user_options(Oid serverid, Oid userid);
 extern MtfColumnOptions *mtf_column_options(Oid relid, AttrNumber attnum);
+
+/* Read from the catalogs into the current memory context; cache.h has what was read before. */
+extern MtfServerOptions *mtf_options_read_server(Oid serverid);
+extern MtfTableOptions *mtf_options_read_table(Oid relid);
 
 /*
  * Connect-time half of "who may": the owner of the server and of the mapping may have changed since

@@ -15,7 +15,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 
-#include "options/option.h"
+#include "options/cache.h"
 #include "plan/cost.h"
 #include "plan/plan_upper.h"
 #include "plan/relation.h"

@@ -10,6 +10,8 @@
 
 #include "nodes/readfuncs.h"
 
+#include "options/cache.h"
+
 typedef enum AttributeType
 {
 	ATTRIBUTE_INT, /* int and enums */
@@ -412,7 +414,7 @@ mtf_scan_plan(const ForeignScan *scan)
 static void
 columns_of_base(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 {
-	MtfColumnMap *map = mtf_column_map(linitial_oid(plan->relids));
+	const MtfColumnMap *map = mtf_column_map(linitial_oid(plan->relids));
 	ListCell *cell;
 
 	foreach (cell, plan->wanted)
@@ -446,7 +448,7 @@ column_in_document(const MtfScanPlan *plan, int rel, const MtfColumn *column)
 static void
 columns_of_outputs(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 {
-	MtfColumnMap **maps = palloc(sizeof(MtfColumnMap *) * list_length(plan->relids));
+	const MtfColumnMap **maps = palloc(sizeof(MtfColumnMap *) * list_length(plan->relids));
 	ListCell *cell;
 	int i = 0;
 

@@ -20,8 +20,7 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 
-#include "options/column.h"
-#include "options/option.h"
+#include "options/cache.h"
 #include "plan/classify.h"
 #include "plan/cost.h"
 #include "plan/plan_private.h"

@@ -178,7 +178,7 @@ find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
 static bool
 project_used(PlannerInfo *root, MtfScanPlan *plan, int rel, RelOptInfo *baserel)
 {
-	MtfColumnMap *map = ((MtfRelInfo *) baserel->fdw_private)->map;
+	const MtfColumnMap *map = ((MtfRelInfo *) baserel->fdw_private)->map;
 	ListCell *cell;
 
 	foreach (cell, pull_var_clause((Node *) baserel->reltarget->exprs, PVC_RECURSE_PLACEHOLDERS))

@@ -14,7 +14,7 @@
 /* Kept in RelOptInfo.fdw_private. */
 typedef struct MtfRelInfo
 {
-	MtfColumnMap *map;
+	const MtfColumnMap *map;
 	List *remote;                   /* of RestrictInfo: base clauses of which something is sent */
 	Selectivity remote_selectivity; /* of `remote` */
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */

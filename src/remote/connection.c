@@ -26,7 +26,7 @@
 #include "base/diag.h"
 #include "base/guard.h"
 #include "base/key_dir.h"
-#include "options/option.h"
+#include "options/cache.h"
 #include "options/uri.h"
 #include "remote/kill.h"
 #include "remote/tls.h"
@@ -224,7 +224,7 @@ set_tls(MtfClientConfig *config, const MtfServerOptions *server, const MtfUserOp
 static void
 load_config(MtfClientConfig *config, ConnectionKey key)
 {
-	MtfServerOptions *server = mtf_server_options(key.serverid);
+	const MtfServerOptions *server = mtf_server_options(key.serverid);
 	MtfUserOptions *user = mtf_user_options(key.serverid, key.userid);
 	MtfGuard *guard = mtf_guard_arm(CurrentMemoryContext, destroy_uri);
 	bson_error_t error;

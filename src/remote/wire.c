@@ -16,7 +16,7 @@
 #define FLAG_CHECKSUM     0x1
 #define FLAG_MORE_TO_COME 0x2
 #define FLAGS_MUST_KNOW   0xffff
-#define MIN_BUFFER        (64 * 1024)
+#define MIN_BUFFER        1024
 
 static void
 put_int32(uint8 *p, uint32 value)

@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "options/option.h"
+#include "options/cache.h"
 #include "pipeline/pipeline.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
@@ -98,8 +98,8 @@ without_tenant(List *paths, const MtfScope *scope)
 static void
 ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
 {
-	MtfTableOptions *table = mtf_table_options(relid);
-	MtfServerOptions *server = mtf_server_options(table->serverid);
+	const MtfTableOptions *table = mtf_table_options(relid);
+	const MtfServerOptions *server = mtf_server_options(table->serverid);
 	MtfScope *scope = mtf_scope_create(binding, relid);
 	MtfConnection *connection = mtf_connection_get(mtf_scope_server(scope), userid);
 	MtfCursorOptions options = {0};

@@ -11,7 +11,7 @@
 
 #include "storage/latch.h"
 
-#include "options/option.h"
+#include "options/cache.h"
 #include "rows/exec_scan.h"
 
 static bool

@@ -14,7 +14,7 @@
 #include "utils/memutils.h"
 
 #include "base/stat.h"
-#include "options/option.h"
+#include "options/cache.h"
 #include "pipeline/pipeline.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
@@ -59,8 +59,8 @@ create_scopes(MtfBinding *binding, const List *relids)
 static void
 read_cursor_options(MtfCursorOptions *options, Oid relid)
 {
-	MtfTableOptions *table = mtf_table_options(relid);
-	MtfServerOptions *server = mtf_server_options(table->serverid);
+	const MtfTableOptions *table = mtf_table_options(relid);
+	const MtfServerOptions *server = mtf_server_options(table->serverid);
 
 	options->batch_size = table->fetch_size;
 	options->max_time_ms = table->max_time_ms;

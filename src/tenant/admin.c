@@ -17,7 +17,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 
-#include "options/option.h"
+#include "options/cache.h"
 #include "tenant/policy.h"
 #include "tenant/provider.h"
 
@@ -485,7 +485,7 @@ mtf_revoke(PG_FUNCTION_ARGS)
 }
 
 /* A server of ours, by name. */
-static MtfServerOptions *
+static const MtfServerOptions *
 require_server(const char *name)
 {
 	ForeignServer *server;
@@ -538,7 +538,7 @@ check_policy(const char *field, const char *type, const char *match)
 PGDLLEXPORT Datum
 mtf_set_policy(PG_FUNCTION_ARGS)
 {
-	MtfServerOptions *server = require_server(arg_name(fcinfo, 0));
+	const MtfServerOptions *server = require_server(arg_name(fcinfo, 0));
 	const char *collection = arg_text(fcinfo, 1);
 	const char *field = arg_text(fcinfo, 2);
 	const char *type = arg_text(fcinfo, 3);
@@ -575,7 +575,7 @@ mtf_set_policy(PG_FUNCTION_ARGS)
 PGDLLEXPORT Datum
 mtf_drop_policy(PG_FUNCTION_ARGS)
 {
-	MtfServerOptions *server = require_server(arg_name(fcinfo, 0));
+	const MtfServerOptions *server = require_server(arg_name(fcinfo, 0));
 	const char *texts[3] = {server->name, require_database(server, arg_text(fcinfo, 2)),
 							arg_text(fcinfo, 1)};
 

@@ -23,6 +23,7 @@
 #include "base/driver_compat.h"
 #include "base/guard.h"
 #include "base/stat.h"
+#include "options/cache.h"
 #include "tenant/policy.h"
 #include "tenant/provider.h"
 #include "tenant/scope.h"
@@ -260,8 +261,8 @@ PGDLLEXPORT Datum
 mtf_explain_policy(PG_FUNCTION_ARGS)
 {
 	Oid relid = PG_GETARG_OID(0);
-	MtfTableOptions *table;
-	MtfServerOptions *server;
+	const MtfTableOptions *table;
+	const MtfServerOptions *server;
 	MtfPolicyDenial denial;
 	MtfPolicy policy;
 	TupleDesc tupdesc;

@@ -14,6 +14,7 @@
 
 #include "base/guard.h"
 #include "base/stat.h"
+#include "options/cache.h"
 #include "tenant/policy.h"
 #include "tenant/recheck.h"
 
@@ -144,8 +145,8 @@ raise_policy(Oid relid, const MtfIdentity *identity, const MtfPolicyDenial *deni
 static MtfScope *
 create_unbound(Oid relid, const MtfIdentity *identity, List **providers)
 {
-	MtfTableOptions *table = mtf_table_options(relid);
-	MtfServerOptions *server = mtf_server_options(table->serverid);
+	const MtfTableOptions *table = mtf_table_options(relid);
+	const MtfServerOptions *server = mtf_server_options(table->serverid);
 	MtfScope *scope = palloc0(sizeof(MtfScope));
 	MtfPolicyDenial denial;
 	MtfPolicy policy;

@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
+#include "options/cache.h"
 #include "options/column.h"
 #include "options/option.h"
 #include "options/uri.h"
@@ -92,7 +93,7 @@ static MtfDecoder *
 create_decoder(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
 {
 	Oid rowtype = get_fn_expr_argtype(fcinfo->flinfo, 0);
-	MtfColumnMap *map = mtf_column_map(get_typ_typrelid(rowtype));
+	const MtfColumnMap *map = mtf_column_map(get_typ_typrelid(rowtype));
 	TupleDesc found;
 
 	found = lookup_rowtype_tupdesc(rowtype, -1);
@@ -165,7 +166,7 @@ decode_probe_owners(PG_FUNCTION_ARGS)
 Datum
 decode_probe_table(PG_FUNCTION_ARGS)
 {
-	MtfTableOptions *table = mtf_table_options(PG_GETARG_OID(0));
+	const MtfTableOptions *table = mtf_table_options(PG_GETARG_OID(0));
 
 	PG_RETURN_TEXT_P(cstring_to_text(
 		psprintf("%s.%s fetch=%d max=" INT64_FORMAT " read=%s updatable=%d trust=%d json=%d",
