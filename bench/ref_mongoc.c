@@ -3,7 +3,7 @@
  *	  The reference of the benchmark: the same pipeline, run by libmongoc from plain C.
  *
  * ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline HEX] [--batch N] [--repeat N]
- *			  [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]
+ *			  [--malloc default|raised] [--walk yes|no] [--each N --keys MAX] [--serve yes]
  *
  * Drains the cursor and, unless told otherwise, walks every field of every document with bson_iter
  * and reads its value: what a C program that uses the driver as documented cannot avoid.  Prints one
@@ -13,7 +13,9 @@
  * the operator $type for an old form of binary data.
  *
  * With --each, runs the pipeline N times, each time with the int64 4242424242 in it replaced by a random
- * key below MAX, and prints the distribution of the latencies in microseconds.
+ * key below MAX, and prints the distribution of the latencies in microseconds.  With --serve, runs it
+ * once for each key that comes in on a line, and answers with microseconds and documents: so that it can
+ * take turns with others, run by run, at the same pace.
  *
  * --malloc raised: glibc keeps freed batches instead of giving them back to the kernel, which would
  * fault them in again for the next batch (half of the time, with default thresholds).
@@ -41,6 +43,7 @@ typedef struct Settings
 	bool walk;
 	int each;
 	int64_t keys;
+	bool serve;
 } Settings;
 
 /* {p: []} */
@@ -239,11 +242,37 @@ run_each(mongoc_collection_t *collection)
 	free(micros);
 }
 
+/* One run for each line of input; a pipeline without a key is run as it is. */
+static void
+run_served(mongoc_collection_t *collection)
+{
+	bson_t *pipeline = read_pipeline();
+	uint8_t *key = find_key(pipeline);
+	uint64_t sum = 0;
+	long long wanted;
+
+	while (scanf("%lld", &wanted) == 1)
+	{
+		uint64_t little = BSON_UINT64_TO_LE((uint64_t) wanted);
+		uint64_t documents;
+		double wall;
+
+		if (key != NULL)
+			memcpy(key, &little, sizeof little);
+		wall = wall_now();
+		documents = run(collection, pipeline, &sum);
+		printf("%.1f %llu\n", (wall_now() - wall) * 1e6, (unsigned long long) documents);
+		fflush(stdout);
+	}
+	bson_destroy(pipeline);
+}
+
 static void
 usage(void)
 {
 	fputs("ref_mongoc --uri URI --ns DB.COLLECTION [--pipeline HEX] [--batch N] [--repeat N]\n"
-		  "           [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]\n",
+		  "           [--malloc default|raised] [--walk yes|no] [--each N --keys MAX]\n"
+		  "           [--serve yes]\n",
 		  stderr);
 	exit(64);
 }
@@ -269,6 +298,8 @@ set_option(const char *name, char *value)
 		settings.each = atoi(value);
 	else if (strcmp(name, "--keys") == 0)
 		settings.keys = atoll(value);
+	else if (strcmp(name, "--serve") == 0)
+		settings.serve = strcmp(value, "yes") == 0;
 	else if (strcmp(name, "--walk") == 0)
 		settings.walk = strcmp(value, "yes") == 0;
 	else if (strcmp(name, "--malloc") == 0)
@@ -301,7 +332,9 @@ main(int argc, char **argv)
 	if (client == NULL)
 		usage();
 	collection = mongoc_client_get_collection(client, settings.db, settings.collection);
-	if (settings.each > 0)
+	if (settings.serve)
+		run_served(collection);
+	else if (settings.each > 0)
 		run_each(collection);
 	else
 		run_repeated(collection);

@@ -54,6 +54,29 @@ def reference(uri, namespace, malloc="default", **options):
     return lines_of_json(command)
 
 
+class Served:
+    """The same program run again and again: ask() gives the microseconds of one run and its documents."""
+
+    def __init__(self, uri, namespace, pipeline):
+        self.process = subprocess.Popen(
+            [program("ref_mongoc"), "--uri", uri, "--ns", namespace, "--serve", "yes",
+             "--pipeline", bson.encode({"p": pipeline}).hex()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, key=0):
+        self.process.stdin.write("%d\n" % key)
+        self.process.stdin.flush()
+        micros, documents = self.process.stdout.readline().split()
+        return float(micros), int(documents)
+
+
 class Canned:
     """The canned wire server of bench/canned_server.c."""
 
