@@ -426,7 +426,7 @@ columns_of_base(const MtfScanPlan *plan, MtfColumn **columns, int natts)
 	}
 }
 
-/* In a join's documents each relation's own stands in a field: r0, r1, … */
+/* In a join's documents each relation's own stands in a field: r0, r1, …  Messages keep the column's path. */
 static MtfColumn *
 column_in_document(const MtfScanPlan *plan, int rel, const MtfColumn *column)
 {
@@ -440,8 +440,6 @@ column_in_document(const MtfScanPlan *plan, int rel, const MtfColumn *column)
 	for (int i = 0; i < column->nsegments; i++)
 		copy->segments[i + 1] = column->segments[i];
 	copy->nsegments = column->nsegments + 1;
-	copy->path = column->nsegments == 0 ? copy->segments[0]
-										: psprintf("%s.%s", copy->segments[0], column->path);
 	return copy;
 }
 

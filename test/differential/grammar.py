@@ -111,6 +111,7 @@ class Query:
         self.distinct = None  # None, True, or a list of nodes for DISTINCT ON
         self.order = []  # (Node or text, direction)
         self.limit = self.offset = None
+        self.ties = False  # FETCH FIRST … WITH TIES
         self.union = None  # another Query, UNION ALL
         self.setop = "UNION ALL"
         self.total_order = False
@@ -136,10 +137,12 @@ class Query:
         if self.order:
             text += " ORDER BY " + ", ".join(
                 (node if isinstance(node, str) else node.sql(out)) + way for node, way in self.order)
-        if self.limit is not None:
+        if self.limit is not None and not self.ties:
             text += " LIMIT " + self.limit.sql(out)
         if self.offset is not None:
             text += " OFFSET " + self.offset.sql(out)
+        if self.limit is not None and self.ties:
+            text += " FETCH FIRST (%s) ROWS WITH TIES" % self.limit.sql(out)
         return text
 
 
@@ -710,6 +713,19 @@ class Maker:
                            for _ in range(self.rng.choice((1, 1, 1, 2)))]
         return query
 
+    def simple_body(self):
+        """One table and at most one plain comparison: what stands above it is most often remote."""
+        query = Query()
+        query.sources = [self.source()]
+        refs = self.refs(query.sources, ("int", "text", "bool", "date", "timestamp"),
+                         lambda c: c.collation in (None, "C") and c.name not in ("owner", "_id"))
+        if self.chance(0.6):
+            ref = self.pick(refs)
+            form = self.pick(("({0} = {1})", "({0} <> {1})", "({0} >= {1})", "({0} IN ({1}, {2}))", "({0} IS NOT NULL)"))
+            literals = [self.literal(ref.cls, ref, 0) for _ in range(form.count("{") - 1)]
+            query.where = [Node(form, ref, *literals)]
+        return query
+
     def row_query(self):
         query = self.body()
         scope = query.sources
@@ -735,6 +751,12 @@ class Maker:
             query.order += [(node, self.direction()) for node in self.identities(scope)]
             query.total_order = query.ordered = True
             self.add_limit(query, 0.6)
+        elif self.chance(0.1):
+            # Any order of equals, but all of the last ones.
+            candidates = self.refs(scope, ORDERED)
+            query.order = [(self.pick(candidates), self.direction()) for _ in range(self.rng.choice((1, 1, 2)))]
+            query.limit = Literal(self.pick(("1", "2", "5", "0", "4294967297")), "int8", "int")
+            query.ties = True
         elif self.chance(0.15):
             # No total order: any rows will do, but the right number of right ones.
             self.add_limit(query, 1)
@@ -753,7 +775,7 @@ class Maker:
                 if ref.column.collation != "mtf_ci"]
 
     def group_query(self):
-        query = self.body()
+        query = self.body() if self.chance(0.5) else self.simple_body()
         scope = query.sources
         keys = []
         for _ in range(self.rng.choice((0, 0, 1, 1, 1, 2, 3))):
@@ -835,7 +857,7 @@ class Maker:
         return Node("sum({0})", self.scalar(scope, "int", 1), cls="numeric")
 
     def distinct_query(self):
-        query = self.body()
+        query = self.body() if self.chance(0.6) else self.simple_body()
         query.distinct = True
         candidates = self.groupable(query.sources)
         for number in range(self.rng.choice((1, 1, 2, 3))):
@@ -848,7 +870,7 @@ class Maker:
         return query
 
     def distinct_on_query(self):
-        query = self.body()
+        query = self.body() if self.chance(0.6) else self.simple_body()
         key = self.pick(self.groupable(query.sources))
         query.distinct = [key]
         query.items = [(key, "k", False)] + [(self.pick(self.refs(query.sources)), "x", False)]
