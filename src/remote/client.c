@@ -131,6 +131,8 @@ mtf_client_destroy(MtfClient *client)
 	if (driver != NULL)
 	{
 		mtf_client_enter_driver(client);
+		if (client->driver_session != NULL)
+			mongoc_client_session_destroy(client->driver_session);
 		mongoc_client_destroy(driver);
 		mtf_client_leave_driver(client);
 	}
@@ -144,6 +146,44 @@ mtf_client_stream(MtfClient *client)
 {
 	return client->read_preference == NULL ? NULL
 										   : mtf_stream_find(&client->streams, client->address);
+}
+
+/* The driver has sessions of its own: one is made here for all that it does for this client. */
+static void
+begin_driver_session(MtfClient *client)
+{
+	mongoc_session_opt_t *opts = mongoc_session_opts_new();
+	bson_error_t error;
+	bson_iter_t iter;
+	bson_subtype_t subtype;
+	uint32_t len = 0;
+	const uint8_t *uuid = NULL;
+
+	/* A read need not see what another one of the session has seen. */
+	mongoc_session_opts_set_causal_consistency(opts, false);
+	mtf_client_enter_driver(client);
+	client->driver_session = mongoc_client_start_session(client->driver, opts, &error);
+	mtf_client_leave_driver(client);
+	mongoc_session_opts_destroy(opts);
+	if (client->driver_session != NULL &&
+		bson_iter_init_find(&iter, mongoc_client_session_get_lsid(client->driver_session), "id") &&
+		BSON_ITER_HOLDS_BINARY(&iter))
+		bson_iter_binary(&iter, &subtype, &len, &uuid);
+	if (len == sizeof(client->session.uuid))
+		memcpy(client->session.uuid, uuid, len);
+	else
+		client->has_session = false;
+}
+
+bool
+mtf_client_append_session(MtfClient *client, bson_t *opts)
+{
+	bson_error_t error;
+
+	if (client->has_session && client->driver_session == NULL)
+		begin_driver_session(client);
+	return !client->has_session ||
+		   mongoc_client_session_append(client->driver_session, opts, &error);
 }
 
 /* ---- errors ---- */

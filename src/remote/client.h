@@ -62,6 +62,7 @@ typedef struct MtfClient
 	bool secondary; /* wants to be told that reading there is meant */
 	MtfSession session;
 	int32 request_id;
+	mongoc_client_session_t *driver_session; /* not direct: `session` is its; NULL: none yet */
 } MtfClient;
 
 /* Borrow a client whose server fits the read preference, connecting if need be.  Raises. */
@@ -102,6 +103,12 @@ extern bool mtf_client_fits(const MtfClient *client, const char *read_preference
 
 /* The driver's form of a read preference; NULL is primary.  To be destroyed by the caller. */
 extern mongoc_read_prefs_t *mtf_client_read_prefs(MtfClient *client, const char *name);
+
+/*
+ * Append the session to the options of a driver's call, so that its work can be found and ended.  False:
+ * the options have no room.
+ */
+extern bool mtf_client_append_session(MtfClient *client, bson_t *opts);
 
 /* Bracket every call of the driver that may reach the network. */
 extern void mtf_client_enter_driver(MtfClient *client);

@@ -449,7 +449,7 @@ finish_unfinished(MtfClient *client)
 	MtfConnection *connection = client->connection;
 	int n = connection->nunfinished;
 
-	if (n == 0 || !client->direct || strcmp(connection->unfinished_address, client->address) != 0)
+	if (n == 0 || strcmp(connection->unfinished_address, client->address) != 0)
 		return;
 	connection->nunfinished = 0;
 	if (!mtf_kill_remembered(client, connection->unfinished, n))

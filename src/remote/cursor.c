@@ -80,6 +80,7 @@ struct MtfCursor
 	uint8 *first; /* start of the batch, for a rewind */
 
 	/* through the driver */
+	bool retried;
 	MtfGuard *driver_guard;
 	mongoc_cursor_t *driver;
 
@@ -454,6 +455,19 @@ code_is_retryable(int code)
 	return false;
 }
 
+/*
+ * If it is no longer the server that was chosen, the next query chooses again: on a new client, since
+ * the driver would sleep, and nothing would wake it, before it looks at its servers a second time.
+ */
+static void
+leave_server(MtfCursor *cursor, const bson_error_t *error)
+{
+	if (error->domain != MONGOC_ERROR_SERVER || !code_is_retryable((int) error->code))
+		return;
+	cursor->client->doomed = true;
+	mtf_connection_drop_idle(cursor->connection);
+}
+
 static void raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply,
 						 const char *command) pg_attribute_noreturn();
 
@@ -470,12 +484,7 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 		raise_reply(cursor, "The reply is not a valid document.");
 	if (error->code == CODE_CURSOR_NOT_FOUND)
 		cursor->id = 0;
-	/* It is no longer the server that was chosen: the next query chooses again. */
-	if (code_is_retryable((int) error->code))
-	{
-		cursor->client->doomed = true;
-		mtf_connection_drop_idle(cursor->connection);
-	}
+	leave_server(cursor, error);
 	mtf_error_raise(error, &doc, command);
 }
 
@@ -520,6 +529,15 @@ lease_again(MtfCursor *cursor, int64 deadline)
 	}
 }
 
+static void raise_changed_kind(void) pg_attribute_noreturn();
+
+static void
+raise_changed_kind(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
+					errmsg("MongoDB server changed its kind while a query began")));
+}
+
 /*
  * Send the aggregate and take its first batch.  A failure before any row was returned is tried once
  * more on a new connection.
@@ -559,8 +577,7 @@ start_direct(MtfCursor *cursor)
 		retried = true;
 		lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
 		if (!cursor->client->direct)
-			ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
-							errmsg("MongoDB server changed its kind while a query began")));
+			raise_changed_kind();
 	}
 }
 
@@ -636,7 +653,7 @@ append_driver_options(MtfCursor *cursor, bson_t *opts)
 {
 	/* The driver turns batchSize into cursor.batchSize, and keeps it for its getMores. */
 	return BSON_APPEND_INT32(opts, "batchSize", first_batch_size(cursor)) &&
-		   append_options(cursor, opts);
+		   append_options(cursor, opts) && mtf_client_append_session(cursor->client, opts);
 }
 
 static void
@@ -672,7 +689,34 @@ raise_driver(MtfCursor *cursor)
 	const bson_t *reply = NULL;
 
 	(void) mongoc_cursor_error_document(cursor->driver, &error, &reply);
+	leave_server(cursor, &error);
+	/* As raise_io() does: where the process is ending, nothing would end the work afterwards. */
+	if (cursor->client->streams.network.canceled || error.domain != MONGOC_ERROR_SERVER)
+		mtf_kill_session(cursor->client, cursor->database, cursor->collection,
+						 mongoc_cursor_get_id(cursor->driver));
 	mtf_client_raise(cursor->client, &error, reply, "aggregate");
+}
+
+/*
+ * As start_direct() does: what failed before any row was returned is tried once more, on a new
+ * connection.  False: it is not to be tried again.
+ */
+static bool
+retry_driver(MtfCursor *cursor, const bson_error_t *error)
+{
+	const MtfNetwork *network = &cursor->client->streams.network;
+	bool lost = network->failure == MTF_IO_CLOSED || network->failure == MTF_IO_FAILED;
+
+	if (cursor->retried || cursor->statistics.documents > 0 || network->canceled ||
+		!(lost || (error->domain == MONGOC_ERROR_SERVER && code_is_retryable((int) error->code))))
+		return false;
+	cursor->retried = true;
+	close_driver_cursor(cursor);
+	lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
+	if (cursor->client->direct)
+		raise_changed_kind();
+	start_driver(cursor);
+	return true;
 }
 
 static bool
@@ -687,10 +731,14 @@ next_from_driver(MtfCursor *cursor, MtfDocument *document)
 	mtf_client_leave_driver(client);
 	if (!found)
 	{
-		bson_error_t error;
+		bson_error_t error = {0};
 
 		if (client->streams.network.canceled || mongoc_cursor_error(cursor->driver, &error))
+		{
+			if (retry_driver(cursor, &error))
+				return next_from_driver(cursor, document);
 			raise_driver(cursor);
+		}
 		cursor->state = CURSOR_DONE;
 		return false;
 	}

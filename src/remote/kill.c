@@ -18,13 +18,6 @@
 /* How long the answer to a killed command is waited for. */
 #define OVERTAKEN_US INT64CONST(15000)
 
-/* The driver's own cursors are in sessions of the driver. */
-static bool
-works_in_session(const MtfClient *client)
-{
-	return client->direct && client->has_session;
-}
-
 static void
 begin_persisting(MtfClient *client, int64 deadline)
 {
@@ -90,7 +83,7 @@ kill_once(MtfClient *killer, const MtfClient *victim, const char *database, cons
 	bool done;
 
 	bson_init(&command);
-	done = works_in_session(victim)
+	done = victim->has_session
 			   ? build_for_sessions(killer, &command, "killSessions", &victim->session, 1)
 			   : build_kill_cursors(killer, &command, database, collection, id);
 	done = done && mtf_wire_send(killer, &command, deadline) == MTF_IO_OK &&
@@ -107,7 +100,7 @@ kill_over(MtfClient *killer, MtfClient *victim, const char *database, const char
 	begin_persisting(killer, deadline);
 	if (!kill_once(killer, victim, database, collection, id, deadline))
 		return false;
-	if (!works_in_session(victim) || !is_waiting(victim))
+	if (!victim->has_session || !is_waiting(victim))
 		return true;
 	/* The kill may have overtaken the command: what that began is ended now. */
 	begin_persisting(victim, Min(deadline, mtf_clock() + OVERTAKEN_US));
@@ -123,7 +116,7 @@ mtf_kill_session(MtfClient *client, const char *database, const char *collection
 	bool done = false;
 
 	client->doomed = true;
-	if (client->killed || (!works_in_session(client) && id == 0))
+	if (client->killed || (!client->has_session && id == 0))
 		return;
 	client->killed = true;
 	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
@@ -132,7 +125,7 @@ mtf_kill_session(MtfClient *client, const char *database, const char *collection
 		done = kill_over(killer, client, database, collection, id, deadline);
 		mtf_connection_return(killer);
 	}
-	if (!done && works_in_session(client))
+	if (!done && client->has_session)
 		mtf_connection_remember(client->connection, client);
 }
 
@@ -170,7 +163,7 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 		mtf_kill_session(client, database, collection, id);
 		return;
 	}
-	if (id == 0 && !works_in_session(client))
+	if (id == 0 && !client->has_session)
 	{
 		client->doomed = true;
 		return;
@@ -191,7 +184,7 @@ mtf_kill_farewell(MtfClient *client)
 {
 	bson_t command;
 
-	if (!works_in_session(client) || client->doomed || is_waiting(client) ||
+	if (!client->has_session || client->doomed || is_waiting(client) ||
 		mtf_client_stream(client) == NULL)
 		return;
 	client->streams.network.persist = true;

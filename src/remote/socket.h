@@ -53,6 +53,7 @@ typedef struct MtfNetwork
 	bool canceled;  /* an interrupt ended a wait: sticky until the owner clears it */
 	bool broken;    /* the peer broke the protocol: sticky */
 	bool refused;   /* allowed_hosts said no: sticky */
+	MtfIo failure;  /* how the driver's last call failed; MTF_IO_OK: it did not */
 	char why[256];  /* the last failure in words, without any value of a document */
 } MtfNetwork;
 

@@ -361,6 +361,7 @@ static ssize_t
 driver_result(MtfStream *stream, MtfIo io, size_t done)
 {
 	stream->last = io;
+	stream->streams->network.failure = io == MTF_IO_AGAIN ? MTF_IO_OK : io;
 	switch (io)
 	{
 		case MTF_IO_OK: return (ssize_t) done;

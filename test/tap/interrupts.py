@@ -26,16 +26,16 @@ def make_tables(world, servers):
 class Phase:
     """Where a scan is kept waiting."""
 
-    def __init__(self, name, table, prepare=lambda: None, query="SELECT id FROM %s", killed=None):
-        self.name, self.table, self.prepare, self.killed = name, table, prepare, killed
+    def __init__(self, server, name, table, prepare=lambda: None, query="SELECT id FROM %s", killed=None):
+        self.server, self.name, self.table, self.prepare, self.killed = server, name, table, prepare, killed
         self.query = query % table
 
 
-def phases(server):
-    def silent(command, number=1, **settings):
+def phases(server, mongos):
+    def silent(command, number=1, at=server, **settings):
         def prepare():
-            server.reset(**settings)
-            server.at(command, number, None)
+            at.reset(**settings)
+            at.at(command, number, None)
         return prepare
 
     def half():
@@ -53,16 +53,19 @@ def phases(server):
         server.reset(hello="silent")
 
     return [
-        Phase("connect", "hole"),
-        Phase("TLS handshake", "tls"),
-        Phase("hello without an answer", "mute"),
-        Phase("server selection", "pair"),
-        Phase("first command", "t", silent("aggregate"), killed=("killSessions",)),
-        Phase("half a reply", "t", half, killed=("killSessions",)),
-        Phase("slow drip", "t", dripping, killed=("killSessions",)),
-        Phase("later batch", "t", silent("getMore", batches=4), killed=("killSessions", "killCursors")),
-        Phase("batch asked for ahead", "t", silent("getMore", 2, batches=4), killed=("killSessions", "killCursors")),
-        Phase("write", "t", not_read, query="SELECT id FROM %s WHERE name = repeat('x', 12000000)"),
+        Phase(server, "connect", "hole"),
+        Phase(server, "TLS handshake", "tls"),
+        Phase(server, "hello without an answer", "mute"),
+        Phase(server, "server selection", "pair"),
+        Phase(server, "first command", "t", silent("aggregate"), killed=("killSessions",)),
+        Phase(server, "half a reply", "t", half, killed=("killSessions",)),
+        Phase(server, "slow drip", "t", dripping, killed=("killSessions",)),
+        Phase(server, "later batch", "t", silent("getMore", batches=4), killed=("killSessions", "killCursors")),
+        Phase(server, "batch asked for ahead", "t", silent("getMore", 2, batches=4), killed=("killSessions", "killCursors")),
+        Phase(server, "write", "t", not_read, query="SELECT id FROM %s WHERE name = repeat('x', 12000000)"),
+        Phase(mongos, "first command of the driver", "sharded", silent("aggregate", at=mongos), killed=("killSessions",)),
+        Phase(mongos, "later batch of the driver", "sharded", silent("getMore", at=mongos, batches=4),
+              killed=("killSessions", "killCursors")),
     ]
 
 
@@ -100,9 +103,9 @@ def one_cancel(world, admin, session, phase, how):
     return end - asked[0], state
 
 
-def cancels(world, server):
+def cancels(world, server, mongos):
     with world.connect("UA") as session, world.admin() as admin:
-        for phase in phases(server):
+        for phase in phases(server, mongos):
             for how in ("pg_cancel_backend", "statement_timeout"):
                 name = "%s, %s" % (phase.name, how)
                 best = None
@@ -114,15 +117,15 @@ def cancels(world, server):
                 is_(state, CANCELLED, name + ": cancelled")
                 ok(best < LIMIT, name + ": within 100 ms") or diag("%.0f ms" % (best * 1000))
                 if phase.killed:
-                    ok(server.heard(*phase.killed), name + ": the server's work is ended") or diag(server.log)
-                    is_(server.cursors, {}, name + ": no cursor is left open")
+                    ok(phase.server.heard(*phase.killed), name + ": the server's work is ended") or diag(phase.server.log)
+                    ok(settled(phase.server), name + ": no cursor is left open") or diag(phase.server.cursors)
                 server.reset(batches=2)
                 is_(world.value(session, "SELECT count(*) FROM (SELECT id FROM t OFFSET 0) x"), 20, name + ": the next query is whole")
 
 
-def terminated(world, server):
+def terminated(world, server, mongos):
     """pg_terminate_backend and a client that goes away: the process ends, and its work on the server."""
-    for phase in phases(server):
+    for phase in phases(server, mongos):
         with world.admin() as admin:
             session = world.connect("UA")
             pid = session.info.backend_pid
@@ -137,7 +140,7 @@ def terminated(world, server):
             session.close()
             ok(seconds < 0.5, "%s, pg_terminate_backend: the process ends at once" % phase.name) or diag(seconds)
             if phase.killed:
-                ok(server.heard(*phase.killed), "%s, pg_terminate_backend: the server's work is ended" % phase.name)
+                ok(phase.server.heard(*phase.killed), "%s, pg_terminate_backend: the server's work is ended" % phase.name)
 
 
 def gone_after(world, admin, pid, start):
@@ -148,12 +151,12 @@ def gone_after(world, admin, pid, start):
     return time.monotonic() - start
 
 
-def disconnected(world, server):
+def disconnected(world, server, mongos):
     """client_connection_check_interval (PostgreSQL 14): the client's end is seen while we wait."""
     with world.admin() as admin:
         if world.value(admin, "SELECT current_setting('server_version_num')::int") < 140000:
             return
-        for phase in phases(server):
+        for phase in phases(server, mongos):
             session = world.connect("UA", options="-c client_connection_check_interval=20ms")
             pid = session.info.backend_pid
             phase.prepare()
@@ -164,7 +167,7 @@ def disconnected(world, server):
             seconds = gone_after(world, admin, pid, start)
             ok(seconds < 0.5, "%s, client gone: the process ends at once" % phase.name) or diag(seconds)
             if phase.killed:
-                ok(server.heard(*phase.killed), "%s, client gone: the server's work is ended" % phase.name)
+                ok(phase.server.heard(*phase.killed), "%s, client gone: the server's work is ended" % phase.name)
 
 
 def asynchronous(world, first, second):
@@ -208,20 +211,22 @@ def settled(*servers):
     return not any(server.cursors for server in servers)
 
 
-with World(engine=False) as world, FaultServer() as server, FaultServer() as other, Silence(full=True) as full, \
-        Silence() as mute:
+with World(engine=False) as world, FaultServer() as server, FaultServer() as other, FaultServer() as mongos, \
+        Silence(full=True) as full, Silence() as mute:
     server.reset()
+    mongos.member = {"msg": "isdbgrid"}
     make_tables(world, {
         "t": server.uri + "?socketTimeoutMS=30000",
+        "sharded": mongos.uri + "?socketTimeoutMS=30000",
         "hole": "mongodb://127.0.0.1:%d/?connectTimeoutMS=20000" % full.port,
         "mute": "mongodb://127.0.0.1:%d/?connectTimeoutMS=20000" % mute.port,
         "tls": "mongodb://127.0.0.1:%d/?tls=true&connectTimeoutMS=20000" % mute.port,
         "pair": "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=20000" % (full.port, mute.port)})
     with world.connect("UA") as session:
         is_(world.value(session, "SELECT count(*) FROM (SELECT id FROM t OFFSET 0) x"), 10, "positive control: the server answers")
-    cancels(world, server)
-    terminated(world, server)
-    disconnected(world, server)
+    cancels(world, server, mongos)
+    terminated(world, server, mongos)
+    disconnected(world, server, mongos)
     asynchronous(world, server, other)
     server.reset()
     ok(server.settle(0), "no connection is left") or diag(server.connections_open)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import servers
 from faultserver import FaultServer
 from tap import World, ok, is_, throws, diag, skip, done
 
@@ -195,6 +196,62 @@ def client_certificate(admin, session, authority, key_dir):
         throws("F0000", lambda: session.execute(QUERY).fetchall(), "a file that all may write: configuration error")
 
 
+class SecureEngine(servers.Engine):
+    """A document server that demands client certificates, and knows users by their subjects."""
+
+    def __init__(self, owner, certificate, ca, subjects):
+        super().__init__(owner, "secantusd-py", name="x509")
+        with self.client(direct=True) as client:
+            for subject in subjects:
+                client["$external"].command("createUser", subject, mechanisms=["MONGODB-X509"],
+                                            roles=[{"role": "readAnyDatabase", "db": "admin"}])
+            client["x"]["t"].insert_many([{"tenant_id": tenant, "id": n} for tenant in ("UA", "DL") for n in range(10)])
+        self.stop()
+        self.options += ["--auth", "--tls-cert-file", certificate, "--tls-key-file", certificate,
+                         "--tls-ca-file", ca, "--tls-require-client-cert"]
+        self.start()
+
+    def _wait(self):
+        if self.options:
+            wait_for_port(self.port)
+        else:
+            super()._wait()
+
+
+def wait_for_port(port):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def x509_users(world, admin, session, authority, key_dir):
+    """A server's user named by a client certificate: no password anywhere."""
+    for label in ("known", "stranger"):
+        authority.issue(label, "nobody")
+    engine = SecureEngine(world.owner, os.path.join(key_dir, "good.pem"), authority.file, ["CN=known"])
+    table(admin, "mongodb://localhost:%d/?tls=true&connectTimeoutMS=2000" % engine.port, tls_ca_file="mtf-ca.pem")
+    admin.execute("CREATE USER MAPPING FOR mtf_app SERVER s_t OPTIONS (tls_certificate_key_file 'known.pem')")
+    throws("42501", lambda: session.execute(QUERY).fetchall(), "a certificate without X.509 authentication: nobody")
+    admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (ADD auth_mechanism 'X.509')")
+    is_(sorted(session.execute(QUERY).fetchall()), [(n,) for n in range(10)],
+        "X.509: the user of the certificate's subject reads, as its token's tenant")
+    admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (ADD username 'CN=known')")
+    is_(len(session.execute(QUERY).fetchall()), 10, "X.509: the subject may be said, too")
+    admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (SET username 'CN=other')")
+    error = throws(("28000", "42501"), lambda: session.execute(QUERY).fetchall(), "X.509: another subject than the certificate's")
+    ok("CN=" not in str(error), "X.509: and the message has no name in it") or diag(error)
+    admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (DROP username, SET tls_certificate_key_file 'stranger.pem')")
+    throws(("28000", "42501"), lambda: session.execute(QUERY).fetchall(), "X.509: a certificate of nobody")
+    admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (SET tls_certificate_key_file 'known.pem')")
+    is_(len(session.execute(QUERY).fetchall()), 10, "X.509: a changed mapping counts at once")
+
+
 def traffic(admin, session, key_dir):
     with TlsServer(os.path.join(key_dir, "good.pem")) as server:
         table(admin, "mongodb://localhost:%d/?tls=true&socketTimeoutMS=20000" % server.port, tls_ca_file="mtf-ca.pem")
@@ -227,5 +284,6 @@ with World(engine=False, own_cluster=True) as world, world.admin() as admin, wor
     verified(admin, session, authority, key_dir)
     downgraded(admin, session, key_dir)
     client_certificate(admin, session, authority, key_dir)
+    x509_users(world, admin, session, authority, key_dir)
     traffic(admin, session, key_dir)
 done()

@@ -19,6 +19,7 @@ def make_tables(world, server, silence):
     with world.admin() as admin:
         for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"),
                           ("packed", server.uri + "?socketTimeoutMS=1500&compressors=zlib"),
+                          ("sharded", server.uri + "?socketTimeoutMS=1500"),
                           ("pair", "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000"
                            % (silence.port, server.port))):
             admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
@@ -208,47 +209,118 @@ def driver_has_cursors(session, query):
     return True
 
 
-def through_the_driver(world, admin, server):
-    """Under compression the driver's own cursor is used: the same promises hold."""
-    query = "SELECT id FROM packed"
-    server.compression = True
+def through_the_driver(world, admin, server, name, table):
+    """Under compression and on a mongos the driver's own cursor is used: the same promises hold."""
+    query = "SELECT id FROM " + table
     with world.connect("UA") as session:
         pid = session.info.backend_pid
         session.execute("SET mongo_tenant.enable_limit_pushdown = off")
         server.reset(batches=3)
         if not driver_has_cursors(session, query):
-            skip("compressed", "this libmongoc refuses the names of its own cursors (Debian 13, 1.30.4-1+deb13u3)")
-            server.compression = False
+            skip(name, "this libmongoc refuses the names of its own cursors (Debian 13, 1.30.4-1+deb13u3)")
             return
         server.reset(batches=3)
-        is_(world.column(session, query), list(range(30)), "compressed: three batches")
-        ok(server.packed >= 3, "and they are compressed") or diag(server.packed)
+        is_(world.column(session, query), list(range(30)), name + ": three batches")
+        ok(len({bytes(command["lsid"]["id"]) for command in server.commands}) == 1, name + ": in one session")
         server.reset(batches=3, batch_size=100, padding=20000)
-        is_(world.value(session, "SELECT sum(length(padding)) FROM (SELECT padding FROM packed OFFSET 0) x"), 6000000,
-            "compressed: 6 MB")
-        for name, state, fault in (
+        is_(world.value(session, "SELECT sum(length(padding)) FROM (SELECT padding FROM %s OFFSET 0) x" % table), 6000000,
+            name + ": 6 MB")
+        for what, state, fault in (
                 ("closed", GONE, "close"), ("silence", GONE, None), ("an error", "HV000", failure(2, "BadValue")),
                 ("another request's answer", BROKEN, lambda s, c: Reply(batch(c, [], name="nextBatch"), response_to=5)),
                 ("half a reply", GONE, lambda s, c: Reply(batch(c, s._documents(0), name="nextBatch"), cut=80))):
+            for command in ("aggregate", "getMore"):
+                server.reset(batches=3)
+                server.at(command, 0 if command == "aggregate" else 1, fault)
+                label = "%s, %s at %s" % (name, what, command)
+                throws(state, lambda: session.execute(query).fetchall(), label + ": an error")
+                ok(settled(server), label + ": no cursor is left open") or diag(server.log)
+                server.reset(batches=3)
+                is_(len(world.rows(session, query)), 30, label + ": the next query is whole")
+        for what, fault in (("closed", "close"), ("reset", "reset"), ("step-down", NOT_PRIMARY)):
+            label = "%s, %s before any row" % (name, what)
+            server.reset(batches=3)
+            server.at("aggregate", 1, fault)
+            is_(len(world.rows(session, query)), 30, label + ": read once more")
+            is_(server.log.count("aggregate"), 2, label + ": two commands")
+            server.reset(batches=3)
+            server.at("aggregate", 0, fault)
+            throws(GONE, lambda: session.execute(query).fetchall(), label + ", and again: an error")
+            is_(server.log.count("aggregate"), 2, label + ", and again: not a third time")
             server.reset(batches=3)
             server.at("getMore", 1, fault)
-            throws(state, lambda: session.execute(query).fetchall(), "compressed, %s mid-scan: an error" % name)
+            throws(GONE, lambda: session.execute(query).fetchall(), label.replace("before any row", "after rows") + ": an error")
+            is_(server.log.count("aggregate"), 1, label.replace("before any row", "after rows") + ": not begun again")
+        for command, kills in (("aggregate", ("killSessions",)), ("getMore", ("killSessions", "killCursors"))):
             server.reset(batches=3)
-            is_(len(world.rows(session, query)), 30, "compressed, %s: the next query is whole" % name)
+            server.at(command, 1, None)
+            timer = threading.Timer(0.2, lambda: admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
+            timer.start()
+            start = time.monotonic()
+            label = "%s, cancelled at %s" % (name, command)
+            throws("57014", lambda: session.execute(query).fetchall(), label)
+            ok(time.monotonic() - start < 0.5, label + ": at once") or diag(time.monotonic() - start)
+            timer.join()
+            ok(server.heard(*kills), label + ": the server's work is ended") or diag(server.log)
+            work = [c for c in server.commands if next(iter(c)) == "aggregate"]
+            killed = [bytes(s["id"]) for c in server.commands for s in c.get("killSessions", ())]
+            ok(command != "aggregate" or bytes(work[-1]["lsid"]["id"]) in killed, label + ": its own session")
+            ok(settled(server), label + ": no cursor is left open") or diag(server.log)
+            server.reset(batches=3)
+            is_(len(world.rows(session, query)), 30, label + ": the next query is whole")
         server.reset(batches=3)
-        server.at("getMore", 1, None)
-        timer = threading.Timer(0.2, lambda: admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
-        timer.start()
-        start = time.monotonic()
-        throws("57014", lambda: session.execute(query).fetchall(), "compressed: cancelled")
-        ok(time.monotonic() - start < 0.5, "compressed: at once")
-        timer.join()
-        ok(server.heard("killCursors"), "compressed: the cursor is closed") or diag(server.log)
+        session.execute("SET statement_timeout = '20s'")
+        is_(len(world.rows(session, query)), 30, name + ": under a statement_timeout")
+        is_(server.commands[0].get("maxTimeMS"), 20000, name + ": the server is told how long it may work")
+        session.execute("RESET statement_timeout")
         server.reset(batches=3)
-        is_(world.column(session, query + " LIMIT 2"), [0, 1], "compressed: a query that ends early")
-        ok(server.heard("killCursors"), "compressed: closes its cursor")
+        is_(world.column(session, query + " LIMIT 2"), [0, 1], name + ": a query that ends early")
+        ok(server.heard("killCursors"), name + ": closes its cursor")
+        ok(settled(server), name + ": no cursor is left open") or diag(server.log)
+        sockets(world, session, server, name, table)
+
+
+def sockets(world, session, server, name, table):
+    """Many errors and cancels on the driver's way leave no descriptor and no connection behind."""
+    pid, query = session.info.backend_pid, "SELECT id FROM " + table
+
+    def round_of_faults(turns):
+        for turn in range(turns):
+            server.at("getMore" if turn % 2 else "aggregate", 1, ("close", failure(2, "BadValue"), "reset")[turn % 3])
+            try:
+                session.execute(query).fetchall()
+            except psycopg.Error:
+                pass
+        server.reset(batches=3)
+        is_(len(world.rows(session, query)), 30, "%s: whole after %d faults" % (name, turns))
+
+    server.reset(batches=3)
+    round_of_faults(10)
+    before = descriptors(pid)
+    round_of_faults(60)
+    ok(descriptors(pid) <= before + 1, name + ": no descriptor is lost") or diag((before, descriptors(pid)))
+    ok(settled(server), name + ": no cursor is left open after them")
+    ok(server.connections_open <= 6, name + ": few connections") or diag(server.connections_open)
+
+
+def settled(server, within=2.0):
+    """True as soon as the server has no cursor: the answers to the last kills are not waited for."""
+    end = time.monotonic() + within
+    while time.monotonic() < end and server.cursors:
+        time.sleep(0.01)
+    return not server.cursors
+
+
+def driver_ways(world, admin, server):
+    server.compression = True
+    packed = server.packed
+    through_the_driver(world, admin, server, "compressed", "packed")
     server.compression = False
-    is_(server.cursors, {}, "compressed: no cursor is left open")
+    ok(server.packed >= packed + 3 or packed == server.packed == 0, "compressed messages travelled") or diag(server.packed)
+    # A mongos: the sharded cluster behind it may open a cursor on each shard.
+    server.member = {"msg": "isdbgrid"}
+    through_the_driver(world, admin, server, "mongos", "sharded")
+    server.member = {}
 
 
 def descriptors(pid):
@@ -322,6 +394,6 @@ with World(engine=False) as world, FaultServer() as server, Silence() as silence
         dead_member(world, session, server)
         altered(world, session, server)
     with world.admin() as admin:
-        through_the_driver(world, admin, server)
+        driver_ways(world, admin, server)
     leaks(world, server)
 done()
