@@ -7,9 +7,12 @@
  */
 #include "pipeline/value.h"
 
+#include "catalog/pg_type.h"
+
 #include "pipeline/call.h"
 #include "pipeline/condition.h"
 #include "pipeline/field_value.h"
+#include "pipeline/instant.h"
 
 /* Is the value of a term a Decimal128 (or null) as it is written? */
 bool
@@ -24,7 +27,9 @@ mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
 		case MTF_TERM_VALUE:
 			return value != NULL && value->is_known && !value->isnull &&
 				   mtf_literal_of(value, &literal) && literal.type == MTF_LITERAL_DECIMAL;
-		case MTF_TERM_CALL: return term->function != MTF_FUNCTION_CASE;
+		case MTF_TERM_CALL:
+			return term->function == MTF_FUNCTION_ADD || term->function == MTF_FUNCTION_SUBTRACT ||
+				   term->function == MTF_FUNCTION_MULTIPLY;
 		default: return false;
 	}
 }
@@ -57,6 +62,89 @@ write_arithmetic(const MtfExprContext *context, const MtfTerm *term, StringInfo 
 
 	foreach (cell, term->args)
 		write_decimal(context, lfirst(cell), out, mtf_call_next(&call));
+	mtf_call_end(out, &call);
+}
+
+/* --- whole numbers ----------------------------------------------------------------------------------- */
+
+static const char *
+integer_operator(MtfFunction function)
+{
+	switch (function)
+	{
+		case MTF_FUNCTION_INT_ADD: return "$add";
+		case MTF_FUNCTION_INT_SUBTRACT: return "$subtract";
+		case MTF_FUNCTION_INT_MULTIPLY: return "$multiply";
+		case MTF_FUNCTION_INT_DIVIDE: return "$divide";
+		default: return "$mod";
+	}
+}
+
+/* A promise of types does not hold for other tenants' documents, and a sum of a text would fail there. */
+static void
+write_integer(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	static const char *const integers[] = {"int", "long", NULL};
+	char *reference;
+	MtfCall cond;
+
+	if (term->field == NULL || !term->field->trust)
+	{
+		mtf_value_write(context, term, out, key);
+		return;
+	}
+	reference = mtf_field_reference(context, term->field);
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, integers);
+	mtf_write_word(out, mtf_call_next(&cond), reference);
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+}
+
+static void
+write_integer_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+				   const char *key)
+{
+	bool divides = term->function == MTF_FUNCTION_INT_DIVIDE;
+	MtfMark whole = 0;
+	MtfMark truncated = 0;
+	ListCell *cell;
+	MtfCall call;
+
+	if (divides)
+	{
+		whole = mtf_write_begin(out, key);
+		truncated = mtf_write_begin(out, "$toLong");
+		key = "$trunc";
+	}
+	call = mtf_call_begin(out, key, integer_operator(term->function));
+	foreach (cell, term->args)
+		write_integer(context, lfirst(cell), out, mtf_call_next(&call));
+	mtf_call_end(out, &call);
+	if (divides)
+	{
+		mtf_write_end(out, truncated);
+		mtf_write_end(out, whole);
+	}
+}
+
+/* --- choices ------------------------------------------------------------------------------------------ */
+
+/* {$ifNull: [value, the rest]} */
+static void
+write_coalesce(const MtfExprContext *context, const MtfTerm *term, int i, StringInfo out,
+			   const char *key)
+{
+	MtfCall call;
+
+	if (i == list_length(term->args) - 1)
+	{
+		mtf_value_write(context, list_nth(term->args, i), out, key);
+		return;
+	}
+	call = mtf_call_begin(out, key, "$ifNull");
+	mtf_value_write(context, list_nth(term->args, i), out, mtf_call_next(&call));
+	write_coalesce(context, term, i + 1, out, mtf_call_next(&call));
 	mtf_call_end(out, &call);
 }
 
@@ -94,10 +182,39 @@ write_value(const MtfExprContext *context, const MtfTerm *term, StringInfo out, 
 		mtf_write_null(out, key);
 	else if (!value->is_known)
 		mtf_write_word(out, key, psprintf("$%d", term->value + 1));
+	else if (value->typid == DATEOID || value->typid == TIMESTAMPOID ||
+			 value->typid == TIMESTAMPTZOID)
+	{
+		MtfInstant instant = mtf_value_as_instant(value, value->typid == TIMESTAMPTZOID);
+
+		literal = mtf_literal_date(instant.milliseconds);
+		mtf_write_quoted(out, key, &literal);
+	}
 	else if (mtf_literal_of(value, &literal))
 		mtf_write_quoted(out, key, &literal);
 	else
 		mtf_write_null(out, key);
+}
+
+static void
+write_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	switch ((MtfFunction) term->function)
+	{
+		case MTF_FUNCTION_ADD:
+		case MTF_FUNCTION_SUBTRACT:
+		case MTF_FUNCTION_MULTIPLY: write_arithmetic(context, term, out, key); break;
+		case MTF_FUNCTION_CASE: write_case(context, term, 0, out, key); break;
+		case MTF_FUNCTION_COALESCE: write_coalesce(context, term, 0, out, key); break;
+		case MTF_FUNCTION_INT_ADD:
+		case MTF_FUNCTION_INT_SUBTRACT:
+		case MTF_FUNCTION_INT_MULTIPLY:
+		case MTF_FUNCTION_INT_DIVIDE:
+		case MTF_FUNCTION_INT_MODULO: write_integer_call(context, term, out, key); break;
+		case MTF_FUNCTION_TRUNCATE:
+		case MTF_FUNCTION_EXTRACT: mtf_instant_write(context, term, out, key); break;
+		case MTF_FUNCTION_NONE: mtf_write_null(out, key); break;
+	}
 }
 
 void
@@ -107,12 +224,7 @@ mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 	{
 		case MTF_TERM_FIELD: mtf_field_write_value(context, term->field, out, key); break;
 		case MTF_TERM_VALUE: write_value(context, term, out, key); break;
-		case MTF_TERM_CALL:
-			if (term->function == MTF_FUNCTION_CASE)
-				write_case(context, term, 0, out, key);
-			else
-				write_arithmetic(context, term, out, key);
-			break;
+		case MTF_TERM_CALL: write_call(context, term, out, key); break;
 		default: mtf_write_null(out, key); break;
 	}
 }
@@ -145,8 +257,9 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 		mtf_write_bool(out, key, !value->isnull);
 		return;
 	}
-	/* Arithmetic is null if and only if an operand is. */
-	if (term->kind == MTF_TERM_CALL && term->function != MTF_FUNCTION_CASE)
+	/* Everything but a choice is null if and only if an operand is. */
+	if (term->kind == MTF_TERM_CALL && term->function != MTF_FUNCTION_CASE &&
+		term->function != MTF_FUNCTION_COALESCE)
 	{
 		ListCell *cell;
 

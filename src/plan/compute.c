@@ -3,23 +3,29 @@
  *	  Computed values → lowered terms, when the server gets them exactly right.
  *
  * Numbers carry their precision and scale, so that whoever adds them up can see to it that a
- * Decimal128 holds every digit.  Integer arithmetic stays local: it overflows here with an error, there in silence.
+ * Decimal128 holds every digit.  Whole numbers overflow here with an error, there in silence: so their
+ * digits show that they cannot, or the term is marked and its user counts what is outside (checked).
  *
- * What must not happen here: an operator that can fail (division, conversion of text).
+ * What must not happen here: an operator that can fail (division by what may be 0, conversion of text).
  */
 #include "plan/compute.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/fmgroids.h"
+#include "utils/timestamp.h"
+
+#include "plan/compute_part.h"
 
 /* Of a Decimal128's 34 digits, those that may stand behind the point. */
 #define MAX_SCALE 20
 
-static MtfTerm *
-create_value(MtfTermKind kind, MtfFunction function, MtfField *field, int value, List *args)
+MtfTerm *
+mtf_compute_create(MtfTermKind kind, MtfFunction function, MtfField *field, int value, List *args)
 {
 	MtfTerm *term = mtf_term_create(kind, MTF_OP_EQ, field, value, args);
 
@@ -41,7 +47,7 @@ set_digits(MtfTerm *term, int precision, int scale)
 static MtfTerm *
 compute_field(MtfField *field)
 {
-	MtfTerm *term = create_value(MTF_TERM_FIELD, MTF_FUNCTION_NONE, field, -1, NIL);
+	MtfTerm *term = mtf_compute_create(MTF_TERM_FIELD, MTF_FUNCTION_NONE, field, -1, NIL);
 
 	switch ((MtfKind) field->kind)
 	{
@@ -70,29 +76,191 @@ set_digits_of_text(MtfTerm *term, const char *text)
 	set_digits(term, digits, point == NULL ? 0 : (int) strlen(point + 1));
 }
 
-static MtfTerm *
-compute_constant(MtfLowering *lowering, Const *constant)
+/* The digits of a constant number; false: it has none (NaN, infinities). */
+static bool
+set_digits_of_constant(MtfTerm *term, const Const *constant)
 {
-	MtfTerm *term;
 	char *text;
 
-	if (constant->constisnull)
-		return NULL;
 	switch (constant->consttype)
 	{
 		case NUMERICOID:
 			text = DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue));
-			/* NaN and the infinities have no digits. */
-			if (strspn(text, "-.0123456789") != strlen(text))
-				return NULL;
 			break;
+		case INT2OID: text = psprintf("%d", DatumGetInt16(constant->constvalue)); break;
 		case INT4OID: text = psprintf("%d", DatumGetInt32(constant->constvalue)); break;
-		case INT8OID: text = psprintf(INT64_FORMAT, DatumGetInt64(constant->constvalue)); break;
-		default: return NULL;
+		default: text = psprintf(INT64_FORMAT, DatumGetInt64(constant->constvalue)); break;
 	}
-	term = create_value(MTF_TERM_VALUE, MTF_FUNCTION_NONE, NULL,
-						mtf_lowering_value(lowering, (Node *) constant), NIL);
+	if (strspn(text, "-.0123456789") != strlen(text))
+		return false;
 	set_digits_of_text(term, text);
+	return true;
+}
+
+/* A BSON date counts milliseconds, and has no infinity. */
+static bool
+is_whole_milliseconds(const Const *constant)
+{
+	if (constant->consttype == DATEOID)
+		return !DATE_NOT_FINITE(DatumGetDateADT(constant->constvalue));
+	return !TIMESTAMP_NOT_FINITE(DatumGetTimestamp(constant->constvalue)) &&
+		   DatumGetTimestamp(constant->constvalue) % 1000 == 0;
+}
+
+static MtfTerm *
+compute_constant(MtfLowering *lowering, Const *constant)
+{
+	MtfTerm *term;
+
+	if (constant->constisnull)
+		return mtf_lowering_local(lowering, "a value that is NULL");
+	term = mtf_compute_create(MTF_TERM_VALUE, MTF_FUNCTION_NONE, NULL, -1, NIL);
+	switch (constant->consttype)
+	{
+		case NUMERICOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			if (!set_digits_of_constant(term, constant))
+				return mtf_lowering_local(lowering, "a number without digits");
+			break;
+		case BOOLOID: break;
+		case TEXTOID:
+		case VARCHAROID:
+			if (GetDatabaseEncoding() != PG_UTF8)
+				return mtf_lowering_local(lowering, "the database's encoding is not UTF8");
+			break;
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			if (!is_whole_milliseconds(constant))
+				return mtf_lowering_local(lowering, "a time that no BSON date holds");
+			break;
+		default: return mtf_lowering_local(lowering, "a constant without remote form");
+	}
+	term->value = mtf_lowering_value(lowering, (Node *) constant);
+	return term;
+}
+
+/* --- arithmetic on whole numbers -------------------------------------------------------------------------- */
+
+/* The most digits of which every number fits the type; a BSON long has room for those of int8. */
+static int
+sure_digits(Oid type)
+{
+	return type == INT2OID ? 4 : type == INT4OID ? 9 : 18;
+}
+
+#define LONG_DIGITS   18
+#define DOUBLE_DIGITS 15 /* that a quotient, which is computed as a double, keeps apart */
+
+static MtfFunction
+integer_function(Oid function)
+{
+	switch (function)
+	{
+		case F_INT2PL:
+		case F_INT4PL:
+		case F_INT8PL:
+		case F_INT24PL:
+		case F_INT42PL:
+		case F_INT28PL:
+		case F_INT82PL:
+		case F_INT48PL:
+		case F_INT84PL: return MTF_FUNCTION_INT_ADD;
+		case F_INT2MI:
+		case F_INT4MI:
+		case F_INT8MI:
+		case F_INT24MI:
+		case F_INT42MI:
+		case F_INT28MI:
+		case F_INT82MI:
+		case F_INT48MI:
+		case F_INT84MI: return MTF_FUNCTION_INT_SUBTRACT;
+		case F_INT2MUL:
+		case F_INT4MUL:
+		case F_INT8MUL:
+		case F_INT24MUL:
+		case F_INT42MUL:
+		case F_INT28MUL:
+		case F_INT82MUL:
+		case F_INT48MUL:
+		case F_INT84MUL: return MTF_FUNCTION_INT_MULTIPLY;
+		case F_INT2DIV:
+		case F_INT4DIV:
+		case F_INT8DIV:
+		case F_INT24DIV:
+		case F_INT42DIV:
+		case F_INT28DIV:
+		case F_INT82DIV:
+		case F_INT48DIV:
+		case F_INT84DIV: return MTF_FUNCTION_INT_DIVIDE;
+		case F_INT2MOD:
+		case F_INT4MOD:
+		case F_INT8MOD: return MTF_FUNCTION_INT_MODULO;
+		default: return MTF_FUNCTION_NONE;
+	}
+}
+
+/* A constant by which to divide: not 0, which fails, nor -1, by which the least number does. */
+static bool
+is_sound_divisor(Node *node)
+{
+	int64 divisor;
+
+	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+		return false;
+	switch (castNode(Const, node)->consttype)
+	{
+		case INT2OID: divisor = DatumGetInt16(castNode(Const, node)->constvalue); break;
+		case INT4OID: divisor = DatumGetInt32(castNode(Const, node)->constvalue); break;
+		default: divisor = DatumGetInt64(castNode(Const, node)->constvalue); break;
+	}
+	return divisor != 0 && divisor != -1;
+}
+
+static int
+integer_digits(MtfFunction function, const MtfTerm *left, const MtfTerm *right)
+{
+	switch (function)
+	{
+		case MTF_FUNCTION_INT_MULTIPLY: return left->precision + right->precision;
+		case MTF_FUNCTION_INT_DIVIDE: return left->precision;
+		case MTF_FUNCTION_INT_MODULO: return Min(left->precision, right->precision);
+		default: return Max(left->precision, right->precision) + 1;
+	}
+}
+
+static MtfTerm *
+compute_integers(MtfLowering *lowering, OpExpr *expr)
+{
+	MtfFunction function = integer_function(expr->opfuncid);
+	bool divides = function == MTF_FUNCTION_INT_DIVIDE || function == MTF_FUNCTION_INT_MODULO;
+	MtfTerm *left;
+	MtfTerm *right;
+	MtfTerm *term;
+	int digits;
+
+	if (function == MTF_FUNCTION_NONE)
+		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
+	if (divides && !is_sound_divisor(lsecond(expr->args)))
+		return mtf_lowering_local(lowering, "a division may fail");
+	left = mtf_compute(lowering, linitial(expr->args));
+	right = left == NULL ? NULL : mtf_compute(lowering, lsecond(expr->args));
+	if (right == NULL)
+		return NULL;
+	if (left->precision < 0 || right->precision < 0)
+		return mtf_lowering_local(lowering, "integers of unknown range");
+	digits = integer_digits(function, left, right);
+	/* What is divided and fits its type does so afterwards. */
+	if ((!divides && digits > LONG_DIGITS) ||
+		(function == MTF_FUNCTION_INT_DIVIDE && digits > DOUBLE_DIGITS))
+		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
+	term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
+	term->checked = !divides && digits > sure_digits(expr->opresulttype);
+	if (term->checked && !lowering->counts_overflows)
+		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
+	set_digits(term, Min(digits, sure_digits(expr->opresulttype) + 1), 0);
 	return term;
 }
 
@@ -112,16 +280,18 @@ compute_arithmetic(MtfLowering *lowering, OpExpr *expr)
 		case F_NUMERIC_ADD: function = MTF_FUNCTION_ADD; break;
 		case F_NUMERIC_SUB: function = MTF_FUNCTION_SUBTRACT; break;
 		case F_NUMERIC_MUL: function = MTF_FUNCTION_MULTIPLY; break;
-		default: return NULL;
+		default: return compute_integers(lowering, expr);
 	}
 	left = mtf_compute(lowering, linitial(expr->args));
 	right = left == NULL ? NULL : mtf_compute(lowering, lsecond(expr->args));
-	if (right == NULL || left->precision < 0 || right->precision < 0)
+	if (right == NULL)
 		return NULL;
+	if (left->precision < 0 || right->precision < 0)
+		return mtf_lowering_local(lowering, "a numeric without precision and scale");
 	/* The scale of a CASE is known only when it stands alone (plan_group.c). */
 	if (left->function == MTF_FUNCTION_CASE || right->function == MTF_FUNCTION_CASE)
-		return NULL;
-	term = create_value(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
+		return mtf_lowering_local(lowering, "arithmetic with a CASE shows its scale");
+	term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
 	scale = Max(left->scale, right->scale);
 	if (function == MTF_FUNCTION_MULTIPLY)
 		set_digits(term, left->precision + right->precision, left->scale + right->scale);
@@ -129,10 +299,25 @@ compute_arithmetic(MtfLowering *lowering, OpExpr *expr)
 		set_digits(term,
 				   Max(left->precision - left->scale, right->precision - right->scale) + scale + 1,
 				   scale);
-	return term->scale <= MAX_SCALE ? term : NULL;
+	if (term->scale > MAX_SCALE)
+		return mtf_lowering_local(lowering, "a product with too many digits behind the point");
+	return term;
 }
 
-/* An integer column or constant as numeric. */
+/* A number that is whole whatever its type, as an integer: a part of a date. */
+static MtfTerm *
+compute_whole(MtfLowering *lowering, Node *node)
+{
+	MtfTerm *term = mtf_compute(lowering, node);
+
+	if (term != NULL && term->function != MTF_FUNCTION_EXTRACT)
+		return mtf_lowering_local(lowering, "a cast to an integer rounds");
+	if (term != NULL)
+		set_digits(term, 6, 0);
+	return term;
+}
+
+/* A cast that keeps the value: an integer as a wider one or as numeric, an instant as what it is in UTC. */
 static MtfTerm *
 compute_cast(MtfLowering *lowering, FuncExpr *expr)
 {
@@ -144,7 +329,11 @@ compute_cast(MtfLowering *lowering, FuncExpr *expr)
 		case F_INT8_INT2:
 		case F_INT8_INT4:
 		case F_INT4_INT2: return mtf_compute(lowering, linitial(expr->args));
-		default: return NULL;
+		case F_INT4_NUMERIC:
+		case F_INT8_NUMERIC:
+		case F_INT4_FLOAT8:
+		case F_INT8_FLOAT8: return compute_whole(lowering, linitial(expr->args));
+		default: return mtf_compute_part(lowering, expr);
 	}
 }
 
@@ -164,26 +353,62 @@ widen_digits(MtfTerm *term, const MtfTerm *result)
 				   scale);
 }
 
-/* CASE WHEN condition THEN value … ELSE value END of numbers; args are condition, value, …, value. */
+/* `CASE x WHEN y`: the test compares with x where it says "the value tested". */
+static Node *
+with_test_value(Node *node, Node *value)
+{
+	if (node == NULL || value == NULL)
+		return node;
+	if (IsA(node, CaseTestExpr))
+		return copyObject(value);
+	/* Another CASE has a value of its own. */
+	if (IsA(node, CaseExpr))
+		return node;
+	return expression_tree_mutator(node, with_test_value, value);
+}
+
+static MtfTerm *
+exact_condition(MtfLowering *lowering, Node *node)
+{
+	const char *why;
+	MtfShip ship;
+	MtfTerm *term = mtf_classify(lowering, node, &ship, &why);
+
+	if (ship == MTF_SHIP_EXACT)
+		return term;
+	return mtf_lowering_local(lowering, why != NULL ? why : "a condition without exact form");
+}
+
+/* A value that is computed only where it is chosen: what is not chosen must not count as overflowing. */
+static MtfTerm *
+compute_result(MtfLowering *lowering, Node *node)
+{
+	bool counts_overflows = lowering->counts_overflows;
+	MtfTerm *term;
+
+	lowering->counts_overflows = false;
+	term = mtf_compute(lowering, node);
+	lowering->counts_overflows = counts_overflows;
+	return term;
+}
+
+/* CASE WHEN condition THEN value … ELSE value END; args are condition, value, …, value. */
 static MtfTerm *
 compute_case(MtfLowering *lowering, CaseExpr *expr)
 {
-	MtfTerm *term = create_value(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
+	MtfTerm *term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
 	MtfTerm *result;
 	ListCell *cell;
 
 	set_digits(term, 0, 0);
-	if (expr->arg != NULL)
-		return NULL;
 	foreach (cell, expr->args)
 	{
 		CaseWhen *when = lfirst_node(CaseWhen, cell);
-		const char *why;
-		MtfShip ship;
-		MtfTerm *condition = mtf_classify(lowering, (Node *) when->expr, &ship, &why);
+		Node *test = with_test_value((Node *) when->expr, (Node *) expr->arg);
+		MtfTerm *condition = exact_condition(lowering, test);
 
-		result = mtf_compute(lowering, (Node *) when->result);
-		if (ship != MTF_SHIP_EXACT || result == NULL)
+		result = condition == NULL ? NULL : compute_result(lowering, (Node *) when->result);
+		if (result == NULL)
 			return NULL;
 		widen_digits(term, result);
 		term->args = lappend(lappend(term->args, condition), result);
@@ -191,10 +416,87 @@ compute_case(MtfLowering *lowering, CaseExpr *expr)
 	if (expr->defresult == NULL ||
 		(IsA(expr->defresult, Const) && castNode(Const, expr->defresult)->constisnull))
 		return term;
-	if ((result = mtf_compute(lowering, (Node *) expr->defresult)) == NULL)
+	if ((result = compute_result(lowering, (Node *) expr->defresult)) == NULL)
 		return NULL;
 	widen_digits(term, result);
 	term->args = lappend(term->args, result);
+	return term;
+}
+
+/* --- coalesce --------------------------------------------------------------------------------------------- */
+
+static Node *
+create_not_null(Node *arg)
+{
+	NullTest *test = makeNode(NullTest);
+
+	test->arg = (Expr *) copyObject(arg);
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	return (Node *) test;
+}
+
+/* With results of several scales: as CASE, whose scale is followed. */
+static MtfTerm *
+coalesce_as_case(MtfLowering *lowering, CoalesceExpr *expr, MtfTerm *term)
+{
+	MtfTerm *choice = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
+	int i = 0;
+
+	set_digits(choice, term->precision, term->scale);
+	for (; i < list_length(term->args) - 1; i++)
+	{
+		MtfTerm *known = exact_condition(lowering, create_not_null(list_nth(expr->args, i)));
+
+		if (known == NULL)
+			return NULL;
+		choice->args = lappend(lappend(choice->args, known), list_nth(term->args, i));
+	}
+	choice->args = lappend(choice->args, list_nth(term->args, i));
+	return choice;
+}
+
+static MtfTerm *
+compute_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
+{
+	MtfTerm *term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_COALESCE, NULL, -1, NIL);
+	bool one_scale = true;
+	ListCell *cell;
+
+	set_digits(term, 0, 0);
+	foreach (cell, expr->args)
+	{
+		MtfTerm *result = compute_result(lowering, lfirst(cell));
+
+		if (result == NULL)
+			return NULL;
+		one_scale &= term->args == NIL || result->scale == term->scale;
+		widen_digits(term, result);
+		term->args = lappend(term->args, result);
+	}
+	return one_scale || exprType((Node *) expr) != NUMERICOID
+			   ? term
+			   : coalesce_as_case(lowering, expr, term);
+}
+
+/* --- truth ------------------------------------------------------------------------------------------------ */
+
+/* A condition as a value: true, false, or null when it is neither. */
+static MtfTerm *
+compute_truth(MtfLowering *lowering, Node *node)
+{
+	MtfTerm *holds = exact_condition(lowering, node);
+	MtfTerm *fails =
+		holds == NULL ? NULL
+					  : exact_condition(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(node), -1));
+	MtfTerm *term;
+
+	if (fails == NULL)
+		return NULL;
+	term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
+	term->args = list_make2(holds, mtf_compute(lowering, makeBoolConst(true, false)));
+	term->args = lappend(lappend(term->args, fails),
+						 mtf_compute(lowering, makeBoolConst(false, false)));
 	return term;
 }
 
@@ -204,24 +506,43 @@ compute_node(MtfLowering *lowering, Node *node)
 	MtfField *field = mtf_lowering_field(lowering, node);
 
 	check_stack_depth();
+	if (field != NULL && !field->exact)
+		return mtf_lowering_local(lowering, "the server cannot tell what of the column decodes");
 	if (field != NULL)
-		return field->exact ? compute_field(field) : NULL;
+		return compute_field(field);
 	switch (nodeTag(node))
 	{
 		case T_Const: return compute_constant(lowering, (Const *) node);
-		case T_OpExpr: return compute_arithmetic(lowering, (OpExpr *) node);
+		case T_RelabelType: return mtf_compute(lowering, (Node *) ((RelabelType *) node)->arg);
 		case T_FuncExpr: return compute_cast(lowering, (FuncExpr *) node);
 		case T_CaseExpr: return compute_case(lowering, (CaseExpr *) node);
-		default: return NULL;
+		case T_CoalesceExpr: return compute_coalesce(lowering, (CoalesceExpr *) node);
+		case T_OpExpr:
+			if (exprType(node) != BOOLOID)
+				return compute_arithmetic(lowering, (OpExpr *) node);
+			return compute_truth(lowering, node);
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_NullTest:
+		case T_DistinctExpr:
+		case T_ScalarArrayOpExpr: return compute_truth(lowering, node);
+		default: return mtf_lowering_local(lowering, "an expression without remote form");
 	}
 }
 
 MtfTerm *
 mtf_compute(MtfLowering *lowering, Node *node)
 {
-	MtfTerm *term = compute_node(lowering, node);
+	MtfTerm *term;
 
-	return term == NULL || mtf_term_is_too_high(term) ? NULL : term;
+	lowering->why = NULL;
+	term = compute_node(lowering, node);
+	if (term == NULL)
+		return NULL;
+	if (mtf_term_is_too_high(term))
+		return mtf_lowering_local(lowering, "it nests more deeply than servers take");
+	term->type = exprType(node);
+	return term;
 }
 
 List *
@@ -244,6 +565,7 @@ mtf_compute_constant_as_numeric(Node *constant)
 
 	switch (exprType(constant))
 	{
+		case INT2OID: cast = F_NUMERIC_INT2; break;
 		case INT4OID: cast = F_NUMERIC_INT4; break;
 		case INT8OID: cast = F_NUMERIC_INT8; break;
 		default: return copyObject(constant);

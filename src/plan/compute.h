@@ -9,8 +9,15 @@
 #include "base/compat_planner.h"
 #include "plan/classify.h"
 
-/* The exact term of a value expression; NULL: it has none. */
+/*
+ * The exact term of a value expression; NULL: it has none, and lowering->why says the reason.  Whole
+ * numbers that may overflow come only under lowering->counts_overflows, marked as checked.
+ */
 extern MtfTerm *mtf_compute(MtfLowering *lowering, Node *node);
+
+/* A value term without digits; exact. */
+extern MtfTerm *mtf_compute_create(MtfTermKind kind, MtfFunction function, MtfField *field,
+								   int value, List *args);
 
 /* Every field that the term reads. */
 extern List *mtf_term_fields(MtfTerm *term);

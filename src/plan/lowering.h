@@ -28,7 +28,8 @@ typedef struct MtfLowering
 	MtfLowerRel *rels;
 	Relids relids;   /* of rels */
 	List *values;    /* of Expr: what the executor evaluates at each (re)scan */
-	const char *why; /* the last reason found, or NULL */
+	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.checked) */
+	const char *why;       /* the last reason found, or NULL */
 } MtfLowering;
 
 extern MtfLowering *mtf_lowering_create(PlannerInfo *root, int nrels, MtfLowerRel *rels);

@@ -26,6 +26,7 @@
 
 #include "plan/collation.h"
 #include "plan/compute.h"
+#include "plan/compute_part.h"
 #include "plan/cost.h"
 #include "plan/plan_upper.h"
 #include "plan/relation.h"
@@ -49,6 +50,13 @@ typedef struct Hidden
 	Oid typid;
 	int32 typmod;
 } Hidden;
+
+/* Stay local, and remember why. */
+static bool
+stay_local(Grouping *grouping, const char *why)
+{
+	return mtf_lowering_local(grouping->lowering, why) != NULL;
+}
 
 /* --- attributes of the slot ------------------------------------------------------------------------ */
 
@@ -363,6 +371,14 @@ finish_avg(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return choose(some(count), quotient, NULL);
 }
 
+/* Do computed values of the type compare alike here and there, and show what they are? */
+static bool
+is_ordered_type(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == BOOLOID ||
+		   type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
+}
+
 static Node *
 finish_extreme(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, MtfAccumulate kind,
 			   const Aggref *aggref)
@@ -374,7 +390,10 @@ finish_extreme(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, MtfAccumulate 
 	Node *nans;
 
 	if (field == NULL)
-		return NULL;
+		return is_ordered_type(arg->type)
+				   ? hidden_attribute(grouping, accumulate(grouping, kind, arg, filter, false),
+									  type, -1)
+				   : NULL;
 	if ((field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID) &&
 		!mtf_collation_is_byte_order(aggref->inputcollid))
 		return NULL;
@@ -489,19 +508,31 @@ lower_filter(Grouping *grouping, const Aggref *aggref, MtfTerm **filter)
 
 /* --- keys -------------------------------------------------------------------------------------------- */
 
-/* Does the server put exactly those values together that PostgreSQL's = does? */
+/* Does the server put exactly those values of a type together that PostgreSQL's = does? */
 static bool
-field_groups(const MtfField *field, Node *expr, Oid equality)
+type_groups(Grouping *grouping, Node *expr, Oid equality)
 {
 	const MtfShippable *row = mtf_shippable_find(get_opcode(equality));
 	Oid collation = exprCollation(expr);
 
-	if (!field->exact || row == NULL || row->form != MTF_FORM_COMPARE || row->op != MTF_OP_EQ)
-		return false;
+	if (row == NULL || row->form != MTF_FORM_COMPARE || row->op != MTF_OP_EQ)
+		return stay_local(grouping, "the type groups by rules that have no remote form");
+	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return stay_local(grouping, psprintf("collation %s is not deterministic",
+											 get_collation_name(collation)));
+	return true;
+}
+
+static bool
+term_groups(Grouping *grouping, const MtfTerm *term, Node *expr, Oid equality)
+{
+	/* Whole numbers of whatever type: no NaN, no scale. */
+	if (term->function == MTF_FUNCTION_EXTRACT)
+		return true;
 	/* SecantusDB cannot group by Decimal128 and keeps NaNs apart (measured). */
-	if (field->kind == MTF_KIND_NUMERIC || field->kind == MTF_KIND_FLOAT8)
-		return false;
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+	if (term->type == NUMERICOID || term->type == FLOAT8OID)
+		return stay_local(grouping, "equal numbers may look different, and servers keep them apart");
+	return type_groups(grouping, expr, equality);
 }
 
 /* --- adding an aggregate ------------------------------------------------------------------------------- */
@@ -509,15 +540,18 @@ field_groups(const MtfField *field, Node *expr, Oid equality)
 static bool
 add_key(Grouping *grouping, Expr *expr, Oid equality)
 {
-	MtfField *field = mtf_lowering_field(grouping->lowering, (Node *) expr);
-	MtfTerm *term;
+	MtfTerm *term = mtf_compute(grouping->lowering, (Node *) expr);
+	bool is_id;
 
-	if (field == NULL || !field_groups(field, (Node *) expr, equality))
+	if (term == NULL || !term_groups(grouping, term, (Node *) expr, equality))
 		return false;
-	term = mtf_compute(grouping->lowering, (Node *) expr);
+	is_id = term->field != NULL && term->field->kind == MTF_KIND_OBJECTID;
 	add_attribute(grouping, (Expr *) copyObject(expr),
 				  psprintf("k%d", list_length(grouping->plan->keys)), exprType((Node *) expr),
-				  field->kind == MTF_KIND_OBJECTID ? -1 : exprTypmod((Node *) expr));
+				  is_id ? -1 : exprTypmod((Node *) expr));
+	/* A date is any instant of its day. */
+	if (term->type == DATEOID && term->field == NULL)
+		term = mtf_compute_day(term);
 	grouping->plan->keys = lappend(grouping->plan->keys, term);
 	count_misfits(grouping, term);
 	return true;
@@ -550,7 +584,7 @@ lower_distinct(Grouping *grouping, const Aggref *aggref, MtfTerm *arg)
 	TargetEntry *entry = linitial(aggref->args);
 
 	if (arg == NULL || arg->kind != MTF_TERM_FIELD || aggref->aggfilter != NULL ||
-		!field_groups(arg->field, (Node *) entry->expr, clause->eqop) ||
+		!term_groups(grouping, arg, (Node *) entry->expr, clause->eqop) ||
 		(grouping->plan->distinct != NULL && !equal(grouping->plan->distinct, arg)))
 		return NULL;
 	grouping->plan->distinct = arg;
@@ -601,23 +635,30 @@ add_aggregate(Grouping *grouping, Aggref *aggref)
 
 /* --- the step ------------------------------------------------------------------------------------------ */
 
-/* Everything in `exprs` that is an aggregate; false when a bare column is among them (a key is not). */
+/*
+ * Add what an expression is made of: keys are there already, aggregates are added.  True when there is
+ * anything else, a bare column for one: then it is no expression over groups.
+ */
+static bool
+cannot_add_parts(Node *node, Grouping *grouping)
+{
+	if (node == NULL)
+		return false;
+	if (!IsA(node, List) && tlist_member((Expr *) node, grouping->upper->scan_tlist) != NULL)
+		return false;
+	if (IsA(node, Aggref))
+		return !add_aggregate(grouping, (Aggref *) node);
+	if (IsA(node, Var) || IsA(node, WindowFunc) || IsA(node, GroupingFunc))
+		return !stay_local(grouping, "not an expression over keys and aggregates");
+	if (IsA(node, PlaceHolderVar))
+		return cannot_add_parts((Node *) ((PlaceHolderVar *) node)->phexpr, grouping);
+	return expression_tree_walker(node, cannot_add_parts, grouping);
+}
+
 static bool
 add_aggregates_of(Grouping *grouping, Node *exprs)
 {
-	List *parts = pull_var_clause(exprs, PVC_INCLUDE_AGGREGATES | PVC_RECURSE_PLACEHOLDERS);
-	ListCell *cell;
-
-	foreach (cell, parts)
-	{
-		Expr *part = lfirst(cell);
-
-		if (tlist_member(part, grouping->upper->scan_tlist) != NULL)
-			continue;
-		if (!IsA(part, Aggref) || !add_aggregate(grouping, (Aggref *) part))
-			return false;
-	}
-	return true;
+	return !cannot_add_parts(exprs, grouping);
 }
 
 static bool

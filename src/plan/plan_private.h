@@ -74,8 +74,33 @@ typedef enum MtfFunction
 	MTF_FUNCTION_ADD, /* of decimals */
 	MTF_FUNCTION_SUBTRACT,
 	MTF_FUNCTION_MULTIPLY,
-	MTF_FUNCTION_CASE /* condition, value, …, value otherwise (or nothing: null) */
+	MTF_FUNCTION_CASE, /* condition, value, …, value otherwise (or nothing: null) */
+	MTF_FUNCTION_COALESCE,
+	MTF_FUNCTION_INT_ADD, /* of whole numbers whose result a BSON long holds */
+	MTF_FUNCTION_INT_SUBTRACT,
+	MTF_FUNCTION_INT_MULTIPLY,
+	MTF_FUNCTION_INT_DIVIDE, /* by a constant, not 0 */
+	MTF_FUNCTION_INT_MODULO,
+	MTF_FUNCTION_TRUNCATE, /* of an instant, to the beginning of `part` */
+	MTF_FUNCTION_EXTRACT   /* `part` of an instant */
 } MtfFunction;
+
+/* Parts of a timestamp; the instants that come of it are UTC's. */
+typedef enum MtfPart
+{
+	MTF_PART_NONE,
+	MTF_PART_SECOND,
+	MTF_PART_MINUTE,
+	MTF_PART_HOUR,
+	MTF_PART_DAY,
+	MTF_PART_WEEK,
+	MTF_PART_MONTH,
+	MTF_PART_QUARTER,
+	MTF_PART_YEAR,
+	MTF_PART_DOW, /* from here on of EXTRACT only */
+	MTF_PART_ISODOW,
+	MTF_PART_DOY
+} MtfPart;
 
 /* Comparisons: the order of PostgreSQL's type, NaN highest. */
 typedef enum MtfOp
@@ -124,6 +149,9 @@ typedef struct MtfTerm
 	bool exact;      /* the exact form exists: true remotely if and only if true here */
 	List *args;      /* of MtfTerm */
 	int function;    /* MtfFunction of a CALL */
+	int part;        /* MtfPart of TRUNCATE and EXTRACT */
+	int type;        /* of a value: its PostgreSQL type */
+	bool checked;    /* a whole number that may lie outside its type: whoever uses it counts that */
 	int precision;   /* digits of a number, and how many behind the point; -1: not known */
 	int scale;
 } MtfTerm;

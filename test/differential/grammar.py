@@ -781,6 +781,10 @@ class Maker:
         for _ in range(self.rng.choice((0, 0, 1, 1, 1, 2, 3))):
             if self.chance(0.75):
                 keys.append(self.pick(self.groupable(scope)))
+            elif self.chance(0.6):
+                node = self.key_expression(scope)
+                if not self.uses_ci(node):
+                    keys.append(node)
             else:
                 cls = self.pick(("int", "text", "timestamp", "date", "bool"))
                 node = self.scalar(scope, cls, 1)
@@ -798,10 +802,57 @@ class Maker:
         if keys and self.chance(0.5):
             query.order = [(str(i + 1), self.direction()) for i in range(len(keys))]
             query.total_order = query.ordered = True
-            self.add_limit(query, 0.4)
-            if self.chance(0.2):
-                query.order.insert(0, (Node("count(*)", cls="int"), self.direction()))
+            if self.chance(0.4):
+                query.order.insert(0, (self.sortable_aggregate(scope), self.direction()))
+            self.add_limit(query, 0.6)
         return query
+
+    def sortable_aggregate(self, scope):
+        """What groups are sorted by."""
+        refs = self.refs(scope, ("int", "date", "timestamp"))
+        return self.pick((
+            lambda: Node("count(*)", cls="int"),
+            lambda: Node("count({0})", self.pick(self.refs(scope)), cls="int"),
+            lambda: Node("%s({0})" % self.pick(("min", "max")), self.pick(refs), cls="any"),
+            lambda: self.risky(Node("%s({0})" % self.pick(("sum", "avg")), self.small_int(scope), cls="numeric")),
+            lambda: self.aggregate(scope)))()
+
+    def instant(self, scope):
+        """A timestamp without time zone, or nothing."""
+        refs = self.refs(scope, ("timestamp", "timestamptz", "date"))
+        if not refs:
+            return None
+        ref = self.pick(refs)
+        form = {"timestamp": "{0}", "timestamptz": "({0} AT TIME ZONE 'UTC')", "date": "({0}::timestamp)"}[ref.cls]
+        return self.risky(Node(form, ref, cls="timestamp"))
+
+    def key_expression(self, scope):
+        """Keys and arguments that the server computes; the last lines are those that it cannot."""
+        instant = self.instant(scope) if self.chance(0.4) else None
+        if instant is not None:
+            return self.pick((
+                lambda: self.risky(Node("date_trunc('%s', {0})" % self.pick(
+                    ("year", "quarter", "month", "week", "day", "hour", "minute", "second")), instant,
+                    cls="timestamp")),
+                lambda: self.risky(Node("extract(%s from {0})" % self.pick(
+                    ("year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute")),
+                    instant, cls="numeric")),
+                lambda: self.risky(Node("extract(%s from {0})::int" % self.pick(("year", "month")), instant, cls="int")),
+                lambda: self.risky(Node("({0}::date)", instant, cls="date"))))()
+        small = self.small_int(scope)
+        number = self.pick(self.refs(scope, ("int",)))
+        any_ref = self.pick(self.refs(scope, ("int", "text", "bool", "date", "timestamp")))
+        return self.pick((
+            lambda: Node("({0} % {1})", number, self.literal_int(9, True), cls="int"),
+            lambda: Node("({0} / {1})", small, self.literal_int(9, True), cls="int"),
+            lambda: Node("({0}::int8 %s {1})" % self.pick("+-*"), small, self.literal_int(99), cls="int"),
+            lambda: self.risky(Node("({0} %s {1})" % self.pick("+-*"), number, self.literal_int(99), cls="int")),
+            lambda: Node("COALESCE({0}, {1})", any_ref, self.literal(any_ref.cls, any_ref, 0), cls=any_ref.cls),
+            lambda: Node("CASE WHEN {0} THEN 'x' WHEN {1} THEN 'y' END", self.predicate(scope, 0),
+                         self.predicate(scope, 0), cls="text"),
+            lambda: Node("CASE {0} WHEN {1} THEN 1 WHEN {2} THEN 2 ELSE {3} END", number,
+                         self.literal("int", number, 0), self.literal("int", number, 0), small, cls="int"),
+            lambda: self.predicate(scope, 0)))()
 
     def uses_ci(self, node):
         return any(isinstance(x, Ref) and x.column.collation == "mtf_ci" for x in walk(node, []))
@@ -846,15 +897,20 @@ class Maker:
             name = self.pick(("var_pop", "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
             return self.risky(Node("%s({0})" % name, self.pick(self.refs(scope, ("int", "numeric"))),
                                    cls="numeric"))
-        if roll < 0.92:
+        if roll < 0.90:
             refs = self.refs(scope, ("bool",))
             argument = self.pick(refs) if refs and self.chance(0.7) else self.predicate(scope, 0)
             return Node("%s({0})" % self.pick(("bool_and", "bool_or", "every")), argument, cls="bool")
-        if roll < 0.96:
+        if roll < 0.92:
             ref = self.pick(self.refs(scope, ("int", "text", "date")))
             order = ", ".join("{%d}" % (i + 1) for i in range(len(scope)))
             return Node("array_agg({0} ORDER BY %s)" % order, ref, *self.identities(scope), cls="any")
-        return Node("sum({0})", self.scalar(scope, "int", 1), cls="numeric")
+        node = self.key_expression(scope)
+        if self.uses_ci(node) or node.cls in ("text", "bool"):
+            node = self.scalar(scope, "int", 1)
+        if node.cls == "int" or node.cls == "numeric":
+            return self.risky(Node("%s({0})" % self.pick(("sum", "avg", "min", "max")), node, cls="numeric"))
+        return Node("%s({0})" % self.pick(("min", "max", "count")), node, cls="any")
 
     def distinct_query(self):
         query = self.body() if self.chance(0.6) else self.simple_body()
