@@ -487,16 +487,17 @@ compute_truth(MtfLowering *lowering, Node *node)
 {
 	MtfTerm *holds = exact_condition(lowering, node);
 	MtfTerm *fails =
-		holds == NULL ? NULL
-					  : exact_condition(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(node), -1));
+		holds == NULL
+			? NULL
+			: exact_condition(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(node), -1));
 	MtfTerm *term;
 
 	if (fails == NULL)
 		return NULL;
 	term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
 	term->args = list_make2(holds, mtf_compute(lowering, makeBoolConst(true, false)));
-	term->args = lappend(lappend(term->args, fails),
-						 mtf_compute(lowering, makeBoolConst(false, false)));
+	term->args =
+		lappend(lappend(term->args, fails), mtf_compute(lowering, makeBoolConst(false, false)));
 	return term;
 }
 

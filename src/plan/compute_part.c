@@ -23,16 +23,11 @@ static const struct
 	bool of_date; /* a date has it too */
 	bool of_timestamp;
 } parts[] = {
-	{"second", MTF_PART_SECOND, true, false, false},
-	{"minute", MTF_PART_MINUTE, true, false, true},
-	{"hour", MTF_PART_HOUR, true, false, true},
-	{"day", MTF_PART_DAY, true, true, true},
-	{"week", MTF_PART_WEEK, true, true, true},
-	{"month", MTF_PART_MONTH, true, true, true},
-	{"quarter", MTF_PART_QUARTER, true, true, true},
-	{"year", MTF_PART_YEAR, true, true, true},
-	{"dow", MTF_PART_DOW, false, true, true},
-	{"isodow", MTF_PART_ISODOW, false, true, true},
+	{"second", MTF_PART_SECOND, true, false, false}, {"minute", MTF_PART_MINUTE, true, false, true},
+	{"hour", MTF_PART_HOUR, true, false, true},      {"day", MTF_PART_DAY, true, true, true},
+	{"week", MTF_PART_WEEK, true, true, true},       {"month", MTF_PART_MONTH, true, true, true},
+	{"quarter", MTF_PART_QUARTER, true, true, true}, {"year", MTF_PART_YEAR, true, true, true},
+	{"dow", MTF_PART_DOW, false, true, true},        {"isodow", MTF_PART_ISODOW, false, true, true},
 	{"doy", MTF_PART_DOY, false, true, true},
 };
 
@@ -48,8 +43,7 @@ constant_word(Node *node)
 static MtfTerm *
 create_part(MtfFunction function, MtfPart part, MtfTerm *instant)
 {
-	MtfTerm *term =
-		mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make1(instant));
+	MtfTerm *term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make1(instant));
 
 	term->part = part;
 	return term;

@@ -26,8 +26,8 @@ typedef struct MtfLowering
 	PlannerInfo *root;
 	int nrels;
 	MtfLowerRel *rels;
-	Relids relids;   /* of rels */
-	List *values;    /* of Expr: what the executor evaluates at each (re)scan */
+	Relids relids;         /* of rels */
+	List *values;          /* of Expr: what the executor evaluates at each (re)scan */
 	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.checked) */
 	const char *why;       /* the last reason found, or NULL */
 } MtfLowering;

@@ -40,6 +40,7 @@ typedef struct Grouping
 	MtfScanPlan *plan;
 	List *hidden;     /* of Hidden: attributes that only MtfFinish uses, appended at the end */
 	bool in_distinct; /* what is accumulated now is of distinct values */
+	Expr *current;    /* the key or aggregate that is being added: of it lowering->why speaks */
 } Grouping;
 
 /* An attribute that the query does not ask for. */
@@ -195,9 +196,11 @@ nan_constant(Oid type)
 
 /* Can the argument be summed at all: has every value the same scale? */
 static bool
-is_summable(const MtfTerm *arg)
+is_summable(Grouping *grouping, const MtfTerm *arg)
 {
-	return arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS;
+	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS)
+		return true;
+	return stay_local(grouping, "a numeric without precision and scale");
 }
 
 static int32
@@ -340,7 +343,7 @@ finish_sum(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
 	Node *count;
 	Node *sum;
 
-	if (!is_summable(arg))
+	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
 	if (result == INT8OID)
@@ -361,7 +364,7 @@ finish_avg(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	Node *count;
 	Node *quotient;
 
-	if (!is_summable(arg))
+	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
 	guard_digits(grouping, arg, count);
@@ -369,6 +372,13 @@ finish_avg(Grouping *grouping, MtfTerm *arg, MtfTerm *filter)
 					list_make2(sum_attribute(grouping, arg, filter),
 							   call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
 	return choose(some(count), quotient, NULL);
+}
+
+static Node *
+no_remote_form(Grouping *grouping, const char *why)
+{
+	stay_local(grouping, why);
+	return NULL;
 }
 
 /* Do computed values of the type compare alike here and there, and show what they are? */
@@ -389,17 +399,16 @@ finish_extreme(Grouping *grouping, MtfTerm *arg, MtfTerm *filter, MtfAccumulate 
 	Node *extreme;
 	Node *nans;
 
+	if (field == NULL && is_ordered_type(arg->type))
+		return hidden_attribute(grouping, accumulate(grouping, kind, arg, filter, false), type, -1);
 	if (field == NULL)
-		return is_ordered_type(arg->type)
-				   ? hidden_attribute(grouping, accumulate(grouping, kind, arg, filter, false),
-									  type, -1)
-				   : NULL;
+		return no_remote_form(grouping, "computed values of a type that may look different");
 	if ((field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID) &&
 		!mtf_collation_is_byte_order(aggref->inputcollid))
-		return NULL;
-	/* A numeric of any scale: equal values with different scales would show the server's choice. */
+		return no_remote_form(grouping, psprintf("collation %s is not byte order",
+												 get_collation_name(aggref->inputcollid)));
 	if (field->kind == MTF_KIND_NUMERIC && typmod < 0)
-		return NULL;
+		return no_remote_form(grouping, "equal numerics may have several scales");
 	extreme =
 		hidden_attribute(grouping, accumulate(grouping, kind, arg, filter, false), type, typmod);
 	((Var *) extreme)->varcollid = aggref->aggcollid;
@@ -455,7 +464,7 @@ finish_aggregate(Grouping *grouping, const Aggref *aggref, MtfTerm *arg, MtfTerm
 		case F_MAX_TIMESTAMP:
 		case F_MAX_TIMESTAMPTZ:
 		case F_BOOL_OR: return finish_extreme(grouping, arg, filter, MTF_ACCUMULATE_MAX, aggref);
-		default: return NULL;
+		default: return no_remote_form(grouping, mtf_lowering_function_reason(aggref->aggfnoid));
 	}
 }
 
@@ -503,7 +512,8 @@ lower_filter(Grouping *grouping, const Aggref *aggref, MtfTerm **filter)
 	if (aggref->aggfilter == NULL)
 		return true;
 	*filter = mtf_classify_filter(grouping->lowering, (Node *) aggref->aggfilter, &ship, &why);
-	return ship == MTF_SHIP_EXACT;
+	return ship == MTF_SHIP_EXACT ||
+		   stay_local(grouping, why != NULL ? why : "FILTER without exact form");
 }
 
 /* --- keys -------------------------------------------------------------------------------------------- */
@@ -518,8 +528,8 @@ type_groups(Grouping *grouping, Node *expr, Oid equality)
 	if (row == NULL || row->form != MTF_FORM_COMPARE || row->op != MTF_OP_EQ)
 		return stay_local(grouping, "the type groups by rules that have no remote form");
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
-		return stay_local(grouping, psprintf("collation %s is not deterministic",
-											 get_collation_name(collation)));
+		return stay_local(
+			grouping, psprintf("collation %s is not deterministic", get_collation_name(collation)));
 	return true;
 }
 
@@ -531,7 +541,8 @@ term_groups(Grouping *grouping, const MtfTerm *term, Node *expr, Oid equality)
 		return true;
 	/* SecantusDB cannot group by Decimal128 and keeps NaNs apart (measured). */
 	if (term->type == NUMERICOID || term->type == FLOAT8OID)
-		return stay_local(grouping, "equal numbers may look different, and servers keep them apart");
+		return stay_local(grouping,
+						  "equal numbers may look different, and servers keep them apart");
 	return type_groups(grouping, expr, equality);
 }
 
@@ -540,9 +551,11 @@ term_groups(Grouping *grouping, const MtfTerm *term, Node *expr, Oid equality)
 static bool
 add_key(Grouping *grouping, Expr *expr, Oid equality)
 {
-	MtfTerm *term = mtf_compute(grouping->lowering, (Node *) expr);
+	MtfTerm *term;
 	bool is_id;
 
+	grouping->current = expr;
+	term = mtf_compute(grouping->lowering, (Node *) expr);
 	if (term == NULL || !term_groups(grouping, term, (Node *) expr, equality))
 		return false;
 	is_id = term->field != NULL && term->field->kind == MTF_KIND_OBJECTID;
@@ -583,12 +596,40 @@ lower_distinct(Grouping *grouping, const Aggref *aggref, MtfTerm *arg)
 	SortGroupClause *clause = linitial_node(SortGroupClause, aggref->aggdistinct);
 	TargetEntry *entry = linitial(aggref->args);
 
-	if (arg == NULL || arg->kind != MTF_TERM_FIELD || aggref->aggfilter != NULL ||
-		!term_groups(grouping, arg, (Node *) entry->expr, clause->eqop) ||
-		(grouping->plan->distinct != NULL && !equal(grouping->plan->distinct, arg)))
+	if (arg == NULL || arg->kind != MTF_TERM_FIELD || aggref->aggfilter != NULL)
+		return mtf_lowering_local(grouping->lowering, "DISTINCT of a column only, without FILTER");
+	if (!term_groups(grouping, arg, (Node *) entry->expr, clause->eqop))
 		return NULL;
+	if (grouping->plan->distinct != NULL && !equal(grouping->plan->distinct, arg))
+		return mtf_lowering_local(grouping->lowering, "DISTINCT of one column only");
 	grouping->plan->distinct = arg;
 	return distinct_term(arg);
+}
+
+/* Nothing is proven of sums of floating point numbers, and so of what is made of them. */
+static bool
+is_float_sum(Oid aggregate)
+{
+	switch (aggregate)
+	{
+		case F_SUM_FLOAT4:
+		case F_SUM_FLOAT8:
+		case F_AVG_FLOAT4:
+		case F_AVG_FLOAT8:
+		case F_VARIANCE_FLOAT4:
+		case F_VARIANCE_FLOAT8:
+		case F_VAR_SAMP_FLOAT4:
+		case F_VAR_SAMP_FLOAT8:
+		case F_VAR_POP_FLOAT4:
+		case F_VAR_POP_FLOAT8:
+		case F_STDDEV_FLOAT4:
+		case F_STDDEV_FLOAT8:
+		case F_STDDEV_SAMP_FLOAT4:
+		case F_STDDEV_SAMP_FLOAT8:
+		case F_STDDEV_POP_FLOAT4:
+		case F_STDDEV_POP_FLOAT8: return true;
+		default: return false;
+	}
 }
 
 /* The single argument; false when it has no remote form. */
@@ -598,11 +639,14 @@ lower_argument(Grouping *grouping, const Aggref *aggref, MtfTerm **arg)
 	TargetEntry *entry;
 
 	*arg = NULL;
-	if (aggref->args == NIL)
-		return counts_rows(aggref);
+	if (aggref->args == NIL && counts_rows(aggref))
+		return true;
+	if (list_length(aggref->args) != 1)
+		return stay_local(grouping, mtf_lowering_function_reason(aggref->aggfnoid));
+	if (is_float_sum(aggref->aggfnoid))
+		return stay_local(grouping, "a sum of floating point numbers depends on their order");
 	entry = linitial(aggref->args);
-	return list_length(aggref->args) == 1 &&
-		   (*arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) != NULL;
+	return (*arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) != NULL;
 }
 
 static bool
@@ -613,9 +657,11 @@ add_aggregate(Grouping *grouping, Aggref *aggref)
 	Node *result;
 	int attno;
 
+	grouping->current = (Expr *) aggref;
 	if (aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->aggkind != AGGKIND_NORMAL ||
-		aggref->aggvariadic || (aggref->aggorder != NIL && aggref->aggdistinct == NIL) ||
-		!lower_filter(grouping, aggref, &filter) || !lower_argument(grouping, aggref, &arg))
+		aggref->aggvariadic || (aggref->aggorder != NIL && aggref->aggdistinct == NIL))
+		return stay_local(grouping, "an aggregate of ordered, split or variadic arguments");
+	if (!lower_filter(grouping, aggref, &filter) || !lower_argument(grouping, aggref, &arg))
 		return false;
 	if (arg != NULL)
 		count_misfits(grouping, arg);
@@ -681,6 +727,18 @@ add_target(Grouping *grouping, PathTarget *target, List *clauses)
 	return add_aggregates_of(grouping, (Node *) target->exprs);
 }
 
+/* The reason why a step stays local is shown where its rows come from. */
+static void
+explain_local(RelOptInfo *rel, Expr *expr, const char *why)
+{
+	MtfRelInfo *info = rel->fdw_private;
+
+	if (IS_JOIN_REL(rel) || expr == NULL || why == NULL)
+		return;
+	info->local = list_append_unique(
+		info->local, mtf_decision_create(MTF_SHIP_LOCAL, copyObject((Node *) expr), why));
+}
+
 /* `clauses` are GROUP BY's or DISTINCT's; without any, all documents are one group. */
 static MtfUpperPlan *
 plan_grouping(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, List *clauses, Node *having)
@@ -693,9 +751,13 @@ plan_grouping(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, List *clau
 	grouping.upper->plan = grouping.plan = plan;
 	plan->grouped = true;
 	plan->grand = clauses == NIL;
-	if (grouping.lowering == NULL || !add_target(&grouping, target, clauses) ||
-		!add_aggregates_of(&grouping, having))
+	if (grouping.lowering == NULL)
 		return NULL;
+	if (!add_target(&grouping, target, clauses) || !add_aggregates_of(&grouping, having))
+	{
+		explain_local(rel, grouping.current, grouping.lowering->why);
+		return NULL;
+	}
 	grouping.upper->quals = (List *) copyObject(having);
 	grouping.upper->values = grouping.lowering->values;
 	/* SELECT of constants, GROUP BY nothing: a slot needs an attribute. */
@@ -749,9 +811,17 @@ mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *di
 	Query *parse = root->parse;
 	PathTarget *target = root->upper_targets[UPPERREL_DISTINCT];
 
+	if (!is_possible(root, input_rel))
+		return;
+	/* Which row is the first of equal ones, a sort here decides; servers break ties in their own way. */
+	if (parse->hasDistinctOn && parse->distinctClause != NIL)
+		explain_local(
+			input_rel,
+			linitial(get_sortgrouplist_exprs(parse->distinctClause, root->processed_tlist)),
+			"DISTINCT ON takes the first of rows in an order of this side");
 	/* Nothing but columns: what is computed is computed from rows, not from groups of them. */
-	if (is_possible(root, input_rel) && !parse->hasDistinctOn && !parse->hasAggs &&
-		parse->groupClause == NIL && !parse->hasWindowFuncs && !parse->hasTargetSRFs &&
+	if (!parse->hasDistinctOn && !parse->hasAggs && parse->groupClause == NIL &&
+		!parse->hasWindowFuncs && !parse->hasTargetSRFs &&
 		list_length(target->exprs) == list_length(parse->distinctClause))
 		add_grouping_path(root, input_rel, distinct_rel, target, parse->distinctClause, NULL);
 }

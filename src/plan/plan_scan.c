@@ -323,6 +323,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	plan->wanted = wanted_columns(baserel, info->map, quals);
 	plan_projection(plan, info->map);
 	plan_filter(plan, lowering, quals);
+	plan->decisions = list_concat(plan->decisions, copyObject(info->local));
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);
 	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,

@@ -19,6 +19,7 @@ typedef struct MtfRelInfo
 	Selectivity remote_selectivity; /* of `remote` */
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */
+	List *local; /* of MtfDecision: keys and aggregates that have no remote form */
 } MtfRelInfo;
 
 /* One join of a joined relation, and the base relation that it adds. */
