@@ -427,7 +427,7 @@ advance(MtfSocket *sock)
 }
 
 /* Host names as the driver gives them; an IPv6 address comes without brackets. */
-static MtfIo
+static void
 resolve(MtfSocket *sock, uint16 port, int family)
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
@@ -439,29 +439,28 @@ resolve(MtfSocket *sock, uint16 port, int family)
 	if (result != 0)
 	{
 		sock->addresses = NULL;
-		return socket_fail(sock, MTF_IO_FAILED, "could not resolve host", gai_strerror(result));
+		socket_fail(sock, MTF_IO_FAILED, "could not resolve host", gai_strerror(result));
+		return;
 	}
 	sock->next = sock->addresses;
-	return try_next_address(sock, EADDRNOTAVAIL);
+	try_next_address(sock, EADDRNOTAVAIL);
 }
 
-static MtfIo
+static void
 begin_unix(MtfSocket *sock)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	if (strlcpy(address.sun_path, sock->host, sizeof(address.sun_path)) >= sizeof(address.sun_path))
-		return socket_fail(sock, MTF_IO_FAILED, "could not connect to", "path is too long");
-	if (!begin_connect(sock, AF_UNIX, (struct sockaddr *) &address, sizeof(address)))
-		return socket_fail_errno(sock, "could not connect to", errno);
-	return MTF_IO_AGAIN;
+		socket_fail(sock, MTF_IO_FAILED, "could not connect to", "path is too long");
+	else if (!begin_connect(sock, AF_UNIX, (struct sockaddr *) &address, sizeof(address)))
+		socket_fail_errno(sock, "could not connect to", errno);
 }
 
 MtfSocket *
-mtf_socket_create(MtfNetwork *network, const char *host, uint16 port, int family)
+mtf_socket_create(MtfNetwork *network, const char *host, uint16 port, int family, bool allowed)
 {
 	MtfSocket *sock = calloc(1, sizeof(MtfSocket));
-	MtfIo io;
 
 	if (sock == NULL)
 	{
@@ -473,16 +472,17 @@ mtf_socket_create(MtfNetwork *network, const char *host, uint16 port, int family
 	strlcpy(sock->host, host, sizeof(sock->host));
 	sock->use_tls = network->tls_mode == MTF_TLS_ON ||
 					(network->tls_mode == MTF_TLS_DEFAULT && !is_loopback(host, family));
-	if (network->shut)
-		io = socket_fail(sock, MTF_IO_CANCELED, "could not connect to", "shutting down");
+	if (!allowed)
+		socket_fail(sock, MTF_IO_FAILED, "cannot connect to", "not in mongo_tenant.allowed_hosts");
+	else if (network->shut)
+		socket_fail(sock, MTF_IO_CANCELED, "could not connect to", "shutting down");
 	else if (sock->use_tls && network->tls == NULL)
-		io = socket_fail(sock, MTF_IO_FAILED, "could not begin TLS with", "TLS is not set up");
+		socket_fail(sock, MTF_IO_FAILED, "could not begin TLS with", "TLS is not set up");
+	else if (family == AF_UNIX)
+		begin_unix(sock);
 	else
-		io = family == AF_UNIX ? begin_unix(sock) : resolve(sock, port, family);
-	if (io == MTF_IO_AGAIN)
-		return sock;
-	mtf_socket_destroy(sock);
-	return NULL;
+		resolve(sock, port, family);
+	return sock;
 }
 
 void

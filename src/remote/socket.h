@@ -61,9 +61,11 @@ typedef struct MtfSocket MtfSocket;
 
 /*
  * Begin to connect to a host: a path for AF_UNIX, else a name and a port.  Never waits, except for
- * the DNS.  NULL, with network->why, when it cannot even begin.
+ * the DNS.  When it may not (`allowed`) or cannot even begin, a socket that has failed already, with
+ * network->why.  NULL: out of memory.
  */
-extern MtfSocket *mtf_socket_create(MtfNetwork *network, const char *host, uint16 port, int family);
+extern MtfSocket *mtf_socket_create(MtfNetwork *network, const char *host, uint16 port, int family,
+									bool allowed);
 extern void mtf_socket_destroy(MtfSocket *socket);
 
 /* Work until the socket is connected and TLS is up, or until `deadline`. */

@@ -502,7 +502,7 @@ stream_should_retry(mongoc_stream_t *base)
 }
 
 static MtfStream *
-create_stream(MtfStreams *streams, const mongoc_host_list_t *host)
+create_stream(MtfStreams *streams, const mongoc_host_list_t *host, bool allowed)
 {
 	MtfStream *stream = calloc(1, sizeof(MtfStream));
 
@@ -511,7 +511,8 @@ create_stream(MtfStreams *streams, const mongoc_host_list_t *host)
 		strlcpy(streams->network.why, "out of memory", sizeof(streams->network.why));
 		return NULL;
 	}
-	stream->socket = mtf_socket_create(&streams->network, host->host, host->port, host->family);
+	stream->socket =
+		mtf_socket_create(&streams->network, host->host, host->port, host->family, allowed);
 	if (stream->socket == NULL)
 	{
 		free(stream);
@@ -580,22 +581,20 @@ host_is_allowed(const MtfNetwork *network, const mongoc_host_list_t *host)
 /*
  * Every connection of the driver begins here, to hosts of the URI as well as to those that SRV
  * records or a server's hello name.
+ *
+ * A host that may not or cannot be connected to gets a stream that has failed: libmongoc 1.23 meets
+ * NULL for a host that a hello has named with the lock of its topology held, and waits for itself.
  */
 mongoc_stream_t *
 mtf_stream_initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *user_data,
 					bson_error_t *error)
 {
 	MtfStreams *streams = user_data;
-	MtfStream *stream = NULL;
+	bool allowed = host_is_allowed(&streams->network, host);
+	MtfStream *stream = create_stream(streams, host, allowed);
 
-	if (host_is_allowed(&streams->network, host))
-		stream = create_stream(streams, host);
-	else
-	{
+	if (!allowed)
 		streams->network.refused = true;
-		snprintf(streams->network.why, sizeof(streams->network.why),
-				 "host \"%s\" is not in mongo_tenant.allowed_hosts", host->host_and_port);
-	}
 	if (stream == NULL)
 	{
 		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s",

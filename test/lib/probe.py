@@ -14,20 +14,21 @@ import tempfile
 
 import servers
 
-MODULE = os.path.join(servers.ROOT, "test", "modules", "decode_probe")
+MODULES = os.path.join(servers.ROOT, "test", "modules")
+MODULE = os.path.join(MODULES, "decode_probe")
 _numbers = itertools.count(1)
 
 
-def build(world):
-    """Compile the module; a copy of the library that the PostgreSQL server's user can read."""
+def build(world, module="decode_probe"):
+    """Compile a module; a copy of the library that the PostgreSQL server's user can read."""
     pg_config = world.env.get("PG_CONFIG") or "pg_config"
-    made = subprocess.run(["make", "-s", "-C", MODULE, "PG_CONFIG=" + pg_config], stdin=subprocess.DEVNULL,
+    made = subprocess.run(["make", "-s", "-C", os.path.join(MODULES, module), "PG_CONFIG=" + pg_config], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"})
     if made.returncode != 0:
-        raise RuntimeError("decode_probe: %s" % made.stdout)
+        raise RuntimeError("%s: %s" % (module, made.stdout))
     directory = tempfile.mkdtemp(prefix="mtf_probe_", dir=world.owner.directory)
-    library = shutil.copy(os.path.join(MODULE, "decode_probe.so"), directory)
+    library = shutil.copy(os.path.join(MODULES, module, module + ".so"), directory)
     os.chmod(world.owner.directory, 0o755)
     os.chmod(directory, 0o755)
     os.chmod(library, 0o755)
