@@ -15,9 +15,11 @@
 #include "utils/float.h"
 
 #include "pipeline/call.h"
+#include "pipeline/compare.h"
 #include "pipeline/field_value.h"
 #include "pipeline/operand.h"
 #include "pipeline/pattern.h"
+#include "pipeline/value.h"
 
 #define V "$$v"
 
@@ -168,8 +170,28 @@ typedef struct Bound
 	MtfCall all;
 } Bound;
 
+/* The value that a term tests: of its field, or computed. */
+static void
+write_tested(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	if (term->args != NIL)
+		mtf_value_write(context, linitial(term->args), out, key);
+	else
+		mtf_field_write_value(context, term->field, out, key);
+}
+
+/* Is it known, and not NULL? */
+static void
+write_known(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	if (term->args != NIL)
+		mtf_value_write_present(context, linitial(term->args), out, key);
+	else
+		mtf_field_write_known(context, term->field, out, key);
+}
+
 static Bound
-begin_bound(const MtfExprContext *context, const MtfField *field, StringInfo out, const char *key)
+begin_bound(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	Bound bound;
 	MtfMark vars;
@@ -177,7 +199,7 @@ begin_bound(const MtfExprContext *context, const MtfField *field, StringInfo out
 	bound.document = mtf_write_begin(out, key);
 	bound.let = mtf_write_begin(out, "$let");
 	vars = mtf_write_begin(out, "vars");
-	mtf_field_write_value(context, field, out, "v");
+	write_tested(context, term, out, "v");
 	mtf_write_end(out, vars);
 	bound.all = mtf_call_begin(out, "in", "$and");
 	mtf_call_write_not_null(out, mtf_call_next(&bound.all), V);
@@ -194,19 +216,20 @@ end_bound(StringInfo out, Bound *bound)
 
 /* {$not: [known]} */
 static void
-write_unknown_field(const MtfExprContext *context, const MtfField *field, StringInfo out,
+write_unknown_field(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 					const char *key)
 {
 	MtfCall not = mtf_call_begin(out, key, "$not");
 
-	mtf_field_write_known(context, field, out, mtf_call_next(&not ));
+	write_known(context, term, out, mtf_call_next(&not ));
 	mtf_call_end(out, &not );
 }
 
 static void
-write_field_comparison(const MtfExprContext *context, const MtfField *field, MtfOp op,
-					   const MtfValue *value, StringInfo out, const char *key)
+write_field_comparison(const MtfExprContext *context, const MtfTerm *term, const MtfValue *value,
+					   StringInfo out, const char *key)
 {
+	MtfOp op = term->op;
 	bool distinct = op == MTF_OP_DISTINCT;
 	MtfCall not = {0};
 	Bound bound;
@@ -214,9 +237,9 @@ write_field_comparison(const MtfExprContext *context, const MtfField *field, Mtf
 	if (value->isnull)
 	{
 		if (op == MTF_OP_DISTINCT)
-			mtf_field_write_known(context, field, out, key);
+			write_known(context, term, out, key);
 		else if (op == MTF_OP_NOT_DISTINCT)
-			write_unknown_field(context, field, out, key);
+			write_unknown_field(context, term, out, key);
 		else
 			mtf_write_bool(out, key, false);
 		return;
@@ -229,8 +252,8 @@ write_field_comparison(const MtfExprContext *context, const MtfField *field, Mtf
 	}
 	if (op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT)
 		op = MTF_OP_EQ;
-	bound = begin_bound(context, field, out, key);
-	write_compare(field, op, value, out, mtf_call_next(&bound.all));
+	bound = begin_bound(context, term, out, key);
+	write_compare(term->field, op, value, out, mtf_call_next(&bound.all));
 	end_bound(out, &bound);
 	if (distinct)
 		mtf_call_end(out, &not );
@@ -297,7 +320,7 @@ write_list_comparison(const MtfExprContext *context, const MtfTerm *term, const 
 		mtf_write_bool(out, key, !any && !list.has_null);
 		return;
 	}
-	bound = begin_bound(context, term->field, out, key);
+	bound = begin_bound(context, term, out, key);
 	if (term->op == (any ? MTF_OP_EQ : MTF_OP_NE) &&
 		write_membership(term->field, &list, any, out, mtf_call_next(&bound.all)))
 	{
@@ -320,7 +343,7 @@ write_truth(const MtfExprContext *context, const MtfTerm *term, StringInfo out, 
 		mtf_literal_bool(term->op == MTF_OP_IS_TRUE || term->op == MTF_OP_IS_NOT_TRUE);
 	MtfCall call = mtf_call_begin(out, key, negative ? "$ne" : "$eq");
 
-	mtf_field_write_value(context, term->field, out, mtf_call_next(&call));
+	write_tested(context, term, out, mtf_call_next(&call));
 	mtf_write_literal(out, mtf_call_next(&call), &literal);
 	mtf_call_end(out, &call);
 }
@@ -358,7 +381,7 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 	}
 	if (!whole)
 		elog(ERROR, "the beginning of a pattern is not exact");
-	bound = begin_bound(context, term->field, out, key);
+	bound = begin_bound(context, term, out, key);
 	key = mtf_call_next(&bound.all);
 	if (term->op == MTF_OP_NE)
 	{
@@ -388,32 +411,38 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 	end_bound(out, &bound);
 }
 
-/* {$let: {vars: {v: …, w: …}, in: {$and: [both not null, comparison]}}} */
+/* {$not: [condition]} */
 static void
-write_fields_comparison(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
-						const char *key)
+write_not(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
-	const MtfTerm *left = linitial(term->args);
-	const MtfTerm *right = lsecond(term->args);
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
-	MtfCall all;
-	MtfCall compare;
+	MtfCall not = mtf_call_begin(out, key, "$not");
 
-	mtf_field_write_value(context, left->field, out, "v");
-	mtf_field_write_value(context, right->field, out, "w");
-	mtf_write_end(out, vars);
-	all = mtf_call_begin(out, "in", "$and");
-	mtf_call_write_not_null(out, mtf_call_next(&all), V);
-	mtf_call_write_not_null(out, mtf_call_next(&all), "$$w");
-	compare = mtf_call_begin(out, mtf_call_next(&all), mtf_op_word(term->op));
-	mtf_write_word(out, mtf_call_next(&compare), V);
-	mtf_write_word(out, mtf_call_next(&compare), "$$w");
-	mtf_call_end(out, &compare);
-	mtf_call_end(out, &all);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_condition_write(context, linitial(term->args), out, mtf_call_next(&not ));
+	mtf_call_end(out, &not );
+}
+
+/* CASE of conditions, from its argument `i` on. */
+static void
+write_case(const MtfExprContext *context, const MtfTerm *term, int i, StringInfo out,
+		   const char *key)
+{
+	MtfCall cond;
+
+	if (i >= list_length(term->args))
+	{
+		mtf_write_bool(out, key, false);
+		return;
+	}
+	if (i == list_length(term->args) - 1)
+	{
+		mtf_condition_write(context, list_nth(term->args, i), out, key);
+		return;
+	}
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_condition_write(context, list_nth(term->args, i), out, mtf_call_next(&cond));
+	mtf_condition_write(context, list_nth(term->args, i + 1), out, mtf_call_next(&cond));
+	write_case(context, term, i + 2, out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
 }
 
 /* EXPLAIN shows a value that is not known yet as "$n". */
@@ -423,7 +452,9 @@ write_unknown_value(const MtfExprContext *context, const MtfTerm *term, StringIn
 {
 	MtfCall call = mtf_call_begin(out, key, mtf_op_word(term->op));
 
-	if (term->field != NULL)
+	if (term->field != NULL && term->args != NIL)
+		write_tested(context, term, out, mtf_call_next(&call));
+	else if (term->field != NULL)
 		mtf_write_word(out, mtf_call_next(&call), mtf_field_reference(context, term->field));
 	mtf_write_word(out, mtf_call_next(&call), psprintf("$%d", term->value + 1));
 	mtf_call_end(out, &call);
@@ -446,15 +477,15 @@ mtf_condition_write(const MtfExprContext *context, const MtfTerm *term, StringIn
 		case MTF_TERM_FALSE: mtf_write_bool(out, key, false); break;
 		case MTF_TERM_AND:
 		case MTF_TERM_OR: write_group(context, term, out, key); break;
-		case MTF_TERM_COMPARE:
-			write_field_comparison(context, term->field, term->op, value, out, key);
-			break;
+		case MTF_TERM_COMPARE: write_field_comparison(context, term, value, out, key); break;
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL: write_list_comparison(context, term, value, out, key); break;
 		case MTF_TERM_LIKE: write_like(context, term, value, out, key); break;
-		case MTF_TERM_COMPARE_FIELDS: write_fields_comparison(context, term, out, key); break;
-		case MTF_TERM_NULL: write_unknown_field(context, term->field, out, key); break;
-		case MTF_TERM_NOT_NULL: mtf_field_write_known(context, term->field, out, key); break;
+		case MTF_TERM_COMPARE_VALUES: mtf_compare_write(context, term, out, key); break;
+		case MTF_TERM_NOT: write_not(context, term, out, key); break;
+		case MTF_TERM_CASE: write_case(context, term, 0, out, key); break;
+		case MTF_TERM_NULL: write_unknown_field(context, term, out, key); break;
+		case MTF_TERM_NOT_NULL: write_known(context, term, out, key); break;
 		case MTF_TERM_TRUTH:
 			if (term->field != NULL)
 				write_truth(context, term, out, key);

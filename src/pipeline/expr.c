@@ -215,10 +215,17 @@ write_json_text(const MtfTerm *term, const MtfValue *value, StringInfo out, cons
 	return MTF_SOME;
 }
 
-/* --- two fields ------------------------------------------------------------------------------------- */
+/* --- what has no form in the match language ------------------------------------------------------------------------------------- */
+
+/* Is a computed value tested, in the place of a field? */
+static bool
+is_computed(const MtfTerm *term)
+{
+	return term->field != NULL && term->args != NIL;
+}
 
 static MtfVerdict
-write_two_fields(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+write_expression(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 				 const char *key)
 {
 	MtfMark condition = mtf_write_begin(out, key);
@@ -307,6 +314,8 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 {
 	const MtfValue *value = mtf_expr_value(context, term);
 
+	if (is_computed(term))
+		return write_expression(context, term, out, key);
 	if (value != NULL && !value->is_known)
 		return write_unknown(term, out, key);
 	switch ((MtfTermKind) term->kind)
@@ -322,7 +331,9 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 		case MTF_TERM_LIKE:
 		case MTF_TERM_ILIKE: return write_like(term, value, out, key);
 		case MTF_TERM_JSON_TEXT: return write_json_text(term, value, out, key);
-		case MTF_TERM_COMPARE_FIELDS: return write_two_fields(context, term, out, key);
+		case MTF_TERM_COMPARE_VALUES:
+		case MTF_TERM_NOT:
+		case MTF_TERM_CASE: return write_expression(context, term, out, key);
 		case MTF_TERM_NULL: return mtf_match_write_absent(term->field, out, key);
 		case MTF_TERM_NOT_NULL: return mtf_match_write_present(term->field, out, key);
 		case MTF_TERM_TRUTH:
@@ -369,11 +380,15 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 {
 	ListCell *cell;
 
+	if (is_computed(term))
+		return true;
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_TRUE:
 		case MTF_TERM_FALSE:
-		case MTF_TERM_COMPARE_FIELDS: return true;
+		case MTF_TERM_COMPARE_VALUES:
+		case MTF_TERM_NOT:
+		case MTF_TERM_CASE: return true;
 		case MTF_TERM_LIKE: return term->field->trust && term->op == MTF_OP_EQ;
 		case MTF_TERM_COMPARE: return comparison_is_exact(term->field, term->op);
 		case MTF_TERM_ANY:

@@ -34,15 +34,62 @@ mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
 	}
 }
 
+/* Does it read a field whose type is promised, not tested? */
+static bool
+reads_trusted(const MtfExprContext *context, const MtfTerm *term)
+{
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_FIELD)
+		return term->field->trust && !mtf_field_is_canonical(context, term->field);
+	foreach (cell, term->args)
+		if (reads_trusted(context, lfirst(cell)))
+			return true;
+	return false;
+}
+
+/*
+ * A promise of types does not hold for other tenants' documents, where a sum or a conversion of a text
+ * would fail: what is of none of the types is null.
+ */
+static void
+write_tested(const MtfExprContext *context, const MtfTerm *term, const char *const *types,
+			 const char *conversion, StringInfo out, const char *key)
+{
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfCall cond;
+
+	mtf_value_write(context, term, out, "n");
+	mtf_write_end(out, vars);
+	cond = mtf_call_begin(out, "in", "$cond");
+	mtf_call_write_type_in(out, mtf_call_next(&cond), "$$n", types);
+	if (conversion != NULL)
+		mtf_call_write_unary(out, mtf_call_next(&cond), conversion, "$$n");
+	else
+		mtf_write_word(out, mtf_call_next(&cond), "$$n");
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}
+
 /* A number as Decimal128: whole numbers would be added and multiplied with overflow. */
 static void
 write_decimal(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
+	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
 	MtfMark decimal;
 
 	if (mtf_value_is_decimal(context, term))
 	{
 		mtf_value_write(context, term, out, key);
+		return;
+	}
+	if (reads_trusted(context, term))
+	{
+		write_tested(context, term, numbers, "$toDecimal", out, key);
 		return;
 	}
 	decimal = mtf_write_begin(out, key);
@@ -80,25 +127,15 @@ integer_operator(MtfFunction function)
 	}
 }
 
-/* A promise of types does not hold for other tenants' documents, and a sum of a text would fail there. */
 static void
 write_integer(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	static const char *const integers[] = {"int", "long", NULL};
-	char *reference;
-	MtfCall cond;
 
-	if (term->field == NULL || !term->field->trust)
-	{
+	if (reads_trusted(context, term))
+		write_tested(context, term, integers, NULL, out, key);
+	else
 		mtf_value_write(context, term, out, key);
-		return;
-	}
-	reference = mtf_field_reference(context, term->field);
-	cond = mtf_call_begin(out, key, "$cond");
-	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, integers);
-	mtf_write_word(out, mtf_call_next(&cond), reference);
-	mtf_write_null(out, mtf_call_next(&cond));
-	mtf_call_end(out, &cond);
 }
 
 static void

@@ -10,15 +10,20 @@
  */
 #include "plan/classify.h"
 
+#include "access/stratnum.h"
 #include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/scalar.h"
 #include "plan/shippable.h"
 
 static MtfTerm *lower_clause(MtfLowering *lowering, Node *node, bool negate);
+static MtfTerm *lower_or(MtfLowering *lowering, List *args, bool negate);
+static MtfTerm *create_group(MtfTermKind kind, List *terms, bool complete);
 
 /* --- LIKE, arrays, jsonb members, two columns ------------------------------------------------------ */
 
@@ -197,60 +202,23 @@ lower_member(MtfLowering *lowering, Node *member, Node *value, MtfOp op, bool is
 						   mtf_lowering_value_index(lowering, value), NIL);
 }
 
-/* Do two fields compare the same way here and there? */
-static bool
-fields_compare(MtfLowering *lowering, const MtfField *left, const MtfField *right, MtfOp op,
-			   Oid collation)
-{
-	bool integers = mtf_field_is_integer(left) && mtf_field_is_integer(right);
-
-	if (!left->exact || !right->exact)
-		return false;
-	if (!integers && left->kind != right->kind)
-		return false;
-	switch ((MtfKind) left->kind)
-	{
-		case MTF_KIND_INT2:
-		case MTF_KIND_INT4:
-		case MTF_KIND_INT8:
-		case MTF_KIND_BOOL:
-		case MTF_KIND_TIMESTAMP:
-		case MTF_KIND_TIMESTAMPTZ: return true;
-		case MTF_KIND_TEXT: return mtf_lowering_collation_allows(lowering, left, op, collation);
-		default: return false;
-	}
-}
-
-static MtfTerm *
-lower_two_fields(MtfLowering *lowering, OpExpr *expr, MtfOp op)
-{
-	MtfField *left = mtf_lowering_find_field(lowering, linitial(expr->args));
-	MtfField *right = mtf_lowering_find_field(lowering, lsecond(expr->args));
-	MtfTerm *term;
-
-	if (left == NULL || right == NULL || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT ||
-		!fields_compare(lowering, left, right, op, expr->inputcollid))
-		return NULL;
-	term = mtf_term_create(MTF_TERM_COMPARE_FIELDS, op, NULL, -1,
-						   list_make2(mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, left, -1, NIL),
-									  mtf_term_create(MTF_TERM_FIELD, MTF_OP_EQ, right, -1, NIL)));
-	term->exact = true;
-	lowering->why = NULL;
-	return term;
-}
-
-/* The forms of a binary operator that are not a column and a value; NULL: none of them. */
+/* What is not a column and a value: a member of a jsonb, two columns, something computed. */
 static MtfTerm *
 lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 {
 	Node *left = linitial(expr->args);
 	Node *right = lsecond(expr->args);
+	const char *why = lowering->why;
 	MtfTerm *term = lower_member(lowering, left, right, op, false, expr->inputcollid);
 
 	if (term == NULL)
 		term = lower_member(lowering, right, left, op, false, expr->inputcollid);
-	if (term == NULL)
-		term = lower_two_fields(lowering, expr, op);
+	if (term != NULL || contain_volatile_functions((Node *) expr))
+		return term != NULL ? term : mtf_lowering_local(lowering, why);
+	lowering->why = NULL;
+	term = mtf_scalar_comparison(lowering, expr, op);
+	if (term == NULL && lowering->why == NULL)
+		lowering->why = why;
 	return term;
 }
 
@@ -259,7 +227,6 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 {
 	const MtfShippable *row = mtf_shippable_find(expr->opfuncid);
 	MtfField *field;
-	MtfTerm *term;
 	Node *value;
 	MtfOp op;
 
@@ -271,11 +238,9 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
 	op = distinct ? MTF_OP_DISTINCT : row->op;
-	if ((term = lower_other_comparison(lowering, expr, negate ? mtf_op_negated(op) : op)) != NULL)
-		return term;
 	if (!mtf_lowering_split_operands(lowering, linitial(expr->args), lsecond(expr->args), &op,
 									 &field, &value))
-		return NULL;
+		return lower_other_comparison(lowering, expr, negate ? mtf_op_negated(op) : op);
 	if (negate)
 		op = mtf_op_negated(op);
 	if (!mtf_lowering_collation_allows(lowering, field, op, expr->inputcollid))
@@ -297,18 +262,21 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 
 	if (row == NULL || row->form != MTF_FORM_COMPARE)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
+	op = negate ? mtf_op_negated(row->op) : row->op;
 	if ((term = lower_any_element(lowering, expr, row, negate)) != NULL)
 		return term;
 	if (any && !negate &&
 		(term = lower_member(lowering, linitial(expr->args), list, row->op, true,
 							 expr->inputcollid)) != NULL)
 		return term;
+	if (field == NULL &&
+		(term = mtf_scalar_list(lowering, expr, any ? MTF_TERM_ANY : MTF_TERM_ALL, op)) != NULL)
+		return term;
 	if (field == NULL || !mtf_lowering_is_value(lowering, list))
 		return mtf_lowering_local(
 			lowering, mtf_lowering_operand_reason(lowering, linitial(expr->args), list));
 	if ((list = mtf_lowering_fit_value(field, list, true)) == NULL)
 		return mtf_lowering_local(lowering, "the types compare by rules that have no remote form");
-	op = negate ? mtf_op_negated(row->op) : row->op;
 	if (!mtf_lowering_collation_allows(lowering, field, op, expr->inputcollid))
 		return NULL;
 	lowering->why = row->why;
@@ -321,9 +289,13 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 {
 	bool is_null = (test->nulltesttype == IS_NULL) != negate;
 	MtfField *field = mtf_lowering_find_field(lowering, (Node *) test->arg);
+	MtfTerm *term;
 
 	if (test->argisrow)
 		return mtf_lowering_local(lowering, "a test of a whole row");
+	if (field == NULL &&
+		(term = mtf_scalar_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
+		return term;
 	if (field == NULL)
 		return mtf_lowering_local(lowering, mtf_lowering_operand_reason(
 												lowering, (Node *) test->arg, (Node *) test->arg));
@@ -343,6 +315,80 @@ lower_truth(MtfLowering *lowering, Node *node, MtfOp op)
 	return mtf_lowering_create_test(MTF_TERM_TRUTH, op, field);
 }
 
+/* An exact condition; what is not exact cannot be negated. */
+static MtfTerm *
+lower_exact(MtfLowering *lowering, Node *node, bool negate)
+{
+	MtfTerm *term = lower_clause(lowering, node, negate);
+
+	if (term != NULL && !term->exact)
+		return mtf_lowering_local(lowering, "what is not exact cannot be negated");
+	return term;
+}
+
+/* The condition is false or unknown. */
+static MtfTerm *
+lower_not_true(MtfLowering *lowering, Node *node, bool negate)
+{
+	MtfTerm *condition = lower_exact(lowering, node, negate);
+	MtfTerm *term;
+
+	if (condition == NULL)
+		return NULL;
+	term = mtf_term_create(MTF_TERM_NOT, MTF_OP_EQ, NULL, -1, list_make1(condition));
+	term->exact = true;
+	return term;
+}
+
+/* Neither true nor false; with `negate`, one of them. */
+static MtfTerm *
+lower_unknown(MtfLowering *lowering, Node *node, bool negate)
+{
+	MtfTerm *not_true;
+	MtfTerm *not_false;
+
+	not_true = negate ? lower_clause(lowering, node, false) : lower_not_true(lowering, node, false);
+	if (not_true == NULL)
+		return NULL;
+	not_false = negate ? lower_clause(lowering, node, true) : lower_not_true(lowering, node, true);
+	if (not_false == NULL)
+		return NULL;
+	return create_group(negate ? MTF_TERM_OR : MTF_TERM_AND, list_make2(not_true, not_false), true);
+}
+
+/* IS [NOT] TRUE, FALSE, UNKNOWN of a condition */
+static MtfTerm *
+lower_condition_test(MtfLowering *lowering, BooleanTest *test, bool negate)
+{
+	Node *arg = (Node *) test->arg;
+	int nvalues = list_length(lowering->values);
+	MtfTerm *term = NULL;
+
+	switch (test->booltesttype)
+	{
+		case IS_TRUE:
+		case IS_NOT_TRUE:
+			if ((test->booltesttype == IS_TRUE) != negate)
+				term = lower_clause(lowering, arg, false);
+			else
+				term = lower_not_true(lowering, arg, false);
+			break;
+		case IS_FALSE:
+		case IS_NOT_FALSE:
+			if ((test->booltesttype == IS_FALSE) != negate)
+				term = lower_clause(lowering, arg, true);
+			else
+				term = lower_not_true(lowering, arg, true);
+			break;
+		default:
+			term = lower_unknown(lowering, arg, (test->booltesttype == IS_UNKNOWN) == negate);
+			break;
+	}
+	if (term == NULL)
+		lowering->values = list_truncate(lowering->values, nvalues);
+	return term;
+}
+
 static MtfTerm *
 lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
 {
@@ -352,7 +398,7 @@ lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
 	bool unknown = false;
 
 	if (field == NULL)
-		return mtf_lowering_local(lowering, "a truth test of an expression");
+		return lower_condition_test(lowering, test, negate);
 	switch (test->booltesttype)
 	{
 		case IS_TRUE: op = MTF_OP_IS_TRUE; break;
@@ -367,6 +413,110 @@ lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
 	if ((test->booltesttype == IS_UNKNOWN) != negate)
 		return mtf_lowering_create_test(MTF_TERM_NULL, MTF_OP_EQ, field);
 	return mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, field);
+}
+
+/* A boolean value that is computed: COALESCE, NULLIF. */
+static MtfTerm *
+lower_computed(MtfLowering *lowering, Node *node, bool negate)
+{
+	MtfTerm *term = mtf_scalar_truth(lowering, node, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE);
+
+	return term != NULL ? term : mtf_lowering_local(lowering, "an expression without remote form");
+}
+
+/* CASE of conditions: exact ones only, for what comes before decides which one counts. */
+static MtfTerm *
+lower_case(MtfLowering *lowering, CaseExpr *expr, bool negate)
+{
+	int nvalues = list_length(lowering->values);
+	List *terms = NIL;
+	MtfTerm *term;
+	ListCell *cell;
+
+	foreach (cell, expr->args)
+	{
+		CaseWhen *when = lfirst_node(CaseWhen, cell);
+		MtfTerm *condition = mtf_scalar_condition(lowering, mtf_scalar_case_condition(expr, when));
+		MtfTerm *result = condition == NULL
+							  ? mtf_lowering_local(lowering, "a condition of CASE is not exact")
+							  : lower_exact(lowering, (Node *) when->result, negate);
+
+		if (result == NULL)
+			break;
+		terms = lappend(lappend(terms, condition), result);
+	}
+	if (cell == NULL && expr->defresult != NULL)
+	{
+		MtfTerm *otherwise = lower_exact(lowering, (Node *) expr->defresult, negate);
+
+		terms = otherwise == NULL ? NIL : lappend(terms, otherwise);
+	}
+	if (cell != NULL || terms == NIL)
+	{
+		lowering->values = list_truncate(lowering->values, nvalues);
+		return NULL;
+	}
+	term = mtf_term_create(MTF_TERM_CASE, MTF_OP_EQ, NULL, -1, terms);
+	term->exact = true;
+	lowering->why = NULL;
+	return term;
+}
+
+/* left op right by the operator of the strategy in the family of `opno`; NULL: there is none. */
+static Node *
+row_comparison(RowCompareExpr *expr, int i, int strategy)
+{
+	Node *left = list_nth(expr->largs, i);
+	Node *right = list_nth(expr->rargs, i);
+	Oid family = list_nth_oid(expr->opfamilies, i);
+	Oid left_type;
+	Oid right_type;
+	Oid operator;
+	int old;
+	OpExpr *comparison;
+
+	get_op_opfamily_properties(list_nth_oid(expr->opnos, i), family, false, &old, &left_type,
+							   &right_type);
+	operator= get_opfamily_member(family, left_type, right_type, strategy);
+	if (!OidIsValid(operator))
+		return NULL;
+	comparison = (OpExpr *) make_opclause(operator, BOOLOID, false, (Expr *) left, (Expr *) right,
+										  InvalidOid, list_nth_oid(expr->inputcollids, i));
+	set_opfuncid(comparison);
+	return (Node *) comparison;
+}
+
+/*
+ * (a, b) < (x, y): a < x, or a = x and b < y.  As an AND of its parts' bounds it would serve an index no
+ * better: each branch has its own.
+ */
+static MtfTerm *
+lower_row_comparison(MtfLowering *lowering, RowCompareExpr *expr, bool negate)
+{
+	bool less = expr->rctype == ROWCOMPARE_LT || expr->rctype == ROWCOMPARE_LE;
+	bool or_equal = expr->rctype == ROWCOMPARE_LE || expr->rctype == ROWCOMPARE_GE;
+	int n = list_length(expr->opnos);
+	List *equal = NIL;
+	List *branches = NIL;
+
+	if (negate)
+	{
+		less = !less;
+		or_equal = !or_equal;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		int strict = less ? BTLessStrategyNumber : BTGreaterStrategyNumber;
+		int last = less ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber;
+		Node *order = row_comparison(expr, i, i == n - 1 && or_equal ? last : strict);
+		Node *same = row_comparison(expr, i, BTEqualStrategyNumber);
+
+		if (order == NULL || same == NULL)
+			return mtf_lowering_local(lowering, "a comparison of rows by no known order");
+		branches = lappend(branches, make_ands_explicit(lappend(list_copy(equal), order)));
+		equal = lappend(equal, same);
+	}
+	return lower_or(lowering, branches, false);
 }
 
 /* A condition without columns, such as `$1 IS NULL`: decided when the values are known. */
@@ -489,6 +639,11 @@ lower_clause(MtfLowering *lowering, Node *node, bool negate)
 		case T_NullTest: return lower_null_test(lowering, (NullTest *) node, negate);
 		case T_BooleanTest: return lower_boolean_test(lowering, (BooleanTest *) node, negate);
 		case T_Var: return lower_truth(lowering, node, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE);
+		case T_CaseExpr: return lower_case(lowering, (CaseExpr *) node, negate);
+		case T_CoalesceExpr:
+		case T_NullIfExpr: return lower_computed(lowering, node, negate);
+		case T_RowCompareExpr:
+			return lower_row_comparison(lowering, (RowCompareExpr *) node, negate);
 		case T_SubPlan:
 		case T_AlternativeSubPlan:
 			return mtf_lowering_local(lowering, "a subquery is computed locally");

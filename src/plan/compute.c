@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "plan/compute_part.h"
+#include "plan/shippable.h"
 
 /* Of a Decimal128's 34 digits, those that may stand behind the point. */
 #define MAX_SCALE 20
@@ -157,48 +158,18 @@ sure_digits(Oid type)
 static MtfFunction
 integer_function(Oid function)
 {
-	switch (function)
+	const MtfShippable *row = mtf_shippable_find(function);
+
+	if (row == NULL || row->form != MTF_FORM_ARITHMETIC)
+		return MTF_FUNCTION_NONE;
+	switch (row->mongo[1])
 	{
-		case F_INT2PL:
-		case F_INT4PL:
-		case F_INT8PL:
-		case F_INT24PL:
-		case F_INT42PL:
-		case F_INT28PL:
-		case F_INT82PL:
-		case F_INT48PL:
-		case F_INT84PL: return MTF_FUNCTION_INT_ADD;
-		case F_INT2MI:
-		case F_INT4MI:
-		case F_INT8MI:
-		case F_INT24MI:
-		case F_INT42MI:
-		case F_INT28MI:
-		case F_INT82MI:
-		case F_INT48MI:
-		case F_INT84MI: return MTF_FUNCTION_INT_SUBTRACT;
-		case F_INT2MUL:
-		case F_INT4MUL:
-		case F_INT8MUL:
-		case F_INT24MUL:
-		case F_INT42MUL:
-		case F_INT28MUL:
-		case F_INT82MUL:
-		case F_INT48MUL:
-		case F_INT84MUL: return MTF_FUNCTION_INT_MULTIPLY;
-		case F_INT2DIV:
-		case F_INT4DIV:
-		case F_INT8DIV:
-		case F_INT24DIV:
-		case F_INT42DIV:
-		case F_INT28DIV:
-		case F_INT82DIV:
-		case F_INT48DIV:
-		case F_INT84DIV: return MTF_FUNCTION_INT_DIVIDE;
-		case F_INT2MOD:
-		case F_INT4MOD:
-		case F_INT8MOD: return MTF_FUNCTION_INT_MODULO;
-		default: return MTF_FUNCTION_NONE;
+		case 'a': return MTF_FUNCTION_INT_ADD;
+		case 's': return MTF_FUNCTION_INT_SUBTRACT;
+		case 'd': return MTF_FUNCTION_INT_DIVIDE;
+		default:
+			return strcmp(row->mongo, "$mod") == 0 ? MTF_FUNCTION_INT_MODULO
+												   : MTF_FUNCTION_INT_MULTIPLY;
 	}
 }
 
@@ -552,7 +523,7 @@ mtf_term_fields(MtfTerm *term)
 	List *fields = NIL;
 	ListCell *cell;
 
-	if (term->field != NULL)
+	if (term->field != NULL && strcmp(term->field->path, MTF_COMPUTED_PATH) != 0)
 		fields = list_make1(term->field);
 	foreach (cell, term->args)
 		fields = list_concat_unique(fields, mtf_term_fields(lfirst(cell)));

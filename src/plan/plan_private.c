@@ -80,6 +80,7 @@ static const Attribute term_attributes[] = {
 	INT_OF(MtfTerm, value),
 	BOOL_OF(MtfTerm, exact),
 	NODE_OF(MtfTerm, args),
+	INT_OF(MtfTerm, as),
 	INT_OF(MtfTerm, function),
 	INT_OF(MtfTerm, part),
 	INT_OF(MtfTerm, type),

@@ -61,7 +61,9 @@ typedef enum MtfTermKind
 	MTF_TERM_LIKE,     /* field [NOT] LIKE value: op is EQ or NE */
 	MTF_TERM_ILIKE,
 	MTF_TERM_JSON_TEXT, /* the text of a jsonb member is value, or (op NOT_DISTINCT) one of values */
-	MTF_TERM_COMPARE_FIELDS, /* op between the two fields that are args */
+	MTF_TERM_COMPARE_VALUES, /* op between the two values that are args, compared as `as` says */
+	MTF_TERM_NOT,            /* the condition in args is not true */
+	MTF_TERM_CASE, /* args: condition, condition, …, condition otherwise (or nothing: NULL) */
 
 	MTF_TERM_FIELD = 100,
 	MTF_TERM_VALUE,
@@ -101,6 +103,17 @@ typedef enum MtfPart
 	MTF_PART_ISODOW,
 	MTF_PART_DOY
 } MtfPart;
+
+/* How two values of a document are compared. */
+typedef enum MtfCompareAs
+{
+	MTF_COMPARE_PLAIN,       /* by the server's own order */
+	MTF_COMPARE_NUMBERS,     /* NaN is the highest */
+	MTF_COMPARE_MILLISECONDS /* a day is its midnight */
+} MtfCompareAs;
+
+/* The path of what stands for a column where a computed value is compared: no column has it. */
+#define MTF_COMPUTED_PATH "$computed"
 
 /* Comparisons: the order of PostgreSQL's type, NaN highest. */
 typedef enum MtfOp
@@ -147,7 +160,8 @@ typedef struct MtfTerm
 	MtfField *field; /* what is tested; NULL for AND, OR and constants */
 	int value;       /* index into ForeignScan.fdw_exprs; -1 when there is none */
 	bool exact;      /* the exact form exists: true remotely if and only if true here */
-	List *args;      /* of MtfTerm */
+	List *args;      /* of MtfTerm; of a test of a field: the value computed in its place */
+	int as;          /* MtfCompareAs */
 	int function;    /* MtfFunction of a CALL */
 	int part;        /* MtfPart of TRUNCATE and EXTRACT */
 	int type;        /* of a value: its PostgreSQL type */

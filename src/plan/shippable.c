@@ -50,6 +50,19 @@
 	{                                                                                              \
 		F_##f, MTF_FORM_##form, MTF_OP_##op, ship, "$regex", why                                   \
 	}
+/* The same operator of each pair of integer types */
+#define ARITHMETIC(suffix, mongo, why)                                                             \
+	{F_INT2##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},                  \
+		{F_INT24##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+		{F_INT28##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+		{F_INT42##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+		{F_INT4##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},              \
+		{F_INT48##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+		{F_INT82##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+		{F_INT84##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},             \
+	{                                                                                              \
+		F_INT8##suffix, MTF_FORM_ARITHMETIC, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why                 \
+	}
 #define WIDEN(f, why)                                                                              \
 	{                                                                                              \
 		F_##f, MTF_FORM_WIDEN, MTF_OP_EQ, MTF_SHIP_EXACT, "", why                                  \
@@ -126,6 +139,18 @@ static const MtfShippable table[] = {
 	/* bytea: BSON orders binary by length first, so equality only. */
 	ONE(BYTEAEQ, EQ, SUPERSET, "$eq", "same bytes"),
 	ONE(BYTEANE, NE, SUPERSET, "$ne", "same bytes"),
+
+	/* Arithmetic, by what the operands' types and constants allow (compute.c). */
+	ARITHMETIC(PL, "$add", "where no result can overflow"),
+	ARITHMETIC(MI, "$subtract", "where no result can overflow"),
+	ARITHMETIC(MUL, "$multiply", "where no result can overflow"),
+	ARITHMETIC(DIV, "$divide", "by a constant; cut towards zero"),
+	{F_INT2MOD, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$mod", "by a constant; the sign of the first"},
+	{F_INT4MOD, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$mod", "by a constant; the sign of the first"},
+	{F_INT8MOD, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$mod", "by a constant; the sign of the first"},
+	{F_NUMERIC_ADD, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$add", "of numeric(p,s) whose digits a Decimal128 holds"},
+	{F_NUMERIC_SUB, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$subtract", "of numeric(p,s) whose digits a Decimal128 holds"},
+	{F_NUMERIC_MUL, MTF_FORM_ARITHMETIC, MTF_OP_EQ, EXACT, "$multiply", "of numeric(p,s) whose digits a Decimal128 holds"},
 
 	/* Casts of a column that keep its values apart and in order. */
 	WIDEN(INT4_INT2, "every int2 is an int4"),

@@ -457,12 +457,55 @@ class Maker:
             return Node("({0} %sBETWEEN %s{1} AND {2})" % (self.pick(("", "", "NOT ")),
                                                            self.pick(("", "", "SYMMETRIC "))),
                         ref, self.literal(cls, ref), self.literal(cls, ref))
-        if roll < 0.90:
+        if roll < 0.87:
             return self.row_leaf(scope, ref)
+        if roll < 0.92:
+            return self.computed_leaf(scope, cls)
         if cls in ("timestamp", "timestamptz") and self.chance(0.3):
             return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date"))
         left = self.scalar(scope, cls, 1)
         return Node("({0} %s {1})" % self.pick(COMPARISONS), left, self.literal(cls, ref))
+
+    def computed_leaf(self, scope, cls):
+        """Something computed against a value, a list, another column, or tested for NULL."""
+        cls = self.pick(("int", "int", "numeric", "float", "text", "date", "timestamp", "bool", cls))
+        refs = self.refs(scope, (cls,), lambda c: c.collation != "mtf_ci")
+        if not refs:
+            refs = self.refs(scope, ("int",))
+        ref = self.pick(refs)
+        cls = ref.cls
+        other = self.pick([each for each in refs if each.cls == cls and
+                           each.column.collation == ref.column.collation] or [ref])
+        def computed():
+            options = [
+                lambda: Node("COALESCE({0}, {1})", ref, self.literal(cls, ref), cls=cls),
+                lambda: Node("COALESCE({0}, {1}, {2})", ref, other, self.literal(cls, ref, 0), cls=cls),
+                lambda: Node("NULLIF({0}, {1})", ref, self.literal(cls, ref, 0), cls=cls),
+                lambda: Node("NULLIF({0}, {1})", ref, other, cls=cls),
+                lambda: Node("CASE WHEN {0} THEN {1} WHEN {2} THEN {3} END", self.predicate(scope, 0), ref,
+                             self.predicate(scope, 0), self.literal(cls, ref), cls=cls),
+                lambda: Node("CASE {0} WHEN {1} THEN {2} ELSE {3} END", ref, self.literal(cls, ref), other,
+                             self.literal(cls, ref), cls=cls)]
+            if cls == "int":
+                narrow = self.refs(scope, ("int",), lambda c: c.kind in ("int2", "int4"))
+                options += 2 * [
+                    lambda: Node("({0}::int8 %s {1}::int8)" % self.pick("+-*"), self.pick(narrow), self.pick(narrow),
+                                 cls=cls),
+                    lambda: Node("({0}::int8 %s {1})" % self.pick("+-*"), self.pick(narrow), self.literal_int(9),
+                                 cls=cls),
+                    lambda: Node("({0} %s {1}::int8)" % self.pick("+-*"), self.literal_int(9), self.pick(narrow),
+                                 cls=cls)]
+            return self.pick(options)()
+        return self.pick((
+            lambda: Node("({0} %s {1})" % self.pick(COMPARISONS), computed(), self.literal(cls, ref)),
+            lambda: Node("({0} %s {1})" % self.pick(COMPARISONS), computed(), other),
+            lambda: Node("({0} %s {1})" % self.pick(COMPARISONS), computed(), computed()),
+            lambda: Node("({0} IS %sDISTINCT FROM {1})" % self.pick(("", "NOT ")), computed(),
+                         self.pick((other, self.literal(cls, ref)))),
+            lambda: Node("({0} IS %sDISTINCT FROM {1})" % self.pick(("", "NOT ")), ref, other),
+            lambda: Node("({0} %s ({1}, {2}))" % self.pick(("IN", "NOT IN")), computed(), self.literal(cls, ref),
+                         self.literal(cls, ref)),
+            lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), computed())))()
 
     def any_array(self, ref):
         items = [self.literal(ref.cls, ref, 0.05) for _ in range(self.rng.choice((0, 1, 2, 4)))]

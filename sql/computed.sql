@@ -1,0 +1,58 @@
+-- WHERE over computed values: two columns, COALESCE, CASE, arithmetic, rows; remote in exact form or not at all.
+\i `echo "$MTF_PRELUDE"`
+\pset format unaligned
+SET ROLE mtf_app;
+SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
+
+-- Two columns.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > i2 AND d < ts AND f8 <= f8 AND t = v AND i4::numeric < i8 AND i4 IS DISTINCT FROM i8$$);
+SELECT id FROM typed WHERE i4 < i8 ORDER BY id;
+SELECT id FROM typed WHERE d <= ts AND d = d ORDER BY id;
+SELECT id FROM typed WHERE ts >= d AND NOT d < ts ORDER BY id;
+SELECT id FROM typed WHERE f8 = f8 AND NOT f8 < f8 ORDER BY id;
+SELECT id FROM typed WHERE i4 IS DISTINCT FROM i2 ORDER BY id;
+SELECT id FROM typed WHERE i4 IS NOT DISTINCT FROM i2 ORDER BY id;
+-- A double rounds an int8; text in another order; a time zone.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i8 = f8 AND t < v COLLATE "en-x-icu" AND ts < tstz AND f4 = f8 AND n = n$$);
+
+-- COALESCE, NULLIF, CASE.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE coalesce(i4, i2, 0) >= 4 AND coalesce(t, '$t') = '$t' AND nullif(i4, 4) IS NULL$$);
+SELECT id FROM typed WHERE coalesce(i4, i2, 0) >= 4 ORDER BY id;
+SELECT id FROM typed WHERE coalesce(t, '$t') = '$t' ORDER BY id;
+SELECT id FROM typed WHERE nullif(i4, 4) IS NULL ORDER BY id;
+SELECT id FROM typed WHERE coalesce(b, true) ORDER BY id;
+SELECT id FROM typed WHERE coalesce(i4, -1) IN (-1, 4) ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WHEN 0 THEN 'none' END = 'four' AND CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END$$);
+SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WHEN 0 THEN 'none' END = 'four' ORDER BY id;
+SELECT id FROM typed WHERE CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
+SELECT id FROM typed WHERE NOT CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE coalesce(f4, 0) = 0 AND CASE WHEN lower(t) = 'x' THEN i4 ELSE 0 END = 0$$);
+
+-- Arithmetic: where no sum can overflow.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4::bigint + i2 > 5 AND i2::int * 2 = 10 AND 10 - i4::bigint >= 6$$);
+SELECT id FROM typed WHERE i4::bigint + 1 = 5 ORDER BY id;
+SELECT id FROM typed WHERE i4::bigint * -3 < -9 ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 + 1 = 5 AND i8 - 1 = 4 AND i4 / 2 = 2 AND f8 + 1 > 2$$);
+
+-- Tests of conditions: what is false or unknown.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4) IS NOT TRUE AND (i4 = 4 OR b) IS UNKNOWN$$);
+SELECT id FROM typed WHERE (i4 > 3) IS NOT TRUE ORDER BY id;
+SELECT id FROM typed WHERE (i4 > 3) IS UNKNOWN ORDER BY id;
+SELECT id FROM typed WHERE (i4 > 3) IS NOT FALSE ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4 AND lower(t) = 'x') IS NOT TRUE$$);
+
+-- Rows.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4, i8) IN ((4, 5), (5, 6)) AND (i4, t COLLATE "C") >= (4, 'a')$$);
+SELECT id FROM typed WHERE (i4, i8) IN ((4, 8), (5, 5)) ORDER BY id;
+SELECT id FROM typed WHERE (i4, i2) >= (4, 2) ORDER BY id;
+SELECT id FROM typed WHERE NOT (i4, i2) >= (4, 2) ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4, t COLLATE "en-x-icu") < (4, 'a')$$);
+
+-- Exact: LIMIT and aggregates run remotely above all of these, with parameters too.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > i2 AND coalesce(i8, 0) >= 0 AND (i4, i8) > (0, 0) AND (b IS TRUE) IS NOT FALSE ORDER BY id LIMIT 2$$);
+SELECT id FROM typed WHERE i4 > i2 AND coalesce(i8, 0) >= 0 AND (i4, i8) > (0, 0) ORDER BY id LIMIT 2;
+PREPARE computed (integer, text) AS
+	SELECT id FROM typed WHERE coalesce(i4, $1) = $1 AND coalesce(t, $2) = $2 ORDER BY id LIMIT 3;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE computed (4, 'text');
+EXECUTE computed (NULL, 'text');

@@ -1,0 +1,40 @@
+/*
+ * scalar.h
+ *	  Comparisons whose operands are not a column and a value: two columns, COALESCE, CASE, arithmetic.
+ */
+#ifndef MTF_SCALAR_H
+#define MTF_SCALAR_H
+
+#include "base/compat.h"
+#include "base/compat_planner.h"
+#include "plan/lowering.h"
+
+/* The exact term of a value expression of any kind; NULL: it has none. */
+extern MtfTerm *mtf_scalar(MtfLowering *lowering, Node *node);
+
+/*
+ * What stands for the column where a computed value is compared: kind and exactness are those of the
+ * value.  NULL: nothing of the type can be compared.
+ */
+extern MtfField *mtf_scalar_field(Node *node);
+
+/* left op right, at least one of them computed or both columns; NULL: no remote form. */
+extern MtfTerm *mtf_scalar_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op);
+
+/* computed value op ANY or ALL (list); NULL: no remote form. */
+extern MtfTerm *mtf_scalar_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, MtfTermKind kind,
+								MtfOp op);
+
+/* An exact condition; NULL: it has no exact form. */
+extern MtfTerm *mtf_scalar_condition(MtfLowering *lowering, Node *clause);
+
+/* The condition of one WHEN, with the operand of CASE in its place; NULL: it has other places of its own. */
+extern Node *mtf_scalar_case_condition(CaseExpr *expr, CaseWhen *when);
+
+/* A computed boolean: op is one of IS [NOT] TRUE and FALSE.  NULL: no remote form. */
+extern MtfTerm *mtf_scalar_truth(MtfLowering *lowering, Node *node, MtfOp op);
+
+/* computed value IS [NOT] NULL; NULL: no remote form. */
+extern MtfTerm *mtf_scalar_null_test(MtfLowering *lowering, Node *node, bool is_null);
+
+#endif /* MTF_SCALAR_H */
