@@ -17,11 +17,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-static uint8_t *buffer;
-static size_t room;
+/* Read into again and again: what is drained goes nowhere. */
+static uint8_t buffer[256 * 1024];
 static uint64_t bytes;
 
 static void
@@ -70,11 +71,28 @@ send_command(int fd, const bson_t *command)
 	static uint32_t number;
 	uint8_t header[21] = {0};
 	uint32_t fields[5] = {21 + command->len, ++number, 0, 2013, 0};
+	struct iovec iov[2] = {{header, sizeof header}, {(void *) bson_get_data(command), command->len}};
 
 	memcpy(header, fields, sizeof fields);
-	if (write(fd, header, sizeof header) != (ssize_t) sizeof header ||
-		write(fd, bson_get_data(command), command->len) != (ssize_t) command->len)
+	if (writev(fd, iov, 2) != (ssize_t) (sizeof header + command->len))
 		die("write");
+}
+
+/* The element "id" of a reply's last bytes: {cursor: {nextBatch: […], id, ns}, ok}. */
+static int64_t
+cursor_id(const uint8_t *end, size_t len)
+{
+	static const uint8_t element[] = {BSON_TYPE_INT64, 'i', 'd', 0};
+	const uint8_t *found = memmem(end, len, element, sizeof element);
+	int64_t id;
+
+	if (found == NULL || found + sizeof element + sizeof id > end + len)
+	{
+		fprintf(stderr, "no cursor in the reply\n");
+		exit(1);
+	}
+	memcpy(&id, found + sizeof element, sizeof id);
+	return id;
 }
 
 /* Read one reply; returns the cursor's id. */
@@ -82,29 +100,24 @@ static int64_t
 read_reply(int fd)
 {
 	uint8_t header[21];
-	int32_t len;
-	bson_t reply;
-	bson_iter_t iter;
-	bson_iter_t id;
+	uint8_t tail[256];
+	uint32_t len;
+	size_t at = 0;
 
 	read_all(fd, header, sizeof header);
 	memcpy(&len, header, 4);
-	len -= (int32_t) sizeof header;
-	if ((size_t) len > room)
+	bytes += len;
+	len -= sizeof header;
+	while (len - at > sizeof tail)
 	{
-		free(buffer);
-		room = (size_t) len;
-		buffer = malloc(room);
+		size_t part = len - at - sizeof tail;
+
+		part = part < sizeof buffer ? part : sizeof buffer;
+		read_all(fd, buffer, part);
+		at += part;
 	}
-	read_all(fd, buffer, (size_t) len);
-	bytes += (uint64_t) len + sizeof header;
-	if (!bson_init_static(&reply, buffer, (size_t) len) || !bson_iter_init(&iter, &reply) ||
-		!bson_iter_find_descendant(&iter, "cursor.id", &id))
-	{
-		fprintf(stderr, "no cursor in the reply\n");
-		exit(1);
-	}
-	return bson_iter_as_int64(&id);
+	read_all(fd, tail, len - at);
+	return cursor_id(tail, len - at);
 }
 
 static int
