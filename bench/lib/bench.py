@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import sys
+import time
 import traceback
 
 import chart
 import measure
+import readme
 import servers
 
 PARTS = ("scan", "peer", "native", "tenants", "token")
@@ -41,7 +43,7 @@ def print_ratios(result):
                               "  (goal %s: %s)" % (goal, "reached" if ok else "NOT reached")))
 
 
-def machine():
+def machine(load_at_start):
     model = "unknown"
     with open("/proc/cpuinfo") as file:
         for line in file:
@@ -49,17 +51,18 @@ def machine():
                 model = line.split(":", 1)[1].strip()
                 break
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "load_at_start": os.getloadavg()[0]}
+            "load_at_start": load_at_start}
 
 
 def run_part(name):
+    load_at_start = os.getloadavg()[0]
     with servers.Owner() as owner:
         cluster = servers.Cluster(owner, SETTINGS)
         with measure.Session(cluster) as session:
             postgres = session.one("SHOW server_version")
         result = importlib.import_module("part_" + name).run(owner, cluster)
     result.setdefault("postgresql", postgres)
-    result["machine"] = machine()
+    result["machine"] = machine(load_at_start)
     result["when"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return result
 
@@ -71,7 +74,8 @@ def main():
     for name in parts:
         if name not in PARTS:
             raise SystemExit("bench: no part %s; there are %s" % (name, ", ".join(PARTS)))
-        print("bench: %s" % name, file=sys.stderr, flush=True)
+        print("bench: %s, %s (%s)" % (name, time.strftime("%H:%M:%S", time.gmtime()), "+".join(parts)),
+              file=sys.stderr, flush=True)
         try:
             result = run_part(name)
         except Exception:  # one part that cannot run must not hide the others' figures
@@ -85,6 +89,7 @@ def main():
         print_ratios(result)
         sys.stdout.flush()
     chart.write(measure.RESULTS)
+    readme.write(measure.RESULTS, os.path.join(servers.ROOT, "README.md"))
     if failed:
         print("\nbench: failed: %s" % ", ".join(failed))
         raise SystemExit(1)

@@ -94,7 +94,7 @@ def run(owner, cluster):
                 runs.setdefault(name, []).append(measure.reference(
                     canned.uri, namespace, malloc, batch=BATCH, walk=walk, pipeline=pipeline, repeat=2)[1])
             runs.setdefault("raw", []).append(measure.lines_of_json(
-                [measure.program("drain_raw"), str(canned.port), "bench.whole", str(BATCH), "2"])[1])
+                [measure.program("drain_raw"), str(canned.port), "bench.whole", str(BATCH), "2"])[1])  # as the others: the second
         after = session.memory()
     rows = {name: measure.summary(list_of_runs[1:]) for name, list_of_runs in runs.items()}
     return report(rows, (after["VmHWM"] - before["VmHWM"]) / 1024)
