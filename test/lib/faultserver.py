@@ -31,10 +31,13 @@ class FaultServer(LyingServer):
         self.faults = {}
         self.log = []  # names of commands, in order
         self.commands = []  # what is in the log, whole
-        self.hello = "answer"  # or "silent": connections are accepted, nothing is said
+        # "silent": connections are accepted, nothing is said; "close", "reset", "half" (and then closed),
+        # "drip", "garbage" (no BSON), "huge" (a length of 2 GB)
+        self.hello = "answer"
         self.member = {}  # what hello says of a replica set
         self.compression = False  # zlib, when the client asks for it
         self.read_limit = None  # a longer message is not read further than its header
+        self.held = None  # what then happens: None (nothing), "close", "reset" after the first bytes
         self.connections_open = self.connections_seen = 0
         self.cursors = {}  # id -> [session, batches left]
         self.opened = self.ended = 0
@@ -48,6 +51,7 @@ class FaultServer(LyingServer):
         """Forget faults and the log, then set attributes."""
         self.faults, self.log, self.commands = {}, [], []
         self.batches, self.batch_size, self.padding, self.hello, self.read_limit = 1, 10, 0, "answer", None
+        self.held = None
         for name, value in settings.items():
             setattr(self, name, value)
 
@@ -166,6 +170,9 @@ class FaultServer(LyingServer):
 
     def _hold(self, connection):
         """Read no further until the test goes on; a peer that left cannot be noticed meanwhile."""
+        if self.held:
+            self._receive(connection, 1 << 16)
+            return self._send(connection, 0, self.held)
         while self.read_limit is not None and not self._closing:
             time.sleep(0.02)
         return False
@@ -173,9 +180,20 @@ class FaultServer(LyingServer):
     def _hello(self, connection, request):
         if self.hello == "silent":
             return True
+        if self.hello in ("close", "reset"):
+            return self._send(connection, request, self.hello)
         reply = bson.encode({**HELLO, **self.member, **({"compression": ["zlib"]} if self.compression else {})})
-        connection.sendall(struct.pack("<iiiiiqii", 36 + len(reply), 1, request, OP_REPLY, 8, 0, 0, 1) + reply)
-        return True
+        if self.hello == "garbage":
+            reply = reply[:4] + b"\xff" * (len(reply) - 4)
+        length = 0x7fffffff if self.hello == "huge" else 36 + len(reply)
+        data = struct.pack("<iiiiiqii", length, 1, request, OP_REPLY, 8, 0, 0, 1) + reply
+        if self.hello == "drip":
+            for byte in data:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+            return True
+        connection.sendall(data[:len(data) // 2] if self.hello == "half" else data)
+        return self.hello != "half"
 
     @staticmethod
     def _compress(data):

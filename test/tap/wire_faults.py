@@ -20,6 +20,7 @@ def make_tables(world, server, silence):
         for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"),
                           ("packed", server.uri + "?socketTimeoutMS=1500&compressors=zlib"),
                           ("sharded", server.uri + "?socketTimeoutMS=1500"),
+                          ("slow", server.uri + "?connectTimeoutMS=600&serverSelectionTimeoutMS=1200"),
                           ("pair", "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000"
                            % (silence.port, server.port))):
             admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
@@ -183,6 +184,54 @@ def dead_member(world, session, server):
     start = time.monotonic()
     throws("HV00N", lambda: session.execute("SELECT id FROM pair").fetchall(), "no server fits the replica set's name")
     ok(time.monotonic() - start < 4, "in bounded time") or diag(time.monotonic() - start)
+
+
+def mid_connect(world, server):
+    """The server goes wrong while it is being connected to: a session of its own each time."""
+    for fault in ("close", "reset", "half", "garbage", "huge", "silent", "drip"):
+        with world.connect("UA") as session:
+            pid = session.info.backend_pid
+            server.reset(hello=fault)
+            start, name = time.monotonic(), "%s at hello" % fault
+            for turn in range(3):
+                throws(BROKEN if fault == "huge" else "HV00N",
+                       lambda: session.execute("SELECT id FROM slow").fetchall(), name + ": cannot connect")
+            ok(time.monotonic() - start < 6, name + ": in bounded time") or diag(time.monotonic() - start)
+            sockets_open = sum(link.startswith("socket:") for link in links(pid))
+            server.reset(batches=3)
+            is_(world.column(session, "SELECT id FROM slow"), list(range(30)), name + ": the next query is whole")
+            now = sum(link.startswith("socket:") for link in links(pid))
+            ok(now <= sockets_open + 1, name + ": no socket is lost") or diag((sockets_open, now))
+            is_(server.cursors, {}, name + ": no cursor is left open")
+    ok(server.settle(2), "no connection is left of those that failed") or diag(server.connections_open)
+
+
+def mid_write(world, session, server):
+    """The server goes away while a long command is being sent."""
+    query = QUERY + " WHERE name <> repeat('y', 12000000)"
+    pid = session.info.backend_pid
+    for fault in ("close", "reset"):
+        server.reset(read_limit=1000000, held=fault)
+        before = descriptors(pid)
+        start, name = time.monotonic(), "%s in the middle of our write" % fault
+        throws(GONE, lambda: session.execute(query).fetchall(), name + ": an error")
+        ok(time.monotonic() - start < 4, name + ": in bounded time") or diag(time.monotonic() - start)
+        is_(server.log.count("aggregate"), 0, name + ": the server has seen no command")
+        ok(descriptors(pid) <= before + 1, name + ": no descriptor is lost")
+        whole(world, session, server, name)
+    server.reset()
+    is_(len(world.rows(session, query)), 10, "positive control: a command of 12 MB")
+
+
+def links(pid):
+    """What the descriptors of a process are."""
+    found = []
+    for number in os.listdir("/proc/%d/fd" % pid):
+        try:
+            found.append(os.readlink("/proc/%d/fd/%s" % (pid, number)))
+        except OSError:
+            pass
+    return found
 
 
 def altered(world, session, server):
@@ -388,11 +437,13 @@ with World(engine=False) as world, FaultServer() as server, Silence() as silence
         retried(world, session, server)
         secrets(session, server)
         large(world, session, server)
+        mid_write(world, session, server)
         early_end(world, session, server)
         one_command(world, session, server)
         read_preferences(world, session, server)
         dead_member(world, session, server)
         altered(world, session, server)
+    mid_connect(world, server)
     with world.admin() as admin:
         driver_ways(world, admin, server)
     leaks(world, server)
