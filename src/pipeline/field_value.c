@@ -386,6 +386,19 @@ mtf_field_write_known(const MtfExprContext *context, const MtfField *field, Stri
 		write_known(field, out, key, mtf_field_reference(context, field));
 }
 
+/* A whole number in range as int64.  One engine fails to convert the Decimal128 -2^63, and errors tell. */
+static void
+write_long(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral least = mtf_literal_int64(PG_INT64_MIN);
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+
+	mtf_call_write_pair(out, mtf_call_next(&cond), "$lte", reference, &least);
+	mtf_write_literal(out, mtf_call_next(&cond), &least);
+	mtf_call_write_unary(out, mtf_call_next(&cond), "$toLong", reference);
+	mtf_call_end(out, &cond);
+}
+
 /* The value in one BSON type, given that it decodes. */
 void
 mtf_field_write_canonical(const MtfField *field, StringInfo out, const char *key,
@@ -395,6 +408,8 @@ mtf_field_write_canonical(const MtfField *field, StringInfo out, const char *key
 		mtf_call_write_unary(out, key, "$toString", reference);
 	else if (field->trust)
 		mtf_write_word(out, key, reference);
+	else if (field->kind == MTF_KIND_INT8)
+		write_long(out, key, reference);
 	else if (mtf_is_integer_kind(field))
 		mtf_call_write_unary(out, key, "$toLong", reference);
 	else if (field->kind == MTF_KIND_FLOAT8)
