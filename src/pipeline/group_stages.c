@@ -7,10 +7,15 @@
 #include "base/compat.h"
 
 #include "pipeline/accumulate.h"
+#include "pipeline/call.h"
 #include "pipeline/canonical.h"
+#include "pipeline/condition.h"
 #include "pipeline/field_value.h"
 #include "pipeline/stage.h"
 #include "pipeline/value.h"
+
+/* The field that is true when the group is an error here. */
+#define ALARM "b"
 
 /*
  * A group's tenant, the least and the greatest of its documents, of each relation: the conductor
@@ -194,6 +199,69 @@ write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const 
 	mtf_write_end(out, stage);
 }
 
+/* {$gt: [the sum of all alarms, 0]} */
+static void
+write_alarm(StringInfo out, const List *alarms, const char *key)
+{
+	MtfLiteral zero = mtf_literal_int64(0);
+	MtfCall greater = mtf_call_begin(out, key, "$gt");
+	MtfCall add = mtf_call_begin(out, mtf_call_next(&greater), "$add");
+	const ListCell *cell;
+
+	foreach (cell, alarms)
+		mtf_write_word(out, mtf_call_next(&add), psprintf("$%s", strVal(lfirst(cell))));
+	mtf_call_end(out, &add);
+	mtf_write_literal(out, mtf_call_next(&greater), &zero);
+	mtf_call_end(out, &greater);
+}
+
+/* {$cond: [{$gt: ["$count", 0]}, "$value", null]} */
+static void
+write_group_value(StringInfo out, const MtfGroupValue *value)
+{
+	MtfLiteral zero = mtf_literal_int64(0);
+	MtfCall cond = mtf_call_begin(out, value->name, "$cond");
+
+	mtf_call_write_pair(out, mtf_call_next(&cond), "$gt", psprintf("$%s", value->count), &zero);
+	mtf_write_word(out, mtf_call_next(&cond), psprintf("$%s", value->value));
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+}
+
+/* Are the groups themselves filtered or sorted? */
+static bool
+looks_at_groups(const MtfScanPlan *plan)
+{
+	return plan->having != NIL || plan->sort != NIL || plan->limit >= 0;
+}
+
+/* {$match: {$expr: {$or: ["$alarm", {$and: [conditions]}]}}} */
+static void
+write_having(MtfPipeline *pipeline, const MtfExprContext *groups, const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	const ListCell *cell;
+	MtfMark stage;
+	MtfMark match;
+	MtfCall either;
+	MtfCall all;
+
+	if (plan->having == NIL)
+		return;
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	match = mtf_write_begin(out, "$match");
+	either = mtf_call_begin(out, "$expr", "$or");
+	if (plan->alarms != NIL)
+		mtf_write_word(out, mtf_call_next(&either), "$" ALARM);
+	all = mtf_call_begin(out, mtf_call_next(&either), "$and");
+	foreach (cell, plan->having)
+		mtf_condition_write(groups, lfirst(cell), out, mtf_call_next(&all));
+	mtf_call_end(out, &all);
+	mtf_call_end(out, &either);
+	mtf_write_end(out, match);
+	mtf_write_end(out, stage);
+}
+
 /* Flat names for keys, accumulators as they are, tenants at their path. */
 static void
 write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
@@ -208,6 +276,11 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
 	foreach (cell, plan->accumulators)
 		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
+	if (looks_at_groups(plan))
+		foreach (cell, plan->group_values)
+			write_group_value(out, lfirst(cell));
+	if (looks_at_groups(plan) && plan->alarms != NIL)
+		write_alarm(out, plan->alarms, ALARM);
 	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
 		const char *field = tenant_field(pipeline, rel);
@@ -229,6 +302,7 @@ void
 mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan)
 {
 	MtfCanonical *canonical = mtf_canonical_of(plan);
+	MtfExprContext groups = {context->values, context->nvalues};
 
 	if (canonical != NULL)
 		write_canonical_stage(pipeline, context, canonical);
@@ -237,4 +311,7 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	if (plan->distinct != NULL)
 		write_regroup_stage(pipeline, context, plan);
 	write_group_projection(pipeline, plan);
+	write_having(pipeline, &groups, plan);
+	mtf_stage_write_sort(pipeline, &groups, plan, plan->alarms != NIL ? ALARM : NULL);
+	mtf_stage_write_limit(pipeline, &groups, plan);
 }

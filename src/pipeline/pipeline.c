@@ -367,8 +367,9 @@ path_in_document(const MtfExprContext *context, const MtfField *field)
 	return psprintf("%s.%s", context->aliases[field->rel], field->path);
 }
 
-static void
-write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+void
+mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+					 const char *first)
 {
 	StringInfo out = &pipeline->stages;
 	char *prefix = unused_prefix(pipeline, plan);
@@ -378,7 +379,7 @@ write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPl
 	MtfMark keys;
 	int i = 0;
 
-	if (plan->sort == NIL)
+	if (plan->sort == NIL && (first == NULL || plan->limit < 0))
 		return;
 	foreach (cell, plan->sort)
 		computed |= !((MtfSortKey *) lfirst(cell))->plain;
@@ -386,6 +387,8 @@ write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPl
 		write_computed_keys(pipeline, context, plan, prefix);
 	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	keys = mtf_write_begin(out, "$sort");
+	if (first != NULL)
+		mtf_write_int(out, first, -1);
 	foreach (cell, plan->sort)
 	{
 		const MtfSortKey *key = lfirst(cell);
@@ -438,8 +441,8 @@ write_count_stage(MtfPipeline *pipeline, const MtfExprContext *context, const ch
 	mtf_write_end(out, stage);
 }
 
-static void
-write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+void
+mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
 {
 	int64 offset = row_count(context, plan->offset, false);
 	int64 limit = row_count(context, plan->limit, true);
@@ -473,8 +476,8 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 		mtf_stage_write_groups(pipeline, &context, plan);
 		return mtf_pipeline_seal(pipeline);
 	}
-	write_sort(pipeline, &context, plan);
-	write_limit(pipeline, &context, plan);
+	mtf_stage_write_sort(pipeline, &context, plan, NULL);
+	mtf_stage_write_limit(pipeline, &context, plan);
 	if (plan->projects && plan->joins == NIL)
 		mtf_stage_write_projection(pipeline, plan->paths);
 	return mtf_pipeline_seal(pipeline);

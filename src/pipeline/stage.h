@@ -45,6 +45,14 @@ extern void mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted
 extern void mtf_stage_write_joins(MtfPipeline *pipeline, MtfExprContext *context,
 								  const MtfScanPlan *plan, MtfScope **scopes);
 
+/* pipeline.c: the plan's $sort; documents in which the field `first` is true come first. */
+extern void mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context,
+								 const MtfScanPlan *plan, const char *first);
+
+/* pipeline.c: the plan's $skip and $limit. */
+extern void mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context,
+								  const MtfScanPlan *plan);
+
 /* group_stages.c: the plan's groups and accumulators. */
 extern void mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context,
 								   const MtfScanPlan *plan);

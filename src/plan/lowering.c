@@ -147,11 +147,28 @@ strip_casts(Node *node)
 	}
 }
 
+static MtfField *
+find_known(MtfLowering *lowering, Node *node)
+{
+	ListCell *cell;
+
+	foreach (cell, lowering->known)
+	{
+		const MtfKnown *known = lfirst(cell);
+
+		if (equal(known->expr, node))
+			return copyObject(known->field);
+	}
+	return NULL;
+}
+
 MtfField *
 mtf_lowering_find_field(MtfLowering *lowering, Node *node)
 {
 	Var *var = (Var *) strip_casts(node);
 
+	if (lowering->over_groups)
+		return find_known(lowering, node);
 	if (!IsA(var, Var) || var->varlevelsup != 0)
 		return NULL;
 	for (int i = 0; i < lowering->nrels; i++)
@@ -207,7 +224,8 @@ bool
 mtf_lowering_is_value(MtfLowering *lowering, Node *node)
 {
 	return !bms_overlap(mtf_compat_pull_varnos(lowering->root, node), lowering->relids) &&
-		   !contain_volatile_functions(node) && !contain_subplans(node);
+		   !contain_agg_clause(node) && !contain_volatile_functions(node) &&
+		   !contain_subplans(node);
 }
 
 int
@@ -470,6 +488,8 @@ mtf_lowering_split_operands(MtfLowering *lowering, Node *left, Node *right, MtfO
 MtfField *
 mtf_lowering_field(MtfLowering *lowering, Node *node)
 {
+	if (lowering->over_groups)
+		return find_known(lowering, node);
 	/* Only a relabelling keeps a value as it is; a cast changes its type. */
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;

@@ -20,6 +20,14 @@ typedef struct MtfLowerRel
 	const MtfColumnMap *map;
 } MtfLowerRel;
 
+/* An expression over groups that stands in a field of their documents. */
+typedef struct MtfKnown
+{
+	Expr *expr;
+	MtfField *field;
+	bool never_null;
+} MtfKnown;
+
 /* The state of lowering the clauses of one plan; `values` grows and becomes fdw_exprs. */
 typedef struct MtfLowering
 {
@@ -28,6 +36,8 @@ typedef struct MtfLowering
 	MtfLowerRel *rels;
 	Relids relids;         /* of rels */
 	List *values;          /* of Expr: what the executor evaluates at each (re)scan */
+	bool over_groups;      /* fields are those of `known`, no columns */
+	List *known;           /* of MtfKnown */
 	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.checked) */
 	const char *why;       /* the last reason found, or NULL */
 } MtfLowering;

@@ -137,6 +137,13 @@ static const Attribute finish_attributes[] = {
 	END_OF_ATTRIBUTES,
 };
 
+static const Attribute group_value_attributes[] = {
+	STRING_OF(MtfGroupValue, name),
+	STRING_OF(MtfGroupValue, value),
+	STRING_OF(MtfGroupValue, count),
+	END_OF_ATTRIBUTES,
+};
+
 static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, relids),
 	NODE_OF(MtfScanPlan, rtis),
@@ -155,6 +162,9 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, keys),
 	NODE_OF(MtfScanPlan, accumulators),
 	NODE_OF(MtfScanPlan, distinct),
+	NODE_OF(MtfScanPlan, group_values),
+	NODE_OF(MtfScanPlan, alarms),
+	NODE_OF(MtfScanPlan, having),
 	NODE_OF(MtfScanPlan, finish),
 	NODE_OF(MtfScanPlan, joins),
 	END_OF_ATTRIBUTES,
@@ -170,6 +180,7 @@ static const struct
 	{"MtfDecision", sizeof(MtfDecision), decision_attributes},
 	{"MtfField", sizeof(MtfField), field_attributes},
 	{"MtfFinish", sizeof(MtfFinish), finish_attributes},
+	{"MtfGroupValue", sizeof(MtfGroupValue), group_value_attributes},
 	{"MtfJoin", sizeof(MtfJoin), join_attributes},
 	{"MtfOutput", sizeof(MtfOutput), output_attributes},
 	{"MtfScanPlan", sizeof(MtfScanPlan), scan_plan_attributes},
@@ -336,6 +347,17 @@ mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter)
 	accumulator->arg = arg;
 	accumulator->filter = filter;
 	return accumulator;
+}
+
+MtfGroupValue *
+mtf_group_value_create(const char *name, const char *value, const char *count)
+{
+	MtfGroupValue *group_value = create_node(sizeof(MtfGroupValue), "MtfGroupValue");
+
+	group_value->name = pstrdup(name);
+	group_value->value = pstrdup(value);
+	group_value->count = pstrdup(count);
+	return group_value;
 }
 
 MtfJoin *

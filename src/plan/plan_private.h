@@ -254,6 +254,18 @@ typedef struct MtfFinish
 	char *misfit;
 } MtfFinish;
 
+/*
+ * One more field of a group: the value of an accumulator where another one counted something, else
+ * null.  For conditions and sorts over groups.
+ */
+typedef struct MtfGroupValue
+{
+	ExtensibleNode node;
+	char *name;
+	char *value; /* names of accumulators */
+	char *count;
+} MtfGroupValue;
+
 /* The remote part of a ForeignScan. */
 typedef struct MtfScanPlan
 {
@@ -266,7 +278,7 @@ typedef struct MtfScanPlan
 	List *terms;     /* of MtfTerm, ANDed: the remote filter */
 	List *decisions; /* of MtfDecision */
 	bool exact;      /* terms are sent in their exact form: nothing is rechecked here */
-	List *sort;      /* of MtfSortKey */
+	List *sort;      /* of MtfSortKey; of groups if there are any */
 	int limit;       /* index into fdw_exprs, or -1 */
 	int offset;      /* index into fdw_exprs, or -1 */
 	List *outputs;   /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */
@@ -274,9 +286,12 @@ typedef struct MtfScanPlan
 	bool grand;      /* without GROUP BY: one row comes, also of no documents */
 	List *keys;      /* of MtfTerm (values): k0, k1, … */
 	List *accumulators;
-	MtfTerm *distinct; /* grouped by too, first: then each value comes once; or NULL */
-	List *finish;      /* of MtfFinish, in this order */
-	List *joins;       /* of MtfJoin, in order: relation 1, 2, … */
+	MtfTerm *distinct;  /* grouped by too, first: then each value comes once; or NULL */
+	List *group_values; /* of MtfGroupValue */
+	List *alarms;       /* of String: accumulators that must be 0, else the row is an error here */
+	List *having;       /* of MtfTerm over keys, accumulators and group_values: exact */
+	List *finish;       /* of MtfFinish, in this order */
+	List *joins;        /* of MtfJoin, in order: relation 1, 2, … */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */
@@ -287,6 +302,8 @@ extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
+extern MtfGroupValue *mtf_group_value_create(const char *name, const char *value,
+											 const char *count);
 extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind);
 extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);

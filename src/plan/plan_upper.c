@@ -25,6 +25,7 @@
 #include "plan/collation.h"
 #include "plan/cost.h"
 #include "plan/plan_group.h"
+#include "plan/plan_top.h"
 #include "plan/relation.h"
 #include "plan/setting.h"
 
@@ -53,6 +54,24 @@ member_column(EquivalenceClass *ec, Relids relids)
 		while (IsA(node, RelabelType))
 			node = (Node *) ((RelabelType *) node)->arg;
 		if (!member->em_is_const && IsA(node, Var) && bms_is_member(((Var *) node)->varno, relids))
+			return member->em_expr;
+	}
+	return NULL;
+}
+
+/* The member of an equivalence class that the lowering has a field for. */
+static Expr *
+member_field(MtfLowering *lowering, EquivalenceClass *ec)
+{
+	ListCell *cell;
+
+	if (!lowering->over_groups)
+		return member_column(ec, lowering->relids);
+	foreach (cell, ec->ec_members)
+	{
+		EquivalenceMember *member = lfirst(cell);
+
+		if (!member->em_is_const && mtf_lowering_field(lowering, (Node *) member->em_expr) != NULL)
 			return member->em_expr;
 	}
 	return NULL;
@@ -101,12 +120,22 @@ is_proven_known(const MtfScanPlan *plan, const MtfField *field)
  * lowest, and NaN below all numbers; ObjectIds and strings do not mix.
  */
 static bool
-sorts_plainly(const MtfScanPlan *plan, const MtfSortKey *key)
+sorts_plainly(const MtfScanPlan *plan, const MtfLowering *lowering, const MtfSortKey *key)
 {
 	const MtfField *field = key->field;
+	ListCell *cell;
 
 	if (field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC || field->any_id)
 		return false;
+	/* The terms are about documents, not about groups. */
+	if (lowering->over_groups)
+	{
+		foreach (cell, lowering->known)
+			if (equal(((MtfKnown *) lfirst(cell))->field, field) &&
+				((MtfKnown *) lfirst(cell))->never_null)
+				return true;
+		return key->descending != key->nulls_first;
+	}
 	if (is_proven_known(plan, field))
 		return true;
 	return field->trust && key->descending != key->nulls_first;
@@ -121,16 +150,15 @@ is_default_order(const PathKey *pathkey, Expr *column)
 	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
 }
 
-/* The sort keys of `pathkeys`; false when one has no remote form. */
-static bool
-add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
+bool
+mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
 {
 	ListCell *cell;
 
 	foreach (cell, pathkeys)
 	{
 		PathKey *pathkey = lfirst_node(PathKey, cell);
-		Expr *column = member_column(pathkey->pk_eclass, lowering->relids);
+		Expr *column = member_field(lowering, pathkey->pk_eclass);
 		MtfField *field;
 		MtfSortKey *key;
 
@@ -141,7 +169,7 @@ add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
 			return false;
 		key = mtf_sort_key_create(field, mtf_compat_pathkey_is_descending(pathkey),
 								  pathkey->pk_nulls_first);
-		key->plain = sorts_plainly(plan, key);
+		key->plain = sorts_plainly(plan, lowering, key);
 		plan->sort = lappend(plan->sort, key);
 	}
 	return true;
@@ -165,7 +193,7 @@ mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys)
 
 	plan->terms = terms;
 	if (pathkeys == NIL || !mtf_setting_enable_sort_pushdown ||
-		!add_sort(plan, lowering, pathkeys) || !all_plain(plan->sort))
+		!mtf_upper_add_sort(plan, lowering, pathkeys) || !all_plain(plan->sort))
 		return NIL;
 	return plan->sort;
 }
@@ -236,9 +264,8 @@ remote_input(PlannerInfo *root, RelOptInfo *input_rel)
 	return input_rel;
 }
 
-/* LIMIT and OFFSET as values; false when one depends on rows. */
-static bool
-add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
+bool
+mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
 {
 	if (parse->limitCount != NULL &&
 		(plan->limit = mtf_lowering_value(lowering, parse->limitCount)) < 0)
@@ -255,8 +282,8 @@ plan_limit(PlannerInfo *root, RelOptInfo *rel)
 	MtfLowering *lowering = mtf_remote_begin(root, rel, plan);
 
 	upper->plan = plan;
-	if (lowering == NULL || !add_sort(plan, lowering, root->sort_pathkeys) ||
-		!add_limit(plan, lowering, root->parse) ||
+	if (lowering == NULL || !mtf_upper_add_sort(plan, lowering, root->sort_pathkeys) ||
+		!mtf_upper_add_limit(plan, lowering, root->parse) ||
 		!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs))
 		return NULL;
 	/* Computed keys are written into documents; whole ones must stay as they are. */
@@ -310,5 +337,8 @@ mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 	if (stage == UPPERREL_DISTINCT)
 		mtf_plan_distinct_paths(root, input_rel, output_rel);
 	if (stage == UPPERREL_FINAL)
+	{
 		add_limit_path(root, input_rel, output_rel, extra);
+		mtf_plan_top_paths(root, output_rel, extra);
+	}
 }

@@ -33,6 +33,12 @@ extern void mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
  */
 extern List *mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys);
 
+/* The sort keys of `pathkeys`; false when one has no remote form. */
+extern bool mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys);
+
+/* LIMIT and OFFSET as values; false when one depends on rows. */
+extern bool mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse);
+
 /* The plan node of a path of ours that carries a MtfUpperPlan. */
 extern ForeignScan *mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan);
 

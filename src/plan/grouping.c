@@ -1,0 +1,187 @@
+/*
+ * grouping.c
+ *	  A grouping step while it is planned: the attributes of its rows, and what completes them here.
+ *
+ * What must not happen here: an attribute whose place changes (MtfFinish refers to places).
+ */
+#include "plan/grouping.h"
+
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+/* An attribute that the query does not ask for. */
+typedef struct Hidden
+{
+	int attno;
+	char *name;
+	Oid typid;
+	int32 typmod;
+} Hidden;
+
+/* Stay local, and remember why. */
+bool
+mtf_grouping_local(MtfGrouping *grouping, const char *why)
+{
+	return mtf_lowering_local(grouping->lowering, why) != NULL;
+}
+
+/* --- attributes of the slot ------------------------------------------------------------------------ */
+
+int
+mtf_grouping_add(MtfGrouping *grouping, Expr *expr, const char *name, Oid typid, int32 typmod)
+{
+	MtfOutput *output = mtf_output_create(-1, 0, name);
+	int attno = list_length(grouping->plan->outputs) + 1;
+
+	output->typid = typid;
+	output->typmod = typmod;
+	output->collation = exprCollation((Node *) expr);
+	grouping->plan->outputs = lappend(grouping->plan->outputs, output);
+	grouping->upper->scan_tlist =
+		lappend(grouping->upper->scan_tlist, makeTargetEntry(expr, attno, NULL, false));
+	return attno;
+}
+
+/* A Var of the slot for an accumulator's result, read as the given type. */
+Node *
+mtf_grouping_hidden(MtfGrouping *grouping, const char *name, Oid typid, int32 typmod)
+{
+	ListCell *cell;
+	Hidden *hidden;
+
+	foreach (cell, grouping->hidden)
+	{
+		hidden = lfirst(cell);
+		if (strcmp(hidden->name, name) == 0 && hidden->typid == typid)
+			return (Node *) makeVar(INDEX_VAR, hidden->attno, typid, typmod, InvalidOid, 0);
+	}
+	hidden = palloc(sizeof(Hidden));
+	hidden->name = pstrdup(name);
+	hidden->typid = typid;
+	hidden->typmod = typmod;
+	hidden->attno =
+		mtf_grouping_add(grouping, (Expr *) makeNullConst(typid, typmod, get_typcollation(typid)),
+						 name, typid, typmod);
+	grouping->hidden = lappend(grouping->hidden, hidden);
+	return (Node *) makeVar(INDEX_VAR, hidden->attno, typid, typmod, get_typcollation(typid), 0);
+}
+
+/* The accumulator's name; equal ones are computed once. */
+const char *
+mtf_grouping_accumulate(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter,
+						bool decimal)
+{
+	MtfAccumulator *accumulator = mtf_accumulator_create(kind, arg, filter);
+	ListCell *cell;
+
+	accumulator->decimal = decimal;
+	accumulator->distinct = grouping->in_distinct;
+	foreach (cell, grouping->plan->accumulators)
+	{
+		MtfAccumulator *other = lfirst(cell);
+
+		accumulator->name = other->name;
+		if (equal(accumulator, other))
+			return other->name;
+	}
+	accumulator->name = psprintf("a%d", list_length(grouping->plan->accumulators));
+	grouping->plan->accumulators = lappend(grouping->plan->accumulators, accumulator);
+	return accumulator->name;
+}
+
+/* --- what the server has ------------------------------------------------------------------------------- */
+
+MtfField *
+mtf_grouping_field(const char *name, Oid type)
+{
+	MtfField *field = mtf_field_create();
+	MtfKind element;
+	MtfKind kind;
+
+	if (!mtf_kind_of_type(type, &kind, &element))
+		elog(ERROR, "a group has a value of type %u", type);
+	field->path = pstrdup(name);
+	field->kind = kind;
+	field->typmod = -1;
+	/* It is null or of its type: the accumulators saw to that. */
+	field->null_mismatch = field->trust = field->exact = true;
+	return field;
+}
+
+void
+mtf_grouping_know(MtfGrouping *grouping, Expr *expr, MtfField *field, bool never_null)
+{
+	MtfKnown *known = palloc(sizeof(MtfKnown));
+
+	known->expr = expr;
+	known->field = field;
+	known->never_null = never_null;
+	grouping->known = lappend(grouping->known, known);
+}
+
+/* --- what is finished here --------------------------------------------------------------------------- */
+
+Node *
+mtf_finish_call(Oid function, Oid type, List *args)
+{
+	return (Node *) makeFuncExpr(function, type, args, InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CALL);
+}
+
+Node *
+mtf_finish_int8(int64 value)
+{
+	return (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(value), false,
+							  FLOAT8PASSBYVAL);
+}
+
+/* count > 0 */
+Node *
+mtf_finish_some(Node *count)
+{
+	return mtf_finish_call(F_INT8GT, BOOLOID, list_make2(count, mtf_finish_int8(0)));
+}
+
+/* CASE WHEN condition THEN result ELSE otherwise END; a NULL otherwise is left out */
+Node *
+mtf_finish_choose(Node *condition, Node *result, Node *otherwise)
+{
+	CaseExpr *choice = makeNode(CaseExpr);
+	CaseWhen *when = makeNode(CaseWhen);
+	Oid type = exprType(result);
+
+	when->expr = (Expr *) condition;
+	when->result = (Expr *) result;
+	choice->casetype = type;
+	choice->casecollid = exprCollation(result);
+	choice->args = list_make1(when);
+	choice->defresult = otherwise != NULL ? (Expr *) otherwise
+										  : (Expr *) makeNullConst(type, -1, choice->casecollid);
+	return (Node *) choice;
+}
+
+Node *
+mtf_finish_first_of(Node *first, Node *second)
+{
+	CoalesceExpr *coalesce = makeNode(CoalesceExpr);
+
+	coalesce->coalescetype = exprType(first);
+	coalesce->args = list_make2(first, second);
+	return (Node *) coalesce;
+}
+
+Node *
+mtf_finish_nan(Oid type)
+{
+	int16 length;
+	bool by_value;
+	Oid input;
+	Oid parameter;
+
+	getTypeInputInfo(type, &input, &parameter);
+	get_typlenbyval(type, &length, &by_value);
+	return (Node *) makeConst(type, -1, InvalidOid, length,
+							  OidInputFunctionCall(input, "NaN", parameter, -1), false, by_value);
+}

@@ -1,0 +1,63 @@
+/*
+ * grouping.h
+ *	  A grouping step while it is planned: the attributes of its rows, and what completes them here.
+ */
+#ifndef MTF_GROUPING_H
+#define MTF_GROUPING_H
+
+#include "base/compat.h"
+#include "base/compat_planner.h"
+#include "plan/lowering.h"
+#include "plan/plan_private.h"
+#include "plan/plan_upper.h"
+
+typedef struct MtfGrouping
+{
+	MtfLowering *lowering;
+	MtfUpperPlan *upper;
+	MtfScanPlan *plan;
+	List *hidden;      /* attributes that only MtfFinish uses */
+	bool in_distinct;  /* what is accumulated now is of distinct values */
+	Expr *current;     /* the key or aggregate that is being added: of it lowering->why speaks */
+	MtfField *remote;  /* where the server has what the aggregate comes to; NULL: it is made here */
+	bool never_null;   /* of `remote` */
+	List *known;       /* of MtfKnown: keys and aggregates that the server has */
+	bool alarms_here;  /* something is checked here that the server cannot */
+	bool whole_having; /* the server tests all of HAVING */
+} MtfGrouping;
+
+/* Stay local, and remember why: false. */
+extern bool mtf_grouping_local(MtfGrouping *grouping, const char *why);
+
+/* One more attribute of the slot, for `expr`; its number. */
+extern int mtf_grouping_add(MtfGrouping *grouping, Expr *expr, const char *name, Oid typid,
+							int32 typmod);
+
+/* A Var of the slot for an accumulator's result, read as the given type. */
+extern Node *mtf_grouping_hidden(MtfGrouping *grouping, const char *name, Oid typid, int32 typmod);
+
+/* The server has `expr` in this field of the group's document. */
+extern MtfField *mtf_grouping_field(const char *name, Oid type);
+extern void mtf_grouping_know(MtfGrouping *grouping, Expr *expr, MtfField *field, bool never_null);
+
+/* The accumulator's name; equal ones are computed once. */
+extern const char *mtf_grouping_accumulate(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *arg,
+										   MtfTerm *filter, bool decimal);
+
+/* --- expressions that are evaluated here ---------------------------------------------------------------- */
+
+extern Node *mtf_finish_call(Oid function, Oid type, List *args);
+extern Node *mtf_finish_int8(int64 value);
+
+/* count > 0 */
+extern Node *mtf_finish_some(Node *count);
+
+/* CASE WHEN condition THEN result ELSE otherwise END; a NULL otherwise is left out */
+extern Node *mtf_finish_choose(Node *condition, Node *result, Node *otherwise);
+
+/* coalesce(first, second) */
+extern Node *mtf_finish_first_of(Node *first, Node *second);
+
+extern Node *mtf_finish_nan(Oid type);
+
+#endif /* MTF_GROUPING_H */
