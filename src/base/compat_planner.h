@@ -24,6 +24,16 @@
 #include "base/fmgr13.h"
 #endif
 
+/* PostgreSQL 18: a comparison of rows has the comparison type of all access methods. */
+#if PG_VERSION_NUM >= 180000
+#define mtf_compat_row_comparison(expr) ((expr)->cmptype)
+#define ROWCOMPARE_LT                   COMPARE_LT
+#define ROWCOMPARE_LE                   COMPARE_LE
+#define ROWCOMPARE_GE                   COMPARE_GE
+#else
+#define mtf_compat_row_comparison(expr) ((expr)->rctype)
+#endif
+
 /* PostgreSQL 14: pull_varnos needs the planner's root. */
 static inline Relids
 mtf_compat_pull_varnos(PlannerInfo *root, Node *node)

@@ -493,8 +493,9 @@ row_comparison(RowCompareExpr *expr, int i, int strategy)
 static MtfTerm *
 lower_row_comparison(MtfLowering *lowering, RowCompareExpr *expr, bool negate)
 {
-	bool less = expr->rctype == ROWCOMPARE_LT || expr->rctype == ROWCOMPARE_LE;
-	bool or_equal = expr->rctype == ROWCOMPARE_LE || expr->rctype == ROWCOMPARE_GE;
+	int comparison = mtf_compat_row_comparison(expr);
+	bool less = comparison == ROWCOMPARE_LT || comparison == ROWCOMPARE_LE;
+	bool or_equal = comparison == ROWCOMPARE_LE || comparison == ROWCOMPARE_GE;
 	int n = list_length(expr->opnos);
 	List *equal = NIL;
 	List *branches = NIL;
