@@ -81,6 +81,17 @@ define_settings(void)
 							"Send ORDER BY to the MongoDB server.",
 							&mtf_setting_enable_sort_pushdown);
 
+	/* How many keys of the outer side a join asks for in one command, when it runs here. */
+	DefineCustomIntVariable(
+		"mongo_tenant.join_batch_size", "Keys that one command of a bind join asks for.", NULL,
+		&mtf_setting_join_batch_size, 1000, 1, 10000, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* To compare the ways to join, or when the planner knows too little to choose well. */
+	DefineCustomEnumVariable("mongo_tenant.join_method",
+							 "Which of the wrapper's ways to join are considered.", NULL,
+							 &mtf_setting_join_method, MTF_JOIN_METHOD_AUTO, mtf_join_methods,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
 	/* The session's identity.  See session.h for what its hooks promise. */
 	DefineCustomStringVariable("mongo_tenant.jwt", "The session's token: whose tenant is read.",
 							   "Shown as a placeholder; set it with a bound parameter.",

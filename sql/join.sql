@@ -1,4 +1,4 @@
--- Joins by $lookup: every relation from its own scope, null and arrays meet nothing.
+-- Joins: every relation from its own scope, null and arrays meet nothing.  First by $lookup.
 \i `echo "$MTF_PRELUDE"`
 \pset format unaligned
 -- The local alternatives are switched off so that small collections show the remote plan.
@@ -7,6 +7,7 @@ SET enable_mergejoin = off;
 SET enable_nestloop = off;
 SET enable_hashagg = off;
 SET enable_sort = off;
+SET mongo_tenant.join_method = lookup;
 SET ROLE mtf_app;
 SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
 
@@ -22,6 +23,16 @@ SELECT a.id FROM accounts a WHERE EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.i
 SELECT * FROM plan_of($$SELECT a.id FROM accounts a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.id = a.id)$$);
 SELECT a.id FROM accounts a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.id = a.id) ORDER BY a.id;
 
+-- Several keys, days as days; full joins look up both ways.
+SELECT * FROM plan_of($$SELECT a.id, b.id FROM typed a LEFT JOIN typed b ON a.i4 = b.i4 AND a.d = b.d AND a.t = b.t$$);
+SELECT a.id, b.id FROM typed a LEFT JOIN typed b ON a.i4 = b.i4 AND a.d = b.d AND a.t = b.t ORDER BY a.id, b.id;
+SELECT * FROM plan_of($$SELECT a.id FROM typed a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.id AND t.b = a.b)$$);
+SELECT a.id FROM typed a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.id AND t.b = a.b) ORDER BY a.id;
+SELECT * FROM plan_of($$SELECT a.id, t.id FROM accounts a FULL JOIN typed t ON t.i4 = a.id$$);
+SELECT a.id, t.id FROM accounts a FULL JOIN typed t ON t.i4 = a.id ORDER BY a.id, t.id;
+-- Of days alone there is no raw value to look up.
+SELECT * FROM plan_of($$SELECT a.id, b.id FROM typed a JOIN typed b ON a.d = b.d$$);
+
 -- Three relations, aggregates and LIMIT above.
 SELECT * FROM plan_of($$SELECT t.b, count(*), sum(m.id) FROM accounts a JOIN typed t ON t.id = a.id LEFT JOIN accounts m ON m.id = t.i4 GROUP BY t.b$$);
 SELECT t.b, count(*), sum(m.id) FROM accounts a JOIN typed t ON t.id = a.id LEFT JOIN accounts m ON m.id = t.i4 GROUP BY t.b ORDER BY t.b;
@@ -32,9 +43,8 @@ SELECT a.id, t.i4 FROM accounts a JOIN typed t ON t.id = a.id ORDER BY a.id DESC
 SELECT * FROM plan_of($$SELECT f.flight, l.name FROM flights f JOIN airlines l ON l.carrier = f.carrier$$);
 SELECT DISTINCT l.name FROM flights f JOIN airlines l ON l.carrier = f.carrier;
 
--- Another server, no equality, full joins, a key that rounds: here.
+-- Another server, no equality, a key that rounds: here.
 SELECT * FROM plan_of($$SELECT a.id FROM accounts a JOIN poison_int p ON p.id = a.id$$);
-SELECT * FROM plan_of($$SELECT a.id FROM accounts a FULL JOIN typed t ON t.id = a.id$$);
 SELECT * FROM plan_of($$SELECT a.id FROM typed a JOIN typed t ON t.f8 = a.f8$$);
 
 -- The other tenant's partners are not found: ids are the same for both.

@@ -6,14 +6,16 @@
 
 #include "pipeline/stage.h"
 
+/* A document without fields. */
+static const uint8 empty[] = {5, 0, 0, 0, 0};
+
 /*
  * The document that stands in a field; one without it is no tenant's, and fails the recheck, unless
- * the relation may be missing.
+ * the relation may be missing: then the answer is false.
  */
-static void
+static bool
 recheck_inner(const MtfScope *scope, const bson_t *document, const char *name, bool optional)
 {
-	static const uint8 empty[] = {5, 0, 0, 0, 0};
 	const uint8_t *data = empty;
 	uint32_t len = sizeof(empty);
 	bson_iter_t iter;
@@ -21,11 +23,12 @@ recheck_inner(const MtfScope *scope, const bson_t *document, const char *name, b
 	if (!bson_iter_init_find(&iter, document, name))
 	{
 		if (optional)
-			return;
+			return false;
 	}
 	else if (BSON_ITER_HOLDS_DOCUMENT(&iter))
 		bson_iter_document(&iter, &len, &data);
 	mtf_scope_recheck(scope, data, len);
+	return true;
 }
 
 /* Does a group have documents of the relation at all?  Without any, its least tenant is null. */
@@ -40,7 +43,7 @@ has_tenant(const bson_t *document, const char *name, const char *field)
 		   !BSON_ITER_HOLDS_NULL(&tenant);
 }
 
-static void
+static bool
 recheck_group(const MtfPipeline *pipeline, const bson_t *document, int rel)
 {
 	const MtfScope *scope = pipeline->scopes == NULL ? pipeline->scope : pipeline->scopes[rel];
@@ -48,17 +51,19 @@ recheck_group(const MtfPipeline *pipeline, const bson_t *document, int rel)
 	char *lowest = mtf_group_tenant_name(rel, false);
 
 	if (field == NULL)
-		return;
+		return true;
 	if (bms_is_member(rel, pipeline->optional) && !has_tenant(document, lowest, field))
-		return;
+		return false;
 	recheck_inner(scope, document, lowest, false);
 	recheck_inner(scope, document, mtf_group_tenant_name(rel, true), false);
+	return true;
 }
 
 void
 mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
 {
 	bson_t document;
+	bool found = false;
 
 	mtf_scope_count(pipeline->scope);
 	if (!pipeline->grouped && pipeline->scopes == NULL)
@@ -71,9 +76,12 @@ mtf_pipeline_recheck(const MtfPipeline *pipeline, const uint8 *doc, uint32 len)
 	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
 		if (pipeline->grouped)
-			recheck_group(pipeline, &document, rel);
+			found |= recheck_group(pipeline, &document, rel);
 		else
-			recheck_inner(pipeline->scopes[rel], &document, mtf_relation_field(rel),
-						  bms_is_member(rel, pipeline->optional));
+			found |= recheck_inner(pipeline->scopes[rel], &document, mtf_relation_field(rel),
+								   bms_is_member(rel, pipeline->optional));
 	}
+	/* Of a full join each side may be missing, but not both. */
+	if (!found)
+		mtf_scope_recheck(pipeline->scope, empty, sizeof(empty));
 }

@@ -43,10 +43,15 @@ typedef struct MtfCost
 extern MtfCost mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals);
 
 /*
- * The cost of joining `rows` documents, which cost `below`, with a collection of `documents`, by
- * $lookup; `indexed`: the server finds partners by an index.  `returned` documents come back.
+ * The server's work for joining `rows` documents with a collection of `documents` by $lookup;
+ * `indexed`: it finds partners by an index.
  */
-extern MtfCost mtf_cost_join(Cost below, double rows, double documents, bool indexed,
-							 double returned, int width);
+extern Cost mtf_cost_lookup(double rows, double documents, bool indexed);
+
+/*
+ * The same by $unionWith and $group: `looked_at` documents of the collection, of which `partners` come
+ * into question, are put together with `rows`, and make `joined`.
+ */
+extern Cost mtf_cost_union(double rows, double looked_at, double partners, double joined);
 
 #endif /* MTF_COST_H */

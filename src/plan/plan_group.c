@@ -202,7 +202,7 @@ mtf_group_cost(const MtfGroupInfo *info, double rows)
 		mtf_cost_scan(mtf_documents_below(info->input), rows, info->target->width, &none);
 
 	if (IS_JOIN_REL(info->input))
-		cost.total += ((MtfJoinInfo *) info->input->fdw_private)->total;
+		cost.total += ((MtfJoinInfo *) info->input->fdw_private)->work;
 	return cost;
 }
 

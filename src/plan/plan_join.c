@@ -2,8 +2,10 @@
  * plan_join.c
  *	  Planner callback of joins of foreign tables of one database.
  *
- * A join adds one base relation to what is there, by $lookup with an equality as its key; each
- * relation has a tenant's predicate of its own (the pipeline room builds each from its own scope).
+ * A join adds one base relation to what is there, with equalities as its keys; each relation has a
+ * tenant's predicate of its own (the pipeline room builds each from its own scope).  There are two
+ * forms: $lookup is quick for few documents, or with an index on `_id`; $unionWith and $group reads
+ * each collection once.
  * PostgreSQL only asks for relations of one server and one user; the database is compared here.
  *
  * What must not happen here: a join above a superset; one whose key the servers compare otherwise.
@@ -11,6 +13,7 @@
 #include "plan/plan_join.h"
 
 #include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
@@ -48,16 +51,29 @@ is_possible(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinT
 		root->parse->rowMarks != NIL || root->rowMarks != NIL)
 		return false;
 	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
-		jointype != JOIN_ANTI)
+		jointype != JOIN_ANTI && jointype != JOIN_FULL)
 		return false;
 	return is_remote(root, outerrel) && is_remote(root, innerrel) && IS_SIMPLE_REL(innerrel) &&
 		   strcmp(database_of(root, linitial(baserels_of(outerrel))),
 				  database_of(root, innerrel)) == 0;
 }
 
+static MtfJoinKind
+kind_of(JoinType jointype)
+{
+	switch (jointype)
+	{
+		case JOIN_LEFT: return MTF_JOIN_LEFT;
+		case JOIN_SEMI: return MTF_JOIN_SEMI;
+		case JOIN_ANTI: return MTF_JOIN_ANTI;
+		case JOIN_FULL: return MTF_JOIN_FULL;
+		default: return MTF_JOIN_INNER;
+	}
+}
+
 static MtfJoinInfo *
 describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype,
-		 List *restrictlist)
+		 MtfJoinForm form, List *restrictlist)
 {
 	MtfJoinInfo *info = palloc0(sizeof(MtfJoinInfo));
 	MtfJoinStep *step = palloc0(sizeof(MtfJoinStep));
@@ -68,16 +84,13 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 		info->steps = list_copy(((MtfJoinInfo *) outerrel->fdw_private)->steps);
 	info->steps = lappend(info->steps, step);
 	step->inner = innerrel;
-	step->kind = jointype == JOIN_LEFT   ? MTF_JOIN_LEFT
-				 : jointype == JOIN_SEMI ? MTF_JOIN_SEMI
-				 : jointype == JOIN_ANTI ? MTF_JOIN_ANTI
-										 : MTF_JOIN_INNER;
+	step->form = form;
+	step->kind = kind_of(jointype);
 	foreach (cell, restrictlist)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
 
-		if ((step->kind == MTF_JOIN_LEFT || step->kind == MTF_JOIN_ANTI) &&
-			RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
+		if (IS_OUTER_JOIN(jointype) && RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
 			step->filters = lappend(step->filters, clause);
 		else
 			step->clauses = lappend(step->clauses, clause);
@@ -88,25 +101,70 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 /*
  * Does an index find the partners?  Of `_id` nothing else is known.  An index that is known to be there
  * counts for scans only: one engine (secantusd-rs, measured) reads all documents of the tenant for each
- * $lookup all the same, 230 ms a row where a command of its own takes one.
+ * $lookup all the same.
  */
 static bool
-is_indexed(const MtfScanPlan *plan)
+is_indexed(const MtfJoin *join)
 {
-	const MtfJoin *join = llast(plan->joins);
-
-	return strcmp(join->inner->path, "_id") == 0;
+	return strcmp(((MtfField *) linitial(join->inners))->path, "_id") == 0;
 }
 
-static MtfCost
-cost_of(const MtfScanPlan *plan, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+/* The server's work for a join, without sending the result. */
+static Cost
+work_of(const MtfScanPlan *plan, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
 {
+	const MtfJoin *join = llast(plan->joins);
 	QualCost none = {0};
-	Cost below = IS_JOIN_REL(outerrel) ? ((MtfJoinInfo *) outerrel->fdw_private)->total
-									   : mtf_cost_scan(outerrel->tuples, 0, 0, &none).total;
+	Cost below = IS_JOIN_REL(outerrel)
+					 ? ((MtfJoinInfo *) outerrel->fdw_private)->work
+					 : mtf_cost_scan(mtf_documents_below(outerrel), 0, 0, &none).total;
 
-	return mtf_cost_join(below, outerrel->rows, innerrel->tuples, is_indexed(plan), joinrel->rows,
-						 joinrel->reltarget->width);
+	if (join->form == MTF_JOIN_LOOKUP)
+		return below + mtf_cost_lookup(outerrel->rows, innerrel->tuples, is_indexed(join));
+	return below + mtf_cost_union(outerrel->rows, mtf_documents_below(innerrel), innerrel->rows,
+								  joinrel->rows);
+}
+
+/* All documents of a key come together in one group, which servers hold to 16 MB. */
+#define MAX_GROUP_BYTES (1024 * 1024)
+
+/* The bytes of a relation's documents that a key is believed to bring together. */
+static double
+bytes_of_key(PlannerInfo *root, RelOptInfo *rel, const List *columns)
+{
+	double groups = mtf_compat_estimate_num_groups(root, (List *) columns, rel->rows);
+
+	return rel->rows / Max(groups, 1.0) * rel->reltarget->width;
+}
+
+/* The join clauses' columns of one side. */
+static List *
+columns_of(const MtfJoinStep *step, Relids relids)
+{
+	List *columns = NIL;
+	ListCell *cell;
+	ListCell *inner;
+
+	foreach (cell, step->clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+		if (clause->can_join)
+			foreach (inner, pull_var_clause((Node *) clause->clause, PVC_RECURSE_PLACEHOLDERS))
+				if (bms_is_member(lfirst_node(Var, inner)->varno, relids))
+					columns = lappend(columns, lfirst(inner));
+	}
+	return columns;
+}
+
+static bool
+groups_are_large(PlannerInfo *root, const MtfJoinStep *step, RelOptInfo *outerrel,
+				 RelOptInfo *innerrel)
+{
+	return step->form == MTF_JOIN_HASH &&
+		   bytes_of_key(root, outerrel, columns_of(step, outerrel->relids)) +
+				   bytes_of_key(root, innerrel, columns_of(step, innerrel->relids)) >
+			   MAX_GROUP_BYTES;
 }
 
 /* The plan of the join alone; NULL when it cannot run remotely. */
@@ -124,29 +182,51 @@ plan_join(PlannerInfo *root, RelOptInfo *joinrel)
 	return upper;
 }
 
+/* A path of this form, when there is one; what stands above uses the cheapest. */
+static void
+add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+			  MtfJoinInfo *info, List *clauses)
+{
+	MtfJoinInfo *before = joinrel->fdw_private;
+	MtfUpperPlan *upper;
+	MtfCost cost;
+	QualCost none = {0};
+
+	joinrel->fdw_private = info;
+	upper = plan_join(root, joinrel);
+	joinrel->fdw_private = before;
+	if (upper == NULL || groups_are_large(root, llast(info->steps), outerrel, innerrel))
+		return;
+	info->work = work_of(upper->plan, joinrel, outerrel, innerrel);
+	if (before == NULL || info->work < before->work)
+		joinrel->fdw_private = info;
+	cost = mtf_cost_scan(0, joinrel->rows, joinrel->reltarget->width, &none);
+	cost.total += info->work;
+	/* The first row comes when all groups are complete. */
+	if (((MtfJoin *) llast(upper->plan->joins))->form == MTF_JOIN_HASH)
+		cost.startup += info->work;
+	add_path(joinrel, (Path *) mtf_compat_create_foreign_join_path(root, joinrel, joinrel->rows,
+																   cost.startup, cost.total,
+																   clauses, list_make1(upper)));
+}
+
 void
 mtfGetForeignJoinPaths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 					   RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
 {
-	MtfJoinInfo *before = joinrel->fdw_private;
-	MtfJoinInfo *info;
-	MtfUpperPlan *upper;
-	MtfCost cost;
+	static const struct
+	{
+		MtfJoinForm form;
+		MtfJoinMethod method;
+	} forms[] = {{MTF_JOIN_LOOKUP, MTF_JOIN_METHOD_LOOKUP}, {MTF_JOIN_HASH, MTF_JOIN_METHOD_HASH}};
 
 	if (!is_possible(root, outerrel, innerrel, jointype) || joinrel->lateral_relids != NULL)
 		return;
-	info = describe(joinrel, outerrel, innerrel, jointype, extra->restrictlist);
-	joinrel->fdw_private = info;
-	upper = plan_join(root, joinrel);
-	joinrel->fdw_private = before;
-	if (upper == NULL)
-		return;
-	cost = cost_of(upper->plan, joinrel, outerrel, innerrel);
-	info->total = cost.total;
-	/* What stands above uses the cheapest order of the relations. */
-	if (before == NULL || info->total < before->total)
-		joinrel->fdw_private = info;
-	add_path(joinrel, (Path *) mtf_compat_create_foreign_join_path(
-						  root, joinrel, joinrel->rows, cost.startup, cost.total,
-						  extra->restrictlist, list_make1(upper)));
+	for (int i = 0; i < lengthof(forms); i++)
+		if (mtf_setting_join_method == MTF_JOIN_METHOD_AUTO ||
+			mtf_setting_join_method == forms[i].method)
+			add_join_path(
+				root, joinrel, outerrel, innerrel,
+				describe(joinrel, outerrel, innerrel, jointype, forms[i].form, extra->restrictlist),
+				extra->restrictlist);
 }

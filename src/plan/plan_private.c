@@ -111,8 +111,9 @@ static const Attribute output_attributes[] = {
 static const Attribute join_attributes[] = {
 	INT_OF(MtfJoin, rel),
 	INT_OF(MtfJoin, kind),
-	NODE_OF(MtfJoin, outer),
-	NODE_OF(MtfJoin, inner),
+	INT_OF(MtfJoin, form),
+	NODE_OF(MtfJoin, outers),
+	NODE_OF(MtfJoin, inners),
 	NODE_OF(MtfJoin, terms),
 	NODE_OF(MtfJoin, filters),
 	NODE_OF(MtfJoin, paths),
@@ -361,12 +362,13 @@ mtf_group_value_create(const char *name, const char *value, const char *count)
 }
 
 MtfJoin *
-mtf_join_create(int rel, MtfJoinKind kind)
+mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form)
 {
 	MtfJoin *join = create_node(sizeof(MtfJoin), "MtfJoin");
 
 	join->rel = rel;
 	join->kind = kind;
+	join->form = form;
 	join->projects = true;
 	return join;
 }
@@ -428,6 +430,41 @@ char *
 mtf_relation_field(int rel)
 {
 	return psprintf("r%d", rel);
+}
+
+bool
+mtf_fields_meet(const MtfField *outer, const MtfField *inner)
+{
+	if (inner->kind == MTF_KIND_OBJECTID)
+		return outer->kind == MTF_KIND_OBJECTID;
+	return inner->kind != MTF_KIND_DATE && !inner->any_id;
+}
+
+bool
+mtf_join_can_look_up(const MtfJoin *join)
+{
+	const MtfField *outer = linitial(join->outers);
+	const MtfField *inner = linitial(join->inners);
+
+	return mtf_fields_meet(outer, inner) &&
+		   (join->kind != MTF_JOIN_FULL || mtf_fields_meet(inner, outer));
+}
+
+MtfScanPlan *
+mtf_scan_plan_with_lookups(const MtfScanPlan *plan)
+{
+	MtfScanPlan *copy = copyObject((MtfScanPlan *) plan);
+	bool changed = false;
+	ListCell *cell;
+
+	foreach (cell, copy->joins)
+	{
+		MtfJoin *join = lfirst(cell);
+
+		changed |= join->form != MTF_JOIN_LOOKUP;
+		join->form = MTF_JOIN_LOOKUP;
+	}
+	return changed ? copy : NULL;
 }
 
 const MtfScanPlan *

@@ -193,24 +193,33 @@ typedef struct MtfOutput
 } MtfOutput;
 
 /*
- * One more relation joined to what is there, by $lookup: its documents that satisfy `terms` and whose
- * `inner` field equals `outer` (a field of a relation before it); then `filters` on the joined whole.
+ * One more relation joined to what is there: its documents that satisfy `terms` and whose `inners`
+ * equal `outers` (fields of relations before it); then `filters` on the joined whole.
  */
 typedef enum MtfJoinKind
 {
 	MTF_JOIN_INNER,
 	MTF_JOIN_LEFT, /* what finds no partner stays */
 	MTF_JOIN_SEMI, /* one partner is enough */
-	MTF_JOIN_ANTI  /* what finds a partner goes */
+	MTF_JOIN_ANTI, /* what finds a partner goes */
+	MTF_JOIN_FULL  /* what finds no partner stays, on both sides; of two relations only */
 } MtfJoinKind;
+
+/* How the server is told to join. */
+typedef enum MtfJoinForm
+{
+	MTF_JOIN_LOOKUP, /* $lookup: for each document its partners, by the first key's raw value */
+	MTF_JOIN_HASH    /* $unionWith and $group by the keys: each collection is read once */
+} MtfJoinForm;
 
 typedef struct MtfJoin
 {
 	ExtensibleNode node;
-	int rel;  /* index into MtfScanPlan.relids */
-	int kind; /* MtfJoinKind */
-	MtfField *outer;
-	MtfField *inner;
+	int rel;       /* index into MtfScanPlan.relids */
+	int kind;      /* MtfJoinKind */
+	int form;      /* MtfJoinForm */
+	List *outers;  /* of MtfField: the keys, */
+	List *inners;  /* pairwise equal */
 	List *terms;   /* of MtfTerm, on documents of `rel` alone */
 	List *filters; /* of MtfTerm, on joined documents */
 	List *paths;   /* as MtfScanPlan.paths */
@@ -304,7 +313,7 @@ extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nu
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
 extern MtfGroupValue *mtf_group_value_create(const char *name, const char *value,
 											 const char *count);
-extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind);
+extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form);
 extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
@@ -315,6 +324,18 @@ extern char *mtf_relation_field(int rel);
 
 /* Where a group's distinct value stands when groups are made of it. */
 #define MTF_DISTINCT_PATH "_id.d"
+
+/*
+ * Can a $lookup compare the inner field as it stands?  Not a day, which is many instants, nor a text
+ * that may be an ObjectId there.
+ */
+extern bool mtf_fields_meet(const MtfField *outer, const MtfField *inner);
+
+/* Does a $lookup compare the first key as it stands?  (Of a full join both sides look up.) */
+extern bool mtf_join_can_look_up(const MtfJoin *join);
+
+/* The same plan with every join by $lookup, for a server that refuses it; NULL: it is so already. */
+extern MtfScanPlan *mtf_scan_plan_with_lookups(const MtfScanPlan *plan);
 
 /* The remote part of a plan node of ours. */
 extern const MtfScanPlan *mtf_scan_plan(const ForeignScan *scan);

@@ -99,6 +99,9 @@ is_proven_known(const MtfScanPlan *plan, const MtfField *field)
 {
 	ListCell *cell;
 
+	/* What a full join adds was not tested. */
+	if (plan->joins != NIL && ((MtfJoin *) linitial(plan->joins))->kind == MTF_JOIN_FULL)
+		return false;
 	foreach (cell, plan->terms)
 	{
 		const MtfTerm *term = lfirst(cell);
@@ -319,7 +322,7 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 		documents *= rows / Max(rel->rows, 1.0);
 	cost = mtf_cost_scan(documents, rows, rel->reltarget->width, &none);
 	if (IS_JOIN_REL(rel))
-		cost.total += ((MtfJoinInfo *) rel->fdw_private)->total;
+		cost.total += ((MtfJoinInfo *) rel->fdw_private)->work;
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
 	cost.startup *= REMOTE_LIMIT_FACTOR;
 	cost.total *= REMOTE_LIMIT_FACTOR;

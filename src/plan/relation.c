@@ -61,6 +61,13 @@ mtf_classify_filter(MtfLowering *lowering, Node *clause, MtfShip *ship, const ch
 	return NULL;
 }
 
+static void
+keep_path(List **paths, bool projects, const char *path)
+{
+	if (projects)
+		*paths = lappend(*paths, makeString(pstrdup(path)));
+}
+
 /* Names a column in a projection; false: none can (the whole document, odd names). */
 static bool
 keep_column(List **paths, bool projects, const MtfColumn *column)
@@ -70,7 +77,7 @@ keep_column(List **paths, bool projects, const MtfColumn *column)
 		*paths = NIL;
 		return false;
 	}
-	*paths = lappend(*paths, makeString(pstrdup(column->path)));
+	keep_path(paths, true, column->path);
 	return true;
 }
 
@@ -117,23 +124,34 @@ add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses, List **term
 
 /* --- joins ------------------------------------------------------------------------------------------ */
 
+static bool
+is_integer(const MtfField *field)
+{
+	return field->kind >= MTF_KIND_INT2 && field->kind <= MTF_KIND_INT8;
+}
+
+static bool
+is_text(const MtfField *field)
+{
+	return field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID;
+}
+
 /*
- * Can the server's equality of raw values join the fields?  Within a kind whose equal values are equal
- * BSON: not numerics (0.1 as double and as Decimal128), days, or text that may be an ObjectId.
+ * Are the fields' canonical values equal if and only if the columns' values are?  Not numerics, whose
+ * equal values may differ there.
  */
 static bool
 fields_join(const MtfField *outer, const MtfField *inner)
 {
-	bool integers = outer->kind <= MTF_KIND_INT8 && outer->kind >= MTF_KIND_INT2 &&
-					inner->kind <= MTF_KIND_INT8 && inner->kind >= MTF_KIND_INT2;
-
-	if (!outer->exact || !inner->exact || inner->any_id)
+	if (!outer->exact || !inner->exact)
 		return false;
-	if (integers)
+	if (is_integer(outer) && is_integer(inner))
+		return true;
+	if (is_text(outer) && is_text(inner))
 		return true;
 	switch ((MtfKind) inner->kind)
 	{
-		case MTF_KIND_TEXT: return outer->kind == MTF_KIND_TEXT;
+		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ:
 		case MTF_KIND_UUID:
@@ -142,7 +160,28 @@ fields_join(const MtfField *outer, const MtfField *inner)
 	}
 }
 
-/* Is the clause `earlier field = inner field`?  Then it can be the join's key. */
+/* The first key of a $lookup is compared as it stands; `_id` has an index. */
+static void
+add_key(MtfJoin *join, MtfField *outer, MtfField *inner)
+{
+	bool first =
+		mtf_fields_meet(outer, inner) &&
+		(join->inners == NIL || !mtf_fields_meet(linitial(join->outers), linitial(join->inners)) ||
+		 strcmp(inner->path, "_id") == 0);
+
+	join->outers = first ? lcons(outer, join->outers) : lappend(join->outers, outer);
+	join->inners = first ? lcons(inner, join->inners) : lappend(join->inners, inner);
+}
+
+static bool
+has_key(const MtfJoin *join)
+{
+	if (join->inners == NIL)
+		return false;
+	return join->form == MTF_JOIN_HASH || mtf_join_can_look_up(join);
+}
+
+/* Is the clause `earlier field = inner field`?  Then it is a key of the join. */
 static bool
 find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
 {
@@ -169,8 +208,7 @@ find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
 	}
 	if (right->rel != join->rel || left->rel >= join->rel || !fields_join(left, right))
 		return false;
-	join->outer = left;
-	join->inner = right;
+	add_key(join, left, right);
 	return true;
 }
 
@@ -193,14 +231,14 @@ project_used(PlannerInfo *root, MtfScanPlan *plan, int rel, RelOptInfo *baserel)
 	return true;
 }
 
-/* A clause of the join that is not its key: on the inner documents alone, or (inner joins) on both. */
+/* A clause of the join that is no key: on the inner documents alone, or (inner joins) on both. */
 static bool
 add_join_clause(MtfScanPlan *plan, MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
 {
 	bool inner_only = bms_membership(clause->clause_relids) == BMS_SINGLETON &&
 					  bms_is_member(lowering->rels[join->rel].rti, clause->clause_relids);
 
-	if (inner_only)
+	if (inner_only && join->kind != MTF_JOIN_FULL)
 		return add_clauses(plan, lowering, list_make1(clause), &join->terms);
 	return join->kind == MTF_JOIN_INNER &&
 		   add_clauses(plan, lowering, list_make1(clause), &join->filters);
@@ -210,10 +248,12 @@ static bool
 add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step,
 		 int rel)
 {
-	MtfJoin *join = mtf_join_create(rel, step->kind);
+	MtfJoin *join = mtf_join_create(rel, step->kind, step->form);
 	ListCell *cell;
 
 	plan->joins = lappend(plan->joins, join);
+	if (step->kind == MTF_JOIN_FULL && rel != 1)
+		return false;
 	if (!add_clauses(plan, lowering, step->inner->baserestrictinfo, &join->terms) ||
 		!project_used(root, plan, rel, step->inner))
 		return false;
@@ -223,14 +263,21 @@ add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJ
 
 		if (clause->pseudoconstant)
 			return false;
-		if (join->inner == NULL && find_key(lowering, clause, join))
+		if (find_key(lowering, clause, join))
 			plan->decisions = lappend(
 				plan->decisions,
 				mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
 		else if (!add_join_clause(plan, lowering, clause, join))
 			return false;
 	}
-	return join->inner != NULL && add_clauses(plan, lowering, step->filters, &join->filters);
+	if (!has_key(join) || !add_clauses(plan, lowering, step->filters, &join->filters))
+		return false;
+	/* Documents that stay without a key are kept apart by their `_id`. */
+	if (join->form == MTF_JOIN_HASH && step->kind != MTF_JOIN_INNER && step->kind != MTF_JOIN_SEMI)
+		keep_path(&plan->paths, plan->projects, "_id");
+	if (step->kind == MTF_JOIN_FULL)
+		keep_path(&join->paths, join->projects, "_id");
+	return true;
 }
 
 /* --- the whole --------------------------------------------------------------------------------------- */

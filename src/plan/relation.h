@@ -27,6 +27,7 @@ typedef struct MtfJoinStep
 {
 	RelOptInfo *inner;
 	MtfJoinKind kind;
+	MtfJoinForm form;
 	List *clauses; /* of RestrictInfo: of the join itself */
 	List *filters; /* of RestrictInfo: tested after it */
 } MtfJoinStep;
@@ -36,7 +37,7 @@ typedef struct MtfJoinInfo
 {
 	List *baserels; /* of RelOptInfo, driving relation first */
 	List *steps;    /* of MtfJoinStep */
-	Cost total;
+	Cost work;      /* of the server, without sending the result */
 } MtfJoinInfo;
 
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */

@@ -1,6 +1,6 @@
 /*
  * setting.c
- *	  mongo_tenant.enable_*_pushdown.
+ *	  mongo_tenant.enable_*_pushdown and mongo_tenant.join_*.
  */
 #include "plan/setting.h"
 
@@ -9,3 +9,12 @@ bool mtf_setting_enable_filter_pushdown = true;
 bool mtf_setting_enable_join_pushdown = true;
 bool mtf_setting_enable_limit_pushdown = true;
 bool mtf_setting_enable_sort_pushdown = true;
+
+int mtf_setting_join_method = MTF_JOIN_METHOD_AUTO;
+int mtf_setting_join_batch_size = 1000;
+
+const struct config_enum_entry mtf_join_methods[] = {{"auto", MTF_JOIN_METHOD_AUTO, false},
+													 {"lookup", MTF_JOIN_METHOD_LOOKUP, false},
+													 {"hash", MTF_JOIN_METHOD_HASH, false},
+													 {"bind", MTF_JOIN_METHOD_BIND, false},
+													 {NULL, 0, false}};

@@ -68,7 +68,8 @@ struct MtfCursor
 	char *ns;
 	PipelineShape shape;
 	CursorState state;
-	bool asked;        /* NEW, and the aggregate is sent already */
+	bool asked; /* NEW, and the aggregate is sent already */
+	bool refused;
 	MtfClient *client; /* borrowed; NULL before the first command and after the last */
 
 	/* direct */
@@ -488,6 +489,32 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 	mtf_error_raise(error, &doc, command);
 }
 
+/* Is it the pipeline that the server does not take, as it is written or with these documents? */
+static bool
+is_refusal(const MtfCursor *cursor, const bson_error_t *error)
+{
+	static const int codes[] = {
+		1,     /* InternalError: how one engine says that it has no such combination yet */
+		2,     /* BadValue */
+		9,     /* FailedToParse */
+		115,   /* CommandNotSupported */
+		146,   /* ExceededMemoryLimit */
+		168,   /* InvalidPipelineOperator */
+		238,   /* NotImplemented */
+		292,   /* QueryExceededMemoryLimitNoDiskUseAllowed */
+		10334, /* BSONObjectTooLarge */
+		17419, /* the same, of a $push */
+		40324  /* unrecognized stage */
+	};
+
+	if (!cursor->options.may_be_refused || error->domain != MONGOC_ERROR_SERVER)
+		return false;
+	for (int i = 0; i < lengthof(codes); i++)
+		if (error->code == codes[i])
+			return true;
+	return false;
+}
+
 /* ---- the first command, which may be tried again ---- */
 
 static void
@@ -565,6 +592,12 @@ start_direct(MtfCursor *cursor)
 		if (io == MTF_IO_OK && mtf_wire_reply_ok(&reply, &error))
 		{
 			take_batch(cursor, &reply, "firstBatch");
+			return;
+		}
+		if (io == MTF_IO_OK && is_refusal(cursor, &error))
+		{
+			cursor->refused = true;
+			cursor->state = CURSOR_DONE;
 			return;
 		}
 		if (retried || (io != MTF_IO_OK && io != MTF_IO_CLOSED && io != MTF_IO_FAILED) ||
@@ -737,7 +770,9 @@ next_from_driver(MtfCursor *cursor, MtfDocument *document)
 		{
 			if (retry_driver(cursor, &error))
 				return next_from_driver(cursor, document);
-			raise_driver(cursor);
+			cursor->refused = cursor->statistics.documents == 0 && is_refusal(cursor, &error);
+			if (!cursor->refused)
+				raise_driver(cursor);
 		}
 		cursor->state = CURSOR_DONE;
 		return false;
@@ -783,6 +818,12 @@ mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
 	if (cursor->state == CURSOR_DONE && cursor->client != NULL)
 		release_client(cursor);
 	return found;
+}
+
+bool
+mtf_cursor_is_refused(const MtfCursor *cursor)
+{
+	return cursor->refused;
 }
 
 /* Send the aggregate and leave its reply for later; what fails is tried again by start_direct(). */

@@ -21,7 +21,8 @@ typedef struct MtfCursorOptions
 	const char *collation; /* "simple" or "none" */
 	const char *read_preference;
 	const char *read_concern;
-	bool writable; /* documents may be written over by the decoder */
+	bool writable;       /* documents may be written over by the decoder */
+	bool may_be_refused; /* see mtf_cursor_is_refused() */
 } MtfCursorOptions;
 
 /*
@@ -44,6 +45,12 @@ extern MtfCursor *mtf_cursor_open(MtfConnection *connection, const MtfPipeline *
 
 /* The next document; false at the end of data only. */
 extern bool mtf_cursor_next(MtfCursor *cursor, MtfDocument *document);
+
+/*
+ * With options.may_be_refused: did the server refuse the aggregate itself (a stage that it does not
+ * know, or has no memory for), before any row?  mtf_cursor_next() says false then, and raises nothing.
+ */
+extern bool mtf_cursor_is_refused(const MtfCursor *cursor);
 
 /*
  * See to it that what mtf_cursor_next() will need has been asked for, and do not wait for it: the

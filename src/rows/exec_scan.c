@@ -26,7 +26,8 @@
 typedef struct MtfScanState
 {
 	const MtfScanPlan *plan;
-	MtfScope **scopes; /* one per base relation, plan's order; scopes[0] drives */
+	const MtfScanPlan *fallback; /* said otherwise, for a server that refuses it; NULL: none */
+	MtfScope **scopes;           /* one per base relation, plan's order; scopes[0] drives */
 	MtfConnection *connection;
 	MtfDecoder *decoder;
 	MtfFinisher *finisher; /* NULL: rows are complete when decoded */
@@ -84,6 +85,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 
 	state = palloc0(sizeof(MtfScanState));
 	state->plan = mtf_scan_plan(scan);
+	state->fallback = mtf_scan_plan_with_lookups(state->plan);
 	driving = linitial_oid(state->plan->relids);
 
 	state->scopes = create_scopes(mtf_session_bind(estate), state->plan->relids);
@@ -132,6 +134,7 @@ start_run(ForeignScanState *node, MtfScanState *state)
 	values = evaluate_values(state, node->ss.ps.ps_ExprContext, &nvalues);
 	state->pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
 	state->options.first_batch = mtf_pipeline_limit(state->pipeline);
+	state->options.may_be_refused = state->fallback != NULL;
 	if (!mtf_pipeline_is_empty(state->pipeline))
 		state->cursor = mtf_cursor_open(state->connection, state->pipeline, &state->options);
 	state->rows = 0;
@@ -139,16 +142,56 @@ start_run(ForeignScanState *node, MtfScanState *state)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+end_run(MtfScanState *state)
+{
+	if (state->cursor != NULL)
+	{
+		MtfCursorStatistics run;
+
+		mtf_cursor_statistics(state->cursor, &run);
+		state->finished.documents += run.documents;
+		state->finished.bytes += run.bytes;
+		state->finished.batches += run.batches;
+		mtf_stat_add(MTF_STAT_DOCUMENTS, run.documents);
+		mtf_stat_add(MTF_STAT_BYTES, run.bytes);
+		mtf_stat_add(MTF_STAT_BATCHES, run.batches);
+		mtf_cursor_close(state->cursor);
+		state->cursor = NULL;
+	}
+	state->started = false;
+	state->waits_for = PGINVALID_SOCKET;
+	state->may_wait = false;
+	MemoryContextReset(state->run_context);
+}
+
+/* The cursor's next document; a pipeline that the server refuses is said otherwise, once. */
+static bool
+next_of_cursor(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
+{
+	if (state->cursor == NULL)
+		return false;
+	if (mtf_cursor_next(state->cursor, document))
+		return true;
+	if (!mtf_cursor_is_refused(state->cursor))
+		return false;
+	end_run(state);
+	state->plan = state->fallback;
+	state->fallback = NULL;
+	start_run(node, state);
+	return mtf_cursor_next(state->cursor, document);
+}
+
 /*
  * The next document, rechecked; false at the end.  An aggregate without GROUP BY is a row also of no
  * documents: then an empty document stands for the one that the server does not send.
  */
 static bool
-next_document(MtfScanState *state, MtfDocument *document)
+next_document(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 {
 	static uint8 empty[] = {5, 0, 0, 0, 0};
 
-	if (state->cursor != NULL && mtf_cursor_next(state->cursor, document))
+	if (next_of_cursor(node, state, document))
 	{
 		mtf_pipeline_recheck(state->pipeline, document->data, document->len);
 		state->rows++;
@@ -197,7 +240,7 @@ mtfIterateForeignScan(ForeignScanState *node)
 		start_run(node, state);
 	if (mtf_compat_is_async(&node->ss.ps) && must_wait(state))
 		return slot;
-	if (!next_document(state, &document))
+	if (!next_document(node, state, &document))
 		return slot;
 	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
 					slot->tts_isnull);
@@ -205,29 +248,6 @@ mtfIterateForeignScan(ForeignScanState *node)
 	if (state->finisher != NULL)
 		mtf_finisher_row(state->finisher, slot, node->ss.ps.ps_ExprContext);
 	return slot;
-}
-
-static void
-end_run(MtfScanState *state)
-{
-	if (state->cursor != NULL)
-	{
-		MtfCursorStatistics run;
-
-		mtf_cursor_statistics(state->cursor, &run);
-		state->finished.documents += run.documents;
-		state->finished.bytes += run.bytes;
-		state->finished.batches += run.batches;
-		mtf_stat_add(MTF_STAT_DOCUMENTS, run.documents);
-		mtf_stat_add(MTF_STAT_BYTES, run.bytes);
-		mtf_stat_add(MTF_STAT_BATCHES, run.batches);
-		mtf_cursor_close(state->cursor);
-		state->cursor = NULL;
-	}
-	state->started = false;
-	state->waits_for = PGINVALID_SOCKET;
-	state->may_wait = false;
-	MemoryContextReset(state->run_context);
 }
 
 void

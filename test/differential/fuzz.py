@@ -54,7 +54,8 @@ import worlds  # noqa: E402
 
 OFF = "mongo_tenant.enable_%s_pushdown"
 CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, "forced": (), "merge": (), "loop": (),
-                  **{"no " + kind: (kind,) for kind in tap.SWITCHES}}
+                  **{"no " + kind: (kind,) for kind in tap.SWITCHES},
+                  **{method + " join": () for method in ("lookup", "hash", "bind")}}
 # What the planner may not use.  Small tables are cheap to join and to group locally: "forced" makes that
 # look dear; the others leave one kind of join.
 DISABLED = {
@@ -235,9 +236,13 @@ class Fuzzer:
                     settings["mongo_tenant.jwt"] = key.sign(tokens.claims(
                         tenant=tenant, lifetime=20 * 3600))
                     settings.update({OFF % kind: "off" for kind in switches})
-                if name in DISABLED:
+                disabled = DISABLED.get(name, ())
+                if name.endswith(" join") and not name.startswith("no "):
+                    settings["mongo_tenant.join_method"] = name.split()[0]
+                    disabled = DISABLED["forced"]
+                if disabled:
                     settings.update((each, "off") for each, in self.admin.execute(
-                        "SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(DISABLED[name]),)))
+                        "SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(disabled),)))
                 self.sessions[tenant, name] = Session(self.parameters, settings)
         self.local_session = Session(self.parameters, {"plan_cache_mode": "force_generic_plan",
                                                        "statement_timeout": "60s"})
@@ -456,7 +461,7 @@ class Fuzzer:
                 raise Failure("partition", configuration, "fn", "%s: whole %s, parts %s" % (
                     node.sql(grammar.Out("fn", "fn")), one, [result.rows[0] for result in results[1:]]))
 
-    def configurations(self, rng):
+    def configurations(self, rng, query):
         chosen = [("all", "fn"), ("forced", "fn"), ("all" if rng.random() < 0.5 else "forced", "fe")]
         if rng.random() < 0.5:
             chosen.append(("none", "fn"))
@@ -466,6 +471,9 @@ class Fuzzer:
             chosen.append((rng.choice(("merge", "loop")), "fn"))
         if rng.random() < 0.1:
             chosen.append(("none", "fe"))
+        if len(query.sources) > 1 or grammar.subqueries(query):
+            chosen += [(method + " join", "fe" if rng.random() < 0.2 else "fn")
+                       for method in rng.sample(("lookup", "hash", "bind"), 2)]
         return chosen if self.foreign else []
 
     def one(self, world, world_number, number):
@@ -474,7 +482,7 @@ class Fuzzer:
         query = maker.query()
         tenant = rng.choice(worlds.TENANTS)
         mode = rng.choices(("inline", "bound", "generic"), (5, 2, 3))[0]
-        configurations = self.configurations(rng)
+        configurations = self.configurations(rng, query)
         self.counts["queries"] += 1
         try:
             useful = self.check(query, tenant, mode, maker.flags, configurations)

@@ -676,7 +676,7 @@ class Maker:
         """FROM: one to three tables, mostly joined by equality."""
         rng = self.rng
         sources = [self.source()]
-        for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 1, 2, 3))):
             roll = rng.random()
             if roll < 0.08:
                 lateral = self.lateral(sources)
@@ -691,7 +691,7 @@ class Maker:
             if join != "FULL JOIN" and self.chance(0.35):
                 extra = self.predicate([new] if self.chance(0.6) else visible + [new], 1)
                 condition = Node("({0} AND {1})", condition, extra)
-            elif join != "FULL JOIN" and self.chance(0.2):
+            elif self.chance(0.25):
                 second = self.join_condition(visible, new)
                 condition = Node("({0} AND {1})", condition, second)
             new.join, new.on = join, condition
