@@ -24,7 +24,8 @@ def expected(kind, tenant):
     return sorted(row["label"] for row in CLEAN if row["belongs"] == "%s:%s" % (kind, tenant))
 
 
-lookups = [0]  # plans that really joined remotely
+METHODS = {"lookup": "$lookup", "hash": "$unionWith"}
+joined = dict.fromkeys(METHODS, 0)  # plans that really joined remotely, and so
 
 
 def shared_lines(world):
@@ -38,7 +39,16 @@ def shared_lines(world):
 
 def queries(table):
     """The same set of rows asked for in ways that take other roads through planner and server."""
+    joins = {
+        "from": "SELECT p.label FROM %s p JOIN lines l ON l.carrier = p.airline" % table,
+        "into": "SELECT p.label FROM lines l JOIN %s p ON l.carrier = p.airline" % table,
+        "left": "SELECT p.label FROM lines l LEFT JOIN %s p ON l.carrier = p.airline WHERE p.label IS NOT NULL" % table,
+        "full": "SELECT p.label FROM lines l FULL JOIN %s p ON l.carrier = p.airline" % table,
+        "self": "SELECT b.label FROM %s a JOIN %s b ON a.id = b.id" % (table, table),
+        "semi": "SELECT p.label FROM %s p WHERE EXISTS (SELECT FROM lines l WHERE l.carrier = p.airline)" % table,
+    }
     return {
+        **{"%s %s" % (method, name): query for method in METHODS for name, query in joins.items()},
         "scan": "SELECT label FROM %s" % table,
         "filter": "SELECT label FROM %s WHERE id > 0 OR id IS NULL" % table,
         "negated filter": "SELECT label FROM %s WHERE NOT (id < 0)" % table,
@@ -48,11 +58,6 @@ def queries(table):
         "join with a shared table": "SELECT p.label FROM %s p JOIN airlines a ON a.carrier = p.airline" % table,
         "self join": "SELECT a.label FROM %s a JOIN %s b USING (id)" % (table, table),
         "semi join": "SELECT label FROM %s p WHERE EXISTS (SELECT FROM airlines a WHERE a.carrier = p.airline)" % table,
-        "lookup from": "SELECT p.label FROM %s p JOIN lines l ON l.carrier = p.airline" % table,
-        "lookup into": "SELECT p.label FROM lines l JOIN %s p ON l.carrier = p.airline" % table,
-        "lookup left": "SELECT p.label FROM lines l LEFT JOIN %s p ON l.carrier = p.airline WHERE p.label IS NOT NULL" % table,
-        "lookup self": "SELECT b.label FROM %s a JOIN %s b ON a.id = b.id" % (table, table),
-        "lookup semi": "SELECT p.label FROM %s p WHERE EXISTS (SELECT FROM lines l WHERE l.carrier = p.airline)" % table,
         "lateral": "SELECT x.label FROM airlines a, LATERAL (SELECT * FROM %s p WHERE p.airline = a.carrier) x" % table,
     }
 
@@ -63,15 +68,18 @@ def try_tenant(world, kind, table, tenant, pushdown, seen):
     with world.connect(tenant, pushdown=pushdown) as session:
         wrong = []
         for name, query in queries(table).items():
-            # "lookup": a shared collection of the same server, and no way to join but remotely.
-            remote = name.startswith("lookup") and pushdown
-            if name.startswith("lookup"):
+            # A shared collection of the same server, and one way to join.
+            method = name.split()[0]
+            remote = method in METHODS and pushdown
+            if method in METHODS:
+                session.execute("SET mongo_tenant.join_method = %s" % method)
                 query = query.replace("lines", "lines_" + kind)
             session.execute("SET enable_hashjoin = %s; SET enable_mergejoin = %s; SET enable_nestloop = %s"
                             % ((("off" if remote else "on"),) * 3))
             labels = world.column(session, query)
             if remote:
-                lookups[0] += "$lookup" in str(world.rows(session, "EXPLAIN (VERBOSE) " + query))
+                joined[method] += METHODS[method] in str(world.rows(session, "EXPLAIN (VERBOSE) " + query))
+            labels = [label for label in labels if label is not None]
             seen.setdefault((kind, tenant), set()).update(labels)
             got = sorted(label for label in labels if label not in WEIRD)
             if got != want:
@@ -124,7 +132,8 @@ with World() as world:
     for label in sorted(WEIRD):
         viewers = [who for who, labels in seen.items() if label in labels]
         ok(len(viewers) <= 1, "%s: at most one tenant sees it" % label) or diag(viewers)
-    ok(lookups[0] > 20, "%d plans joined remotely" % lookups[0])
+    for method in METHODS:
+        ok(joined[method] > 20, "%d plans joined remotely by %s" % (joined[method], METHODS[method]))
     everybody = set().union(*seen.values())
     nobodys = sorted(row["label"] for row in CLEAN if row["belongs"] is None)
     is_([label for label in nobodys if label in everybody], [], "%d documents are nobody's" % len(nobodys))

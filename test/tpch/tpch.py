@@ -161,8 +161,9 @@ def census(plan):
         elif re.match(r"(Finalize |Partial )?(Hash|Group|Mixed)?Aggregate|GroupAggregate|Group$", word):
             count["local aggregates"] += 1
         elif word.startswith("Pipeline:"):
-            count["joins"] += word.count('"$lookup"')
-            count["aggregates"] += 1 if '"$group"' in word else 0
+            # Each $unionWith has a $group of its own.
+            count["joins"] += word.count('"$lookup"') + word.count('"$unionWith"')
+            count["aggregates"] += 1 if word.count('"$group"') > word.count('"$unionWith"') else 0
         elif word.startswith("Remote Exact:"):
             count["exact"] += conjuncts(word)
         elif word.startswith("Remote Superset:"):
