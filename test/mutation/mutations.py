@@ -12,7 +12,7 @@ MUTATIONS = [
      "regress/scan"),
     ("predicate-type", "src/tenant/scope.c", "	append_condition(conjunction, n, scope->field, typed);\n", "", "tap/poison"),
     ("predicate-array", "src/tenant/scope.c", "	append_not_array(conjunction, n, scope->field);\n", "", "tap/poison"),
-    ("predicate-path", "src/tenant/scope.c", "	append_prefixes(scope, conjunction, &n);\n", "", "tap/poison tap/tenancy"),
+    ("predicate-path", "src/tenant/scope.c", "	append_prefixes(scope, conjunction, &n);\n", "	(void) append_prefixes;\n", "tap/poison tap/tenancy"),
     ("predicate-bytes", "src/tenant/scope.c", "	if (scope->compare_bytes)\n", "	if (false)\n", "tap/tenancy"),
     ("child-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, true);",
      "mtf_pipeline_begin(scope, &alone, join->terms, true);\n\tchild->stages.len = 4;\n\tchild->nstages = 0;", "tap/poison tap/rogue tap/peer"),
@@ -42,8 +42,7 @@ MUTATIONS = [
     ("tenant-uuid-spelling", "src/tenant/scope.c", "		else if (text[i] >= 'a' && text[i] <= 'f')\n			nibble = text[i] - 'a' + 10;",
      "		else if ((text[i] | 32) >= 'a' && (text[i] | 32) <= 'f')\n			nibble = (text[i] | 32) - 'a' + 10;", "pgtap/policies tap/tenancy"),
     ("policy-of-server", "src/tenant/policy.c", "		if (same_name != same_oid)\n", "		if (false)\n", "pgtap/policies tap/dump"),
-    ("policy-default", "src/tenant/policy.c", "	if (!mtf_database_name_is_valid(database, &why) ||\n		!mtf_collection_name_is_valid(collection, &why))",
-     "	if (false && (!mtf_database_name_is_valid(database, &why) ||\n		!mtf_collection_name_is_valid(collection, &why)))", "pgtap/policies tap/options"),
+    ("system-collections", "src/options/option.c", "	else if (pg_strncasecmp(name, \"system.\", 7) == 0 ||", "	else if (", "tap/options pgtap/policies"),
 
     # -- the binding: whose execution this is
     ("one-binding", "src/tenant/session.c", "	return binding != NULL ? binding : create_binding(estate->es_query_cxt, estate);",

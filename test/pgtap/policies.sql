@@ -1,7 +1,7 @@
 -- contract.md "policies": absence denies, names are refused, a policy lives and dies with its server.
 \i `echo "$MTF_PRELUDE"`
 BEGIN;
-SELECT plan(50);
+SELECT plan(52);
 CREATE FUNCTION become(token text) RETURNS void LANGUAGE sql AS
 	$$ SELECT set_config('mongo_tenant.jwt', token, true) $$;
 CREATE FUNCTION allowed(t regclass) RETURNS text LANGUAGE sql AS
@@ -76,10 +76,15 @@ SELECT become(:'ua');
 SELECT throws_ok('SELECT * FROM bare_accounts', '28000', NULL, 'objectid: no 24 digits');
 SELECT become(:'oid_a');
 SELECT lives_ok('SELECT * FROM bare_accounts', 'objectid: 24 digits');
+SELECT become(:'oid_upper');
+SELECT throws_ok('SELECT * FROM bare_accounts', '28000', NULL, 'objectid: capitals, a second name of the same tenant');
+SELECT become(:'oid_a');
 SELECT mongo_tenant.set_policy('bare', 'accounts', 'tenant_id', 'uuid');
 SELECT throws_ok('SELECT * FROM bare_accounts', '28000', NULL, 'uuid: 24 digits');
 SELECT become(:'uuid_a');
 SELECT lives_ok('SELECT * FROM bare_accounts', 'uuid: a UUID');
+SELECT become(:'uuid_upper');
+SELECT throws_ok('SELECT * FROM bare_accounts', '28000', NULL, 'uuid: capitals, a second name of the same tenant');
 SELECT become(:'ua');
 
 -- Life and death

@@ -329,22 +329,34 @@ def locked_rows(world, admin):
                   " INSERT INTO jobs SELECT i, t, 'new' FROM generate_series(1, 3) i, (VALUES ('UA')) v(t);"
                   " ALTER TABLE jobs ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON jobs USING (tenant = mongo_tenant.tenant());"
                   " GRANT SELECT, UPDATE ON jobs TO mtf_app")
+    query = "SELECT j.id, j.state, a.secret FROM jobs j JOIN accounts a ON a.id = j.id WHERE j.id = 1 FOR UPDATE OF j"
     with world.connect("UA") as first, world.connect("UA") as second:
         for name, change, expected in (("updated", "UPDATE jobs SET state = 'busy' WHERE id = 1", [(1, "busy", "secret of UA")]),
                                        ("given to another tenant", "UPDATE jobs SET tenant = 'DL' WHERE id = 1", [])):
-            admin.execute("BEGIN")
-            admin.execute(change)
-            got = []
-            waiting = threading.Thread(target=lambda: got.extend(second.execute(
-                "SELECT j.id, j.state, a.secret FROM jobs j JOIN accounts a ON a.id = j.id WHERE j.id = 1 FOR UPDATE OF j").fetchall()))
-            waiting.start()
-            deadline = time.monotonic() + 20
-            while not world.value(first, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
-                                  second.info.backend_pid) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            admin.execute("COMMIT")
-            waiting.join(30)
-            is_(got, expected, "a locked row that was " + name + " meanwhile")
+            is_(meanwhile(world, admin, change, first, second, query), expected, "a locked row that was " + name + " meanwhile")
+        # The first row changes the token; the second is locked, and its scan of the other table begins anew.
+        admin.execute("CREATE TABLE plain AS SELECT i AS id, 'new' AS state FROM generate_series(1, 2) i; GRANT SELECT, UPDATE ON plain TO mtf_app")
+        got = meanwhile(world, admin, "UPDATE plain SET state = 'busy' WHERE id = 2", first, second,
+                        "SELECT id, state, (SELECT secret FROM accounts a WHERE a.id = p.id),"
+                        " length(set_config('mongo_tenant.jwt', %s, false)) > 0 FROM plain p FOR UPDATE", world.token("DL"))
+        is_(got, [(1, "new", "secret of UA", True), (2, "busy", "secret of UA", True)], "a scan begun for a locked row keeps the execution's identity")
+        is_(world.value(second, "SELECT count(*) FROM accounts WHERE secret = 'secret of DL'"), 10, "positive control: the token has changed")
+
+
+def meanwhile(world, admin, change, first, second, query, *parameters):
+    """The rows of a query that waits for a row lock until `change` is committed."""
+    got = []
+    admin.execute("BEGIN")
+    admin.execute(change)
+    waiting = threading.Thread(target=lambda: got.extend(second.execute(query, parameters or None).fetchall()))
+    waiting.start()
+    deadline = time.monotonic() + 20
+    while not world.value(first, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
+                          second.info.backend_pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    admin.execute("COMMIT")
+    waiting.join(30)
+    return got
 
 
 def bypass(world, admin):

@@ -105,6 +105,61 @@ def foreign_documents(world, session, script):
                "%s: not counted either" % label)
 
 
+def tenants(low, high=None, rel=0):
+    """What a group says of its tenants: the least and the greatest, as documents of their own."""
+    return {"t%d%s" % (rel, end): {} if tenant is None else {"tenant_id": tenant}
+            for end, tenant in (("l", low), ("h", low if high is None else high))}
+
+
+def foreign_groups(world, session, script):
+    """A group in which there is a document of another tenant: its least or its greatest tenant is not ours."""
+    ours = {"a0": 3, **tenants("UA")}
+    script.first = lambda command: batch(command, [ours])
+    is_(world.rows(session, "SELECT count(*) FROM liar"), [(3,)], "positive control: a remote count")
+    groups = "SELECT id, count(*) FROM liar GROUP BY id ORDER BY id"
+    good = {"k0": 1, "a0": 0, "a1": 2, **tenants("UA")}
+    script.first = lambda command: batch(command, [good, {**good, "k0": 2}])
+    is_(world.rows(session, groups), [(1, 2), (2, 2)], "positive control: remote groups")
+    for label, foreign in (
+            ("another tenant's", tenants("DL")), ("also a lesser one's", tenants("DL", "UA")), ("also a greater one's", tenants("UA", "ZZ")),
+            ("also ua's", tenants("UA", "ua")), ("also a number's", tenants(1, "UA")), ("nobody's", tenants(None)), ("null's", {"t0l": {"tenant_id": None}, "t0h": {"tenant_id": None}}),
+            ("of unknown tenants", {}), ("without the greatest", {"t0l": {"tenant_id": "UA"}}), ("without the least", {"t0h": {"tenant_id": "UA"}}),
+            ("of texts", {"t0l": "UA", "t0h": "UA"})):
+        script.first = lambda command: batch(command, [{"a0": 3, **foreign}])
+        throws(NOT_OURS, lambda: session.execute("SELECT count(*) FROM liar").fetchall(), "a count that is %s: an error" % label)
+        script.first = lambda command: batch(command, [good, {"k0": 2, "a0": 0, "a1": 2, **foreign}])
+        throws(NOT_OURS, lambda: session.execute(groups).fetchall(), "a group that is %s: an error" % label)
+
+
+def foreign_partners(world, session, script):
+    """Both documents of a remote join are looked at, or both tenants of a group of joined ones."""
+    for method in ("hashjoin", "mergejoin", "nestloop"):
+        session.execute("SET enable_%s = off" % method)
+    join = "SELECT a.name, b.name FROM liar a %s JOIN liar b USING (id)"
+    other = document(tenant_id="DL")
+    for kind in ("", "LEFT"):
+        script.first = lambda command: batch(command, [{"r0": GOOD, "r1": GOOD}])
+        is_(world.rows(session, join % kind), [("ours", "ours")], "positive control: a remote %s join" % kind)
+        for label, r0, r1 in (("the outer", other, GOOD), ("the inner", GOOD, other), ("each", other, other), ("nobody's outer", without_tenant(), GOOD),
+                              ("nobody's inner", GOOD, without_tenant()), ("no outer", None, GOOD), ("a text for the outer", "UA", GOOD),
+                              ("a text for the inner", GOOD, "UA"), ("null for the inner", GOOD, bson.SON())):
+            answer = {name: value for name, value in (("r0", r0), ("r1", r1)) if value is not None}
+            script.first = lambda command: batch(command, [{"r0": GOOD, "r1": GOOD}, answer])
+            throws(NOT_OURS, lambda: session.execute(join % kind).fetchall(), "a %s join with %s of another: an error" % (kind, label))
+    script.first = lambda command: batch(command, [{"r0": GOOD}])
+    is_(world.rows(session, join % "LEFT"), [("ours", None)], "positive control: a LEFT JOIN without a partner")
+    throws(NOT_OURS, lambda: session.execute(join % "").fetchall(), "an inner join without a partner: an error")
+    count = "SELECT count(*), max(b.id) FROM liar a JOIN liar b USING (id)"
+    found = {"a0": 4, "a1": 0, "a2": 9}
+    script.first = lambda command: batch(command, [{**found, **tenants("UA"), **tenants("UA", rel=1)}])
+    is_(world.rows(session, count), [(4, 9)], "positive control: a count above a remote join")
+    for label, first, second in (("the outer", tenants("DL", "UA"), tenants("UA", rel=1)), ("the inner", tenants("UA"), tenants("UA", "ZZ", rel=1)),
+                                 ("an unknown inner", tenants("UA"), {})):
+        script.first = lambda command: batch(command, [{**found, **first, **second}])
+        throws(NOT_OURS, lambda: session.execute(count).fetchall(), "a count above a join with %s of another: an error" % label)
+    session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop")
+
+
 def good_documents(world, session, script):
     script.first = lambda command: batch(command, [GOOD, {**GOOD, "id": 2}])
     is_(world.rows(session, "SELECT id, name FROM liar ORDER BY id"), [(1, "ours"), (2, "ours")],
@@ -171,16 +226,41 @@ def every_command_names_its_tenant(world, session, script, server):
                   "SELECT id FROM liar WHERE owner = 'DL'", "SELECT id FROM liar WHERE owner IN ('DL', 'UA') OR id > 0",
                   "SELECT DISTINCT name FROM liar", "SELECT a.id FROM liar a JOIN liar b USING (id)"):
         session.execute(query).fetchall()
+    for method in ("hashjoin", "mergejoin", "nestloop"):
+        session.execute("SET enable_%s = off" % method)
+    for query in JOINS:
+        session.execute(query).fetchall()
+    session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop")
+    lookups = [lookup for command in server.commands for lookup in inside(command, "$lookup")]
+    ok(len(lookups) >= len(JOINS), "positive control: %d $lookups" % len(lookups))
+    for lookup in lookups:
+        ok(begins_with_tenant(lookup.get("pipeline")), "the pipeline of a $lookup begins as every pipeline does") or diag(lookup)
+    is_([name for command in server.commands for name in FORBIDDEN if inside(command, name)], [], "nothing else reads or writes a collection")
     ok(len(server.commands) >= 7, "%d commands were sent" % len(server.commands))
-    equality = {"tenant_id": {"$eq": "UA"}}
-    want = [equality, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
     for command, raw in zip(server.commands, server.raw_commands):
-        first, second = [stage.get("$match", {}) for stage in (command.get("pipeline") or [{}])[:2]]
-        ok(list(first.items())[:1] == [("tenant_id", "UA")],
-           "the first stage begins with the tenant's equality, which an index serves") or diag(command)
-        ok(all(any(same(term, one) for term in conjuncts(second)) for one in want),
-           "the second is the whole tenant predicate") or diag(command)
+        ok(begins_with_tenant(command.get("pipeline")),
+           "the tenant's equality, which an index serves, then the whole tenant predicate") or diag(command)
         is_(repeated_names(raw), [], "no name comes twice in one document")
+
+
+def begins_with_tenant(pipeline):
+    want = [{"tenant_id": {"$eq": "UA"}}, {"tenant_id": {"$type": "string"}}, {"tenant_id": {"$not": {"$type": "array"}}}]
+    first, second = [stage.get("$match", {}) for stage in (list(pipeline or []) + [{}, {}])[:2]]
+    return list(first.items())[:1] == [("tenant_id", "UA")] and all(any(same(term, one) for term in conjuncts(second)) for one in want)
+
+
+def inside(value, name):
+    """All that stands under a name, however deep."""
+    if isinstance(value, dict):
+        return [part for key, part in value.items() if key == name] + [one for part in value.values() for one in inside(part, name)]
+    return [one for part in value for one in inside(part, name)] if isinstance(value, list) else []
+
+
+JOINS = ["SELECT a.id FROM liar a JOIN liar b USING (id)", "SELECT a.id FROM liar a LEFT JOIN liar b USING (id)",
+         "SELECT id FROM liar a WHERE EXISTS (SELECT FROM liar b WHERE b.id = a.id)", "SELECT count(*) FROM liar a JOIN liar b USING (id)",
+         "SELECT id FROM liar a WHERE NOT EXISTS (SELECT FROM liar b WHERE b.id = a.id AND b.owner = 'DL')",
+         "SELECT a.id FROM liar a JOIN liar b USING (id) JOIN liar c USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id) WHERE b.owner = 'DL'"]
+FORBIDDEN = ("$unionWith", "$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator")
 
 
 def conjuncts(match):
@@ -229,6 +309,8 @@ with World(engine=False) as world, LyingServer(script) as server:
     with world.connect("UA") as session:
         good_documents(world, session, script)
         foreign_documents(world, session, script)
+        foreign_groups(world, session, script)
+        foreign_partners(world, session, script)
         every_command_names_its_tenant(world, session, script, server)
         bad_documents(world, session, script)
         broken_replies(world, session, script)

@@ -84,6 +84,11 @@ with World() as world:
         is_(world.value(admin, "SELECT predicate::text FROM mongo_tenant.explain_policy('tab_n_t_array_simple')"),
             '{ "$and" : [ { "n.t" : { "$elemMatch" : { "$eq" : "<tenant>", "$type" : "string" } } },'
             ' { "n" : { "$not" : { "$type" : "array" } } } ] }', "the predicate of an array under a path")
+        # Few servers honour default collations: what asks for bytes is looked at as well.
+        for name, tests in (("t_scalar_none", 1), ("n_t_scalar_none", 1), ("t_array_none", 1), ("t_scalar_simple", 0)):
+            predicate = world.value(admin, "SELECT predicate::text FROM mongo_tenant.explain_policy(%s)", "tab_" + name)
+            is_([predicate.count('"$expr"'), predicate.count('{ "$indexOfBytes" : ['), predicate.count('"$strLenBytes"'),
+                 predicate.count('{ "$literal" : "<tenant>" }')], [tests] * 4, "bytes are asked for where a server may fold case: " + name)
         # Typed arrays
         world.mongo["typed_arrays"].insert_many([{"id": 1, "t": [7, 8]}, {"id": 2, "t": [Int64(7)]}, {"id": 3, "t": [7.0]}, {"id": 4, "t": 7}, {"id": 5, "t": ["7"]}])
         admin.execute("SELECT mongo_tenant.set_policy('t_array_simple', 'typed_arrays', 't', 'int', match => 'array');"
