@@ -128,18 +128,6 @@ write_one_if_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo o
 }
 
 static void
-write_one_if_misfit(const MtfExprContext *context, const MtfField *field, StringInfo out,
-					const char *key)
-{
-	Choice choice = begin_choice(out, key);
-
-	mtf_field_write_fits(context, field, out, "0");
-	mtf_write_int(out, "1", 0);
-	mtf_write_int(out, "2", 1);
-	end_choice(out, &choice);
-}
-
-static void
 write_magnitude(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
 {
 	MtfMark magnitude = mtf_write_begin(out, key);
@@ -160,9 +148,8 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 		case MTF_ACCUMULATE_MAX: write_comparable(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_BOUND: write_magnitude(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
-		case MTF_ACCUMULATE_MISFITS:
-			write_one_if_misfit(context, accumulator->arg->field, out, key);
-			break;
+		/* All in one (group_stages.c). */
+		case MTF_ACCUMULATE_MISFITS: break;
 	}
 }
 

@@ -3,21 +3,20 @@
  *	  The stage in front of a remote $group that checks each used column once.
  *
  * A guard (field_value.c) is many times the work of what it guards, and an aggregate uses a column several
- * times: in its sum, in the count that goes with it, in the counter of misfits.  So the stage keeps
- * nothing of a document but the canonical value of each column, null where nothing decodes, and (for
- * the counter of misfits) whether there was a value at all.
+ * times: in its sum, in the count that goes with it, in the counter of misfits.  So the stage adds the
+ * canonical value of each column to the document, null where nothing decodes.  (It adds, because a stage
+ * that keeps these values only makes one engine write every document anew.)
  *
- * What must not happen here: a name that comes from a document.  All are ours: no field of a document
- * is left that they could meet.
+ * What must not happen here: a name that meets a field which is read behind the stage.
  */
 #include "pipeline/canonical.h"
 
 #include "pipeline/field_value.h"
 #include "plan/compute.h"
 
-/* Add the fields of a term, and count how often one with a guard is used again. */
+/* Count the uses of the fields of a term that have a guard. */
 static void
-add_term(MtfCanonical *canonical, MtfTerm *term, int *repeated)
+add_term(MtfCanonical *canonical, MtfTerm *term, Bitmapset **repeated)
 {
 	ListCell *cell;
 
@@ -26,24 +25,23 @@ add_term(MtfCanonical *canonical, MtfTerm *term, int *repeated)
 	foreach (cell, mtf_term_fields(term))
 	{
 		MtfField *field = lfirst(cell);
+		int i = mtf_canonical_find(canonical, field);
 
-		if (!list_member(canonical->fields, field))
-			canonical->fields = lappend(canonical->fields, field);
+		if (i >= 0)
+			*repeated = bms_add_member(*repeated, i);
 		else if (!field->trust)
-			(*repeated)++;
+			canonical->fields = lappend(canonical->fields, field);
 	}
 }
 
-MtfCanonical *
-mtf_canonical_of(const MtfScanPlan *plan)
+static void
+add_all_terms(MtfCanonical *canonical, const MtfScanPlan *plan, Bitmapset **repeated)
 {
-	MtfCanonical *canonical = palloc0(sizeof(MtfCanonical));
-	int repeated = 0;
 	ListCell *cell;
 
 	foreach (cell, plan->keys)
-		add_term(canonical, lfirst(cell), &repeated);
-	add_term(canonical, plan->distinct, &repeated);
+		add_term(canonical, lfirst(cell), repeated);
+	add_term(canonical, plan->distinct, repeated);
 	foreach (cell, plan->accumulators)
 	{
 		MtfAccumulator *accumulator = lfirst(cell);
@@ -51,12 +49,71 @@ mtf_canonical_of(const MtfScanPlan *plan)
 		/* Computed from groups, not from documents. */
 		if (accumulator->distinct)
 			continue;
-		add_term(canonical, accumulator->arg, &repeated);
-		add_term(canonical, accumulator->filter, &repeated);
-		if (accumulator->kind == MTF_ACCUMULATE_MISFITS)
-			canonical->absent = list_append_unique(canonical->absent, accumulator->arg->field);
+		add_term(canonical, accumulator->arg, repeated);
+		add_term(canonical, accumulator->filter, repeated);
 	}
-	return repeated > 0 ? canonical : NULL;
+}
+
+/* Does one of the paths start with the text? */
+static bool
+starts_a_path(const char *prefix, const List *fields, const List *tenants)
+{
+	size_t length = strlen(prefix);
+	const ListCell *cell;
+
+	foreach (cell, tenants)
+		if (strncmp(lfirst(cell), prefix, length) == 0)
+			return true;
+	foreach (cell, fields)
+		if (strncmp(((const MtfField *) lfirst(cell))->path, prefix, length) == 0)
+			return true;
+	return false;
+}
+
+/* All fields that anything of the plan reads behind the stage. */
+static List *
+fields_of(const MtfScanPlan *plan)
+{
+	List *fields = NIL;
+	ListCell *cell;
+
+	foreach (cell, plan->keys)
+		fields = list_concat(fields, mtf_term_fields(lfirst(cell)));
+	if (plan->distinct != NULL)
+		fields = list_concat(fields, mtf_term_fields(plan->distinct));
+	foreach (cell, plan->accumulators)
+	{
+		MtfAccumulator *accumulator = lfirst(cell);
+
+		if (accumulator->arg != NULL)
+			fields = list_concat(fields, mtf_term_fields(accumulator->arg));
+		if (accumulator->filter != NULL)
+			fields = list_concat(fields, mtf_term_fields(accumulator->filter));
+	}
+	return fields;
+}
+
+MtfCanonical *
+mtf_canonical_of(const MtfScanPlan *plan, const List *tenants)
+{
+	MtfCanonical *canonical = palloc0(sizeof(MtfCanonical));
+	Bitmapset *repeated = NULL;
+	List *kept = NIL;
+	ListCell *cell;
+	int i = 0;
+
+	add_all_terms(canonical, plan, &repeated);
+	foreach (cell, canonical->fields)
+		if (bms_is_member(i++, repeated))
+			kept = lappend(kept, lfirst(cell));
+	if (kept == NIL)
+		return NULL;
+	canonical->fields = kept;
+	canonical->prefix = "v";
+	kept = fields_of(plan);
+	while (starts_a_path(canonical->prefix, kept, tenants))
+		canonical->prefix = psprintf("%s_", canonical->prefix);
+	return canonical;
 }
 
 int
@@ -74,19 +131,18 @@ mtf_canonical_find(const MtfCanonical *canonical, const MtfField *field)
 	return -1;
 }
 
+char *
+mtf_canonical_name(const MtfCanonical *canonical, const MtfField *field)
+{
+	return psprintf("%s%d", canonical->prefix, mtf_canonical_find(canonical, field));
+}
+
 void
 mtf_canonical_write(const MtfCanonical *canonical, const MtfExprContext *context, StringInfo out)
 {
 	ListCell *cell;
-	int i = 0;
 
 	foreach (cell, canonical->fields)
-	{
-		const MtfField *field = lfirst(cell);
-
-		mtf_field_write_value(context, field, out, psprintf("v%d", i));
-		if (list_member(canonical->absent, field))
-			mtf_field_write_absent(context, field, out, psprintf("n%d", i));
-		i++;
-	}
+		mtf_field_write_value(context, lfirst(cell), out,
+							  mtf_canonical_name(canonical, lfirst(cell)));
 }

@@ -23,14 +23,20 @@ mtf_field_is_canonical(const MtfExprContext *context, const MtfField *field)
 	return context->canonical != NULL && mtf_canonical_find(context->canonical, field) >= 0;
 }
 
+static char *
+reference_in_document(const MtfExprContext *context, const MtfField *field)
+{
+	if (context->aliases == NULL)
+		return psprintf("$%s", field->path);
+	return psprintf("$%s.%s", context->aliases[field->rel], field->path);
+}
+
 char *
 mtf_field_reference(const MtfExprContext *context, const MtfField *field)
 {
 	if (mtf_field_is_canonical(context, field))
-		return psprintf("$v%d", mtf_canonical_find(context->canonical, field));
-	if (context->aliases == NULL)
-		return psprintf("$%s", field->path);
-	return psprintf("$%s.%s", context->aliases[field->rel], field->path);
+		return psprintf("$%s", mtf_canonical_name(context->canonical, field));
+	return reference_in_document(context, field);
 }
 
 /* --- what decodes -------------------------------------------------------------------------------- */
@@ -214,6 +220,17 @@ write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, co
 	mtf_call_end(out, &call);
 }
 
+/* {$lt: [{$abs: reference}, limit]}; of NaN, the lowest number, it is true */
+static void
+write_is_small(StringInfo out, const char *key, const char *reference, const MtfLiteral *limit)
+{
+	MtfCall small = mtf_call_begin(out, key, "$lt");
+
+	mtf_call_write_unary(out, mtf_call_next(&small), "$abs", reference);
+	mtf_write_literal(out, mtf_call_next(&small), limit);
+	mtf_call_end(out, &small);
+}
+
 /* numeric(p,s): numbers that fit without rounding.  A double's text has at most 15 digits. */
 static void
 write_known_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
@@ -221,7 +238,6 @@ write_known_numeric(const MtfField *field, StringInfo out, const char *key, cons
 	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
 	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
-	MtfCall small;
 	MtfCall nan;
 	MtfCall inner;
 	MtfCall equal;
@@ -233,10 +249,7 @@ write_known_numeric(const MtfField *field, StringInfo out, const char *key, cons
 	mtf_call_write_is_nan(out, mtf_call_next(&nan), reference);
 	mtf_write_bool(out, mtf_call_next(&nan), true);
 	inner = mtf_call_begin(out, mtf_call_next(&nan), "$cond");
-	small = mtf_call_begin(out, mtf_call_next(&inner), "$lt");
-	mtf_call_write_unary(out, mtf_call_next(&small), "$abs", reference);
-	mtf_write_literal(out, mtf_call_next(&small), &limit);
-	mtf_call_end(out, &small);
+	write_is_small(out, mtf_call_next(&inner), reference, &limit);
 	choice = mtf_call_begin(out, mtf_call_next(&inner), "$cond");
 	mtf_call_write_type_in(out, mtf_call_next(&choice), reference, doubles);
 	equal = mtf_call_begin(out, mtf_call_next(&choice), "$eq");
@@ -306,36 +319,63 @@ write_known_string(const MtfField *field, StringInfo out, const char *key, const
 	mtf_call_end(out, &cond);
 }
 
-/*
- * Dates inside the range of the PostgreSQL type, compared as numbers of milliseconds: one engine
- * cannot even read a pipeline with dates outside the years 1 to 9999 in it (m).
- */
+/* The first millisecond of year 1 and the last of year 9999: between them every server reads a date. */
+#define YEAR_1    INT64CONST(-62135596800000)
+#define YEAR_9999 INT64CONST(253402300799999)
+
+/* The first and the last millisecond of the PostgreSQL type. */
 static void
-write_known_date(const MtfField *field, StringInfo out, const char *key, const char *reference)
+date_range(const MtfField *field, MtfLiteral *low, MtfLiteral *high)
 {
 	const int64 epoch_days = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
 	const int64 day = INT64CONST(86400000);
 	bool is_date = field->kind == MTF_KIND_DATE;
 	int64 first_day = is_date ? DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE : 0;
 	int64 end_day = is_date ? DATE_END_JULIAN - POSTGRES_EPOCH_JDATE : 0;
-	MtfLiteral low = mtf_literal_int64(is_date ? (first_day + epoch_days) * day
-											   : MIN_TIMESTAMP / 1000 + epoch_days * day);
-	MtfLiteral high = mtf_literal_int64(is_date ? (end_day + epoch_days) * day - 1
-												: END_TIMESTAMP / 1000 + epoch_days * day - 1);
-	MtfCall cond = mtf_call_begin(out, key, "$cond");
-	MtfCall both;
 
-	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, dates);
-	both = mtf_call_begin(out, mtf_call_next(&cond), "$and");
+	*low = mtf_literal_int64(is_date ? (first_day + epoch_days) * day
+									 : MIN_TIMESTAMP / 1000 + epoch_days * day);
+	*high = mtf_literal_int64(is_date ? (end_day + epoch_days) * day - 1
+									  : END_TIMESTAMP / 1000 + epoch_days * day - 1);
+}
+
+/* A date between the two years, most often, or else one inside the type's range as a number. */
+static void
+write_in_date_range(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral years[2] = {mtf_literal_date(YEAR_1), mtf_literal_date(YEAR_9999)};
+	MtfLiteral ends[2];
+	MtfCall either = mtf_call_begin(out, key, "$or");
+	MtfCall both = mtf_call_begin(out, mtf_call_next(&either), "$and");
+
+	mtf_call_write_pair(out, mtf_call_next(&both), "$gte", reference, &years[0]);
+	mtf_call_write_pair(out, mtf_call_next(&both), "$lte", reference, &years[1]);
+	mtf_call_end(out, &both);
+	date_range(field, &ends[0], &ends[1]);
+	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
 	for (int i = 0; i < 2; i++)
 	{
 		MtfCall compare = mtf_call_begin(out, mtf_call_next(&both), i == 0 ? "$gte" : "$lte");
 
 		mtf_call_write_unary(out, mtf_call_next(&compare), "$toLong", reference);
-		mtf_write_literal(out, mtf_call_next(&compare), i == 0 ? &low : &high);
+		mtf_write_literal(out, mtf_call_next(&compare), &ends[i]);
 		mtf_call_end(out, &compare);
 	}
 	mtf_call_end(out, &both);
+	mtf_call_end(out, &either);
+}
+
+/*
+ * Dates inside the range of the PostgreSQL type; its ends are compared as numbers of milliseconds: one
+ * engine cannot even read a pipeline with dates outside the years 1 to 9999 in it (m).
+ */
+static void
+write_known_date(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+
+	mtf_call_write_type_in(out, mtf_call_next(&cond), reference, dates);
+	write_in_date_range(field, out, mtf_call_next(&cond), reference);
 	mtf_write_bool(out, mtf_call_next(&cond), false);
 	mtf_call_end(out, &cond);
 }
@@ -509,25 +549,20 @@ write_if_unchanged(StringInfo out, const char *key, const char *reference)
 	mtf_call_end(out, &outer);
 }
 
-/* The same as write_known_numeric() and mtf_field_write_canonical() together, for half of the work. */
+/* Numbers of any type below the limit, as Decimal128. */
 static void
-write_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
+write_any_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference,
+				  const MtfLiteral *limit)
 {
-	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
-	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall inner;
-	MtfCall small;
 	MtfMark document;
 	MtfMark let;
 	MtfMark vars;
 
-	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, numbers);
+	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, binary_numbers);
 	inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
-	small = mtf_call_begin(out, mtf_call_next(&inner), "$lt");
-	mtf_call_write_unary(out, mtf_call_next(&small), "$abs", reference);
-	mtf_write_literal(out, mtf_call_next(&small), &limit);
-	mtf_call_end(out, &small);
+	write_is_small(out, mtf_call_next(&inner), reference, limit);
 	document = mtf_write_begin(out, mtf_call_next(&inner));
 	let = mtf_write_begin(out, "$let");
 	vars = mtf_write_begin(out, "vars");
@@ -539,6 +574,43 @@ write_numeric(const MtfField *field, StringInfo out, const char *key, const char
 	mtf_write_null(out, mtf_call_next(&inner));
 	mtf_call_end(out, &inner);
 	mtf_write_null(out, mtf_call_next(&outer));
+	mtf_call_end(out, &outer);
+}
+
+/*
+ * The same as write_known_numeric() and mtf_field_write_canonical() together.  Most values are Decimal128
+ * already, and need no conversion and no name.
+ */
+static void
+write_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	static const char *const decimals[] = {"decimal", NULL};
+	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
+	MtfCall outer = mtf_call_begin(out, key, "$cond");
+	MtfCall inner;
+	MtfCall equal;
+
+	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, decimals);
+	inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
+	write_is_small(out, mtf_call_next(&inner), reference, &limit);
+	equal = mtf_call_begin(out, mtf_call_next(&inner), "$cond");
+	{
+		MtfCall same = mtf_call_begin(out, mtf_call_next(&equal), "$eq");
+		MtfCall round = mtf_call_begin(out, mtf_call_next(&same), "$round");
+
+		mtf_write_word(out, mtf_call_next(&round), reference);
+		mtf_write_int(out, mtf_call_next(&round), numeric_scale(field->typmod));
+		mtf_call_end(out, &round);
+		mtf_write_word(out, mtf_call_next(&same), reference);
+		mtf_call_end(out, &same);
+	}
+	mtf_write_word(out, mtf_call_next(&equal), reference);
+	mtf_write_null(out, mtf_call_next(&equal));
+	mtf_call_end(out, &equal);
+	mtf_write_null(out, mtf_call_next(&inner));
+	mtf_call_end(out, &inner);
+	write_any_numeric(field, out, mtf_call_next(&outer), reference, &limit);
 	mtf_call_end(out, &outer);
 }
 
@@ -607,12 +679,11 @@ mtf_field_write_rank(const MtfExprContext *context, const MtfField *field, int r
  * The path's own value may be absent; on the way anything but an array leads to it or to NULL
  * (decode.c).  Most often there is a value, and the first comparison says so.
  */
-void
-mtf_field_write_absent(const MtfExprContext *context, const MtfField *field, StringInfo out,
-					   const char *key)
+static void
+write_absent(const MtfExprContext *context, const MtfField *field, StringInfo out, const char *key)
 {
 	static const char *const absent[] = {"missing", "null", "undefined", NULL};
-	char *reference = mtf_field_reference(context, field);
+	char *reference = reference_in_document(context, field);
 	size_t start = strlen(reference) - strlen(field->path);
 	MtfCall cond = mtf_call_begin(out, key, "$cond");
 	MtfCall all;
@@ -642,10 +713,6 @@ mtf_field_write_fits(const MtfExprContext *context, const MtfField *field, Strin
 	MtfCall either = mtf_call_begin(out, key, "$or");
 
 	mtf_field_write_known(context, field, out, mtf_call_next(&either));
-	if (mtf_field_is_canonical(context, field))
-		mtf_write_word(out, mtf_call_next(&either),
-					   psprintf("$n%d", mtf_canonical_find(context->canonical, field)));
-	else
-		mtf_field_write_absent(context, field, out, mtf_call_next(&either));
+	write_absent(context, field, out, mtf_call_next(&either));
 	mtf_call_end(out, &either);
 }

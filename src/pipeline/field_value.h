@@ -45,8 +45,4 @@ extern void mtf_field_write_day(const MtfExprContext *context, const MtfField *f
 extern void mtf_field_write_fits(const MtfExprContext *context, const MtfField *field,
 								 StringInfo out, const char *key);
 
-/* An expression that is true if there is no value to decode (null counts as none), and no misfit either. */
-extern void mtf_field_write_absent(const MtfExprContext *context, const MtfField *field,
-								   StringInfo out, const char *key);
-
 #endif /* MTF_PIPELINE_FIELD_VALUE_H */

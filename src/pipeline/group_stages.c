@@ -48,7 +48,7 @@ tenant_field(const MtfPipeline *pipeline, int rel)
 
 /* {name: {$op: "$field"}} */
 static void
-write_tenant_accumulator(StringInfo out, const char *name, const char *op, const char *field)
+write_field_accumulator(StringInfo out, const char *name, const char *op, const char *field)
 {
 	MtfMark accumulator = mtf_write_begin(out, name);
 
@@ -103,30 +103,108 @@ write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan
 	mtf_write_end(out, id);
 }
 
-/* {$project: {v0: the canonical value of a column, …, t0: the tenant, …}} */
+/* {$addFields: {v0: the canonical value of a column, …}} */
 static void
 write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
 					  const MtfCanonical *canonical)
 {
 	StringInfo out = &pipeline->stages;
 	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark project = mtf_write_begin(out, "$project");
+	MtfMark fields = mtf_write_begin(out, "$addFields");
 
-	mtf_write_int(out, "_id", 0);
 	mtf_canonical_write(canonical, context, out);
-	for (int rel = 0; rel < pipeline->nscopes; rel++)
-	{
-		char *tenant = tenant_reference(pipeline, rel);
-
-		if (tenant != NULL)
-			mtf_write_word(out, psprintf("t%d", rel), psprintf("$%s", tenant));
-	}
-	mtf_write_end(out, project);
+	mtf_write_end(out, fields);
 	mtf_write_end(out, stage);
 }
 
+/* --- misfits --------------------------------------------------------------------------------------- */
+
+#define MISFIT "m"
+
+static bool
+counts_misfits(const MtfAccumulator *accumulator)
+{
+	return accumulator->kind == MTF_ACCUMULATE_MISFITS;
+}
+
+/* The number (from 1 on) of a document's first column from `cell` on that does not decode, 0 without one. */
 static void
-write_group_tenants(MtfPipeline *pipeline, const MtfExprContext *context, bool again)
+write_first_misfit(const MtfExprContext *context, const List *accumulators, int i, StringInfo out,
+				   const char *key)
+{
+	MtfCall cond;
+
+	while (i < list_length(accumulators) && !counts_misfits(list_nth(accumulators, i)))
+		i++;
+	if (i >= list_length(accumulators))
+	{
+		mtf_write_int(out, key, 0);
+		return;
+	}
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_field_write_fits(context, ((MtfAccumulator *) list_nth(accumulators, i))->arg->field, out,
+						 mtf_call_next(&cond));
+	write_first_misfit(context, accumulators, i + 1, out, mtf_call_next(&cond));
+	mtf_write_int(out, mtf_call_next(&cond), i + 1);
+	mtf_call_end(out, &cond);
+}
+
+/*
+ * One accumulator for all columns whose misfits count: most documents have all values, and one test says
+ * so.  The greatest number of a column that does not decode is as good as any.
+ */
+static void
+write_misfit_accumulator(const MtfExprContext *context, const List *accumulators, StringInfo out)
+{
+	MtfMark field = mtf_write_begin(out, MISFIT);
+	MtfCall cond = mtf_call_begin(out, "$max", "$cond");
+	MtfCall all = mtf_call_begin(out, mtf_call_next(&cond), "$and");
+	const ListCell *cell;
+
+	foreach (cell, accumulators)
+	{
+		const MtfAccumulator *accumulator = lfirst(cell);
+
+		if (counts_misfits(accumulator))
+			mtf_field_write_known(context, accumulator->arg->field, out, mtf_call_next(&all));
+	}
+	mtf_call_end(out, &all);
+	mtf_write_int(out, mtf_call_next(&cond), 0);
+	write_first_misfit(context, accumulators, 0, out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+	mtf_write_end(out, field);
+}
+
+static bool
+counts_any_misfits(const MtfScanPlan *plan)
+{
+	ListCell *cell;
+
+	foreach (cell, plan->accumulators)
+		if (counts_misfits(lfirst(cell)))
+			return true;
+	return false;
+}
+
+/* name: {$cond: [{$eq: ["$m", n]}, 1, 0]} */
+static void
+write_misfits_of(StringInfo out, const char *name, int n)
+{
+	MtfCall cond = mtf_call_begin(out, name, "$cond");
+	MtfCall equal = mtf_call_begin(out, mtf_call_next(&cond), "$eq");
+
+	mtf_write_word(out, mtf_call_next(&equal), "$" MISFIT);
+	mtf_write_int(out, mtf_call_next(&equal), n);
+	mtf_call_end(out, &equal);
+	mtf_write_int(out, mtf_call_next(&cond), 1);
+	mtf_write_int(out, mtf_call_next(&cond), 0);
+	mtf_call_end(out, &cond);
+}
+
+/* --- the stages ------------------------------------------------------------------------------------ */
+
+static void
+write_group_tenants(MtfPipeline *pipeline, bool again)
 {
 	StringInfo out = &pipeline->stages;
 
@@ -138,10 +216,8 @@ write_group_tenants(MtfPipeline *pipeline, const MtfExprContext *context, bool a
 
 		if (tenant == NULL)
 			continue;
-		if (context->canonical != NULL)
-			tenant = psprintf("t%d", rel);
-		write_tenant_accumulator(out, lowest, "$min", again ? lowest : tenant);
-		write_tenant_accumulator(out, highest, "$max", again ? highest : tenant);
+		write_field_accumulator(out, lowest, "$min", again ? lowest : tenant);
+		write_field_accumulator(out, highest, "$max", again ? highest : tenant);
 	}
 }
 
@@ -155,9 +231,11 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 
 	write_group_key(out, context, plan);
 	foreach (cell, plan->accumulators)
-		if (!((MtfAccumulator *) lfirst(cell))->distinct)
+		if (!((MtfAccumulator *) lfirst(cell))->distinct && !counts_misfits(lfirst(cell)))
 			mtf_value_write_accumulator(context, lfirst(cell), out);
-	write_group_tenants(pipeline, context, false);
+	if (counts_any_misfits(plan))
+		write_misfit_accumulator(context, plan->accumulators, out);
+	write_group_tenants(pipeline, false);
 	mtf_write_end(out, group);
 	mtf_write_end(out, stage);
 }
@@ -191,25 +269,43 @@ write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const 
 
 		if (accumulator->distinct)
 			mtf_value_write_accumulator(&groups, accumulator, out);
-		else
+		else if (!counts_misfits(accumulator))
 			mtf_value_write_reaccumulator(accumulator, out);
 	}
-	write_group_tenants(pipeline, context, true);
+	if (counts_any_misfits(plan))
+		write_field_accumulator(out, MISFIT, "$max", MISFIT);
+	write_group_tenants(pipeline, true);
 	mtf_write_end(out, group);
 	mtf_write_end(out, stage);
 }
 
+static bool
+is_misfit_alarm(const MtfScanPlan *plan, const char *name)
+{
+	ListCell *cell;
+
+	foreach (cell, plan->accumulators)
+		if (counts_misfits(lfirst(cell)) &&
+			strcmp(((MtfAccumulator *) lfirst(cell))->name, name) == 0)
+			return true;
+	return false;
+}
+
 /* {$gt: [the sum of all alarms, 0]} */
 static void
-write_alarm(StringInfo out, const List *alarms, const char *key)
+write_alarm(StringInfo out, const MtfScanPlan *plan, const char *key)
 {
 	MtfLiteral zero = mtf_literal_int64(0);
 	MtfCall greater = mtf_call_begin(out, key, "$gt");
 	MtfCall add = mtf_call_begin(out, mtf_call_next(&greater), "$add");
 	const ListCell *cell;
 
-	foreach (cell, alarms)
-		mtf_write_word(out, mtf_call_next(&add), psprintf("$%s", strVal(lfirst(cell))));
+	foreach (cell, plan->alarms)
+		if (!is_misfit_alarm(plan, strVal(lfirst(cell))))
+			mtf_write_word(out, mtf_call_next(&add), psprintf("$%s", strVal(lfirst(cell))));
+	/* One for all columns. */
+	if (counts_any_misfits(plan))
+		mtf_write_word(out, mtf_call_next(&add), "$" MISFIT);
 	mtf_call_end(out, &add);
 	mtf_write_literal(out, mtf_call_next(&greater), &zero);
 	mtf_call_end(out, &greater);
@@ -270,17 +366,26 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark project = mtf_write_begin(out, "$project");
 	ListCell *cell;
+	int n = 0;
 
 	mtf_write_int(out, "_id", 0);
 	for (int i = 0; i < list_length(plan->keys); i++)
 		mtf_write_word(out, psprintf("k%d", i), psprintf("$_id.k%d", i));
 	foreach (cell, plan->accumulators)
-		mtf_write_int(out, ((MtfAccumulator *) lfirst(cell))->name, 1);
+	{
+		const MtfAccumulator *accumulator = lfirst(cell);
+
+		n++;
+		if (counts_misfits(accumulator))
+			write_misfits_of(out, accumulator->name, n);
+		else
+			mtf_write_int(out, accumulator->name, 1);
+	}
 	if (looks_at_groups(plan))
 		foreach (cell, plan->group_values)
 			write_group_value(out, lfirst(cell));
 	if (looks_at_groups(plan) && plan->alarms != NIL)
-		write_alarm(out, plan->alarms, ALARM);
+		write_alarm(out, plan, ALARM);
 	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
 		const char *field = tenant_field(pipeline, rel);
@@ -301,9 +406,18 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 void
 mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan)
 {
-	MtfCanonical *canonical = mtf_canonical_of(plan);
 	MtfExprContext groups = {context->values, context->nvalues};
+	List *tenants = NIL;
+	MtfCanonical *canonical;
 
+	for (int rel = 0; rel < pipeline->nscopes; rel++)
+	{
+		char *tenant = tenant_reference(pipeline, rel);
+
+		if (tenant != NULL)
+			tenants = lappend(tenants, tenant);
+	}
+	canonical = mtf_canonical_of(plan, tenants);
 	if (canonical != NULL)
 		write_canonical_stage(pipeline, context, canonical);
 	context->canonical = canonical;

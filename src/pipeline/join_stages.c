@@ -120,7 +120,7 @@ static MtfPipeline *
 lookup_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
 {
 	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, true);
+	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
 	int computed = first_computed_key(join);
 
 	if (child->empty)
@@ -252,7 +252,7 @@ write_unfound(MtfPipeline *pipeline, const MtfExprContext *context, const MtfSca
 {
 	const MtfScope *scope = pipeline->scopes[join->rel];
 	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, true);
+	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
 	MtfJoin *back = mtf_join_create(0, MTF_JOIN_ANTI, MTF_JOIN_LOOKUP);
 
 	if (child->empty)
@@ -340,7 +340,7 @@ static MtfPipeline *
 union_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
 {
 	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, true);
+	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
 	int nkeys = list_length(join->inners);
 
 	if (child->empty)

@@ -36,98 +36,157 @@ write_expression_filter(StringInfo out, const MtfExprContext *context, const Mtf
 	mtf_write_end(out, filter);
 }
 
-/* Is every operator of {path: {operator: value, …}} one that bounds an index? */
-static bool
-has_bounds_only(const bson_iter_t *path)
+/* --- what an index serves ------------------------------------------------------------------------ */
+
+static const char *const bounding[] = {"$eq", "$in", "$gt", "$gte", "$lt", "$lte"};
+
+/* A condition {path: {operator: value, …}} whose operators all bound an index. */
+typedef struct Bounds
 {
-	static const char *const bounds[] = {"$eq", "$gt", "$gte", "$lt", "$lte", "$in"};
+	int term; /* its number */
+	char *path;
+	bool equal;
+	bool list;
+	const uint8_t *operators; /* the document of them */
+	uint32_t len;
+} Bounds;
+
+/* Read {path: {operator: value, …}}; false: it is no such thing, or has other operators. */
+static bool
+read_bounds(const uint8 *condition, uint32 len, int term, Bounds *bounds)
+{
+	bson_iter_t path;
 	bson_iter_t operator;
 
-	if (bson_iter_key(path)[0] == '$' || !BSON_ITER_HOLDS_DOCUMENT(path) ||
-		!bson_iter_recurse(path, &operator))
+	if (!bson_iter_init_from_data(&path, condition, len) || !bson_iter_next(&path) ||
+		bson_iter_key(&path)[0] == '$' || !BSON_ITER_HOLDS_DOCUMENT(&path) ||
+		!bson_iter_recurse(&path, &operator))
 		return false;
+	*bounds = (Bounds){term, pstrdup(bson_iter_key(&path))};
+	bson_iter_document(&path, &bounds->len, &bounds->operators);
 	while (bson_iter_next(&operator))
 	{
-		bool found = false;
+		int i = 0;
 
-		for (int i = 0; i < lengthof(bounds); i++)
-			found |= strcmp(bson_iter_key(&operator), bounds[i]) == 0;
-		if (!found)
+		while (i < lengthof(bounding) && strcmp(bson_iter_key(&operator), bounding[i]) != 0)
+			i++;
+		if (i == lengthof(bounding))
 			return false;
+		bounds->equal |= i == 0;
+		bounds->list |= i == 1;
 	}
-	return true;
+	return !bson_iter_next(&path); /* one path only */
 }
 
-/* The condition {path: bounds} as elements behind `out`, unless the path has its bounds already. */
-static bool
-write_bounds(StringInfo out, const uint8 *condition, uint32 len, List **paths)
+/* The conditions among `terms` that bound an index, the tenant's field apart; an array with room for each. */
+static Bounds *
+find_bounds(const MtfExprContext *context, const List *terms, const char *tenant, int *n)
 {
-	bson_iter_t iter;
+	Bounds *found = palloc(sizeof(Bounds) * Max(list_length(terms), 1));
 	ListCell *cell;
-	const char *path;
+	int i = 0;
 
-	if (!bson_iter_init_from_data(&iter, condition, len) || !bson_iter_next(&iter) ||
-		!has_bounds_only(&iter))
+	*n = 0;
+	foreach (cell, terms)
+	{
+		StringInfoData term;
+		int start;
+
+		initStringInfo(&term);
+		(void) mtf_write_begin(&term, NULL);
+		/* An element of it: its type, the key "0" with its NUL, and the condition. */
+		start = term.len + 3;
+		if (mtf_match_write(context, lfirst(cell), &term, "0") == MTF_SOME &&
+			read_bounds((const uint8 *) term.data + start, term.len - start, i, &found[*n]) &&
+			(tenant == NULL || strcmp(tenant, found[*n].path) != 0))
+			(*n)++;
+		i++;
+	}
+	return found;
+}
+
+static int
+rank(const Bounds *bounds)
+{
+	return bounds->equal ? 0 : bounds->list ? 1 : 2;
+}
+
+/* Of indexes nothing is known: an equality is most likely to have one. */
+static List *
+likely_index(const Bounds *bounds, int n)
+{
+	const Bounds *best = NULL;
+
+	for (int i = 0; i < n; i++)
+		if (best == NULL || rank(&bounds[i]) < rank(best))
+			best = &bounds[i];
+	return best == NULL ? NIL : list_make1(makeString(best->path));
+}
+
+/* Can the bounds stand in one document with what is there for the path?  Keys are never merged. */
+static bool
+add_range(bson_t *range, const Bounds *bounds)
+{
+	bson_t operators;
+
+	if (!bson_init_static(&operators, bounds->operators, bounds->len))
 		return false;
-	path = pstrdup(bson_iter_key(&iter));
-	if (bson_iter_next(&iter))
-		return false; /* more than one path */
-	foreach (cell, *paths)
-		if (strcmp(lfirst(cell), path) == 0)
+	for (int i = 0; i < lengthof(bounding); i++)
+		if (bson_has_field(range, bounding[i]) && bson_has_field(&operators, bounding[i]))
 			return false;
-	*paths = lappend(*paths, (char *) path);
-	/* Without its length and its final NUL a document is its elements. */
-	appendBinaryStringInfo(out, (const char *) condition + 4, len - 5);
-	return true;
+	return bson_concat(range, &operators);
+}
+
+/* path: value, or path: {operator: value, …}, of all bounds of the path that go together. */
+static Bitmapset *
+write_path_bounds(bson_t *match, const char *path, const Bounds *bounds, int n, Bitmapset *written)
+{
+	bson_t *range = mtf_bson_create(CurrentMemoryContext);
+
+	for (int i = 0; i < n; i++)
+	{
+		bson_iter_t operator;
+
+		if (bounds[i].equal && strcmp(bounds[i].path, path) == 0 &&
+			bson_iter_init_from_data(&operator, bounds[i].operators, bounds[i].len) &&
+			bson_iter_next(&operator) && bson_append_iter(match, path, -1, &operator))
+			return bms_add_member(written, bounds[i].term);
+	}
+	for (int i = 0; i < n; i++)
+		if (strcmp(bounds[i].path, path) == 0 && add_range(range, &bounds[i]))
+			written = bms_add_member(written, bounds[i].term);
+	if (!bson_empty(range))
+		bson_append_document(match, path, -1, range);
+	return written;
 }
 
 /*
  * The stage {$match: {tenant: value, path: bounds, …}}, and the positions of the terms that it says in
  * full.  Servers join it with the next stage; but one of them (secantusd-rs, measured) looks for an
- * index only in a first $match without $and and $type, and for further fields of it only behind a
- * value that stands without $eq.
+ * index only in a first $match without $and and $type, takes only values that stand without $eq for
+ * equalities, and reads all of the tenant's documents when there is any path that the index has not.  So the
+ * stage has the paths of one index: those that the plan knows, or else a single one.
  */
 static Bitmapset *
-write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms)
+write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms,
+				  const List *index)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
-	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
+	bson_t *match = mtf_bson_create(CurrentMemoryContext);
+	const char *tenant = mtf_scope_field(pipeline->scope);
 	Bitmapset *written = NULL;
-	List *paths = NIL;
-	StringInfoData term;
-	ListCell *cell;
-	int i = 0;
+	const ListCell *cell;
+	MtfMark stage;
+	int n;
+	Bounds *bounds = find_bounds(context, terms, tenant, &n);
 
-	initStringInfo(&term);
-	mtf_scope_append_equality(pipeline->scope, tenant);
-	if (!bson_empty(tenant))
-	{
-		appendBinaryStringInfo(out, (const char *) bson_get_data(tenant) + 4, tenant->len - 5);
-		paths = list_make1((char *) mtf_scope_field(pipeline->scope));
-	}
-	foreach (cell, terms)
-	{
-		int start;
-
-		resetStringInfo(&term);
-		(void) mtf_write_begin(&term, NULL);
-		/* An element of it: its type, the key "0" with its NUL, and the condition. */
-		start = term.len + 3;
-		if (mtf_match_write(context, lfirst(cell), &term, "0") == MTF_SOME &&
-			write_bounds(out, (const uint8 *) term.data + start, term.len - start, &paths))
-			written = bms_add_member(written, i);
-		i++;
-	}
-	pfree(term.data);
-	if (paths == NIL)
-	{
-		mtf_write_take_back(out, stage);
-		pipeline->nstages--;
+	mtf_scope_append_equality(pipeline->scope, match);
+	foreach (cell, index == NIL ? likely_index(bounds, n) : index)
+		written = write_path_bounds(match, strVal(lfirst(cell)), bounds, n, written);
+	if (bson_empty(match))
 		return NULL;
-	}
-	mtf_write_end(out, match);
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	mtf_write_document(out, "$match", bson_get_data(match), match->len);
 	mtf_write_end(out, stage);
 	return written;
 }
@@ -138,11 +197,11 @@ write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
  */
 static void
 write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const List *terms,
-				  bool exact)
+				  const List *index, bool exact)
 {
 	StringInfo out = &pipeline->stages;
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
-	Bitmapset *written = write_index_match(pipeline, context, terms);
+	Bitmapset *written = write_index_match(pipeline, context, terms, index);
 	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark match = mtf_write_begin(out, "$match");
 	MtfMark items = mtf_write_begin_array(out, "$and");
@@ -179,7 +238,7 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 
 MtfPipeline *
 mtf_pipeline_begin(const MtfScope *scope, const MtfExprContext *context, const List *terms,
-				   bool exact)
+				   const List *index, bool exact)
 {
 	MtfPipeline *pipeline = palloc0(sizeof(MtfPipeline));
 
@@ -187,7 +246,7 @@ mtf_pipeline_begin(const MtfScope *scope, const MtfExprContext *context, const L
 	pipeline->scope = scope;
 	initStringInfo(&pipeline->stages);
 	pipeline->array = mtf_write_begin(&pipeline->stages, NULL);
-	write_first_match(pipeline, context, terms, exact);
+	write_first_match(pipeline, context, terms, index, exact);
 	return pipeline;
 }
 
@@ -214,7 +273,7 @@ mtf_pipeline_from(const MtfScope *scope)
 {
 	MtfExprContext context = {NULL, 0};
 
-	return mtf_pipeline_seal(mtf_pipeline_begin(scope, &context, NIL, false));
+	return mtf_pipeline_seal(mtf_pipeline_begin(scope, &context, NIL, NIL, false));
 }
 
 /* --- projection ------------------------------------------------------------------------------ */
@@ -464,7 +523,8 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 					  int nvalues)
 {
 	MtfExprContext context = {values, nvalues};
-	MtfPipeline *pipeline = mtf_pipeline_begin(scopes[0], &context, plan->terms, plan->exact);
+	MtfPipeline *pipeline =
+		mtf_pipeline_begin(scopes[0], &context, plan->terms, plan->index, plan->exact);
 
 	pipeline->grouped = plan->grouped;
 	pipeline->nscopes = 1;

@@ -28,9 +28,12 @@ struct MtfPipeline
 	bson_t view;         /* of the finished stages */
 };
 
-/* pipeline.c: a pipeline that begins with the scope's predicate and the terms'. */
+/*
+ * pipeline.c: a pipeline that begins with the scope's predicate and the terms'.  `index` (of String) are the
+ * paths of an index for them, or NIL: none is known.
+ */
 extern MtfPipeline *mtf_pipeline_begin(const MtfScope *scope, const MtfExprContext *context,
-									   const List *terms, bool exact);
+									   const List *terms, const List *index, bool exact);
 
 /* pipeline.c: no stage follows; raises 54000 when there is too much for one command. */
 extern MtfPipeline *mtf_pipeline_seal(MtfPipeline *pipeline);

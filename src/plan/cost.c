@@ -29,6 +29,72 @@ mtf_facts_has_index(const MtfFacts *facts, const char *path)
 	return false;
 }
 
+typedef enum Service
+{
+	SERVES_NOT,
+	SERVES_RANGE,
+	SERVES_EQUALITY
+} Service;
+
+/* What an index on the path does for the terms. */
+static Service
+serve(const List *terms, const char *path)
+{
+	Service best = SERVES_NOT;
+	const ListCell *cell;
+
+	foreach (cell, terms)
+	{
+		const MtfTerm *term = lfirst(cell);
+		Service service = SERVES_RANGE;
+
+		if (term->field == NULL || term->field->rel != 0 || strcmp(term->field->path, path) != 0 ||
+			(term->kind != MTF_TERM_COMPARE && term->kind != MTF_TERM_ANY) || term->args != NIL ||
+			term->op == MTF_OP_NE || term->op == MTF_OP_DISTINCT)
+			continue;
+		if (term->op == MTF_OP_EQ)
+			service = SERVES_EQUALITY;
+		best = Max(best, service);
+	}
+	return best;
+}
+
+List *
+mtf_facts_choose_index(const MtfFacts *facts, const List *terms)
+{
+	List *best = NIL;
+	int best_score = 0;
+	ListCell *index;
+
+	if (facts == NULL)
+		return NIL;
+	foreach (index, facts->indexes)
+	{
+		Service service = SERVES_EQUALITY;
+		List *paths = NIL;
+		int score = 0;
+		ListCell *cell;
+
+		foreach (cell, (List *) lfirst(index))
+		{
+			if (service == SERVES_EQUALITY)
+				service = serve(terms, strVal(lfirst(cell)));
+			else
+				service = SERVES_NOT;
+			if (service == SERVES_NOT)
+				break;
+			score += service == SERVES_EQUALITY ? 2 : 1;
+			paths = lappend(paths, lfirst(cell));
+		}
+		if (score > best_score)
+		{
+			best_score = score;
+			best = paths;
+		}
+	}
+	return best;
+}
+
 /* A command and its answer on a local network, in units of a sequential page read. */
 #define ROUND_TRIP_COST 25.0
 /* The server's work for a document that it looks at. */

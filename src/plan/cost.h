@@ -7,6 +7,7 @@
 
 #include "base/compat.h"
 #include "base/compat_planner.h"
+#include "plan/plan_private.h"
 
 #include "nodes/pathnodes.h"
 
@@ -29,6 +30,12 @@ extern const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid);
 
 /* Does an index begin with the path?  Of `_id` it is known that one does; facts may be NULL. */
 extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
+
+/*
+ * The paths (of String, shared with the facts) of the index that serves the terms best: equalities, then at
+ * most one range.  NIL: none does, or nothing is known.
+ */
+extern List *mtf_facts_choose_index(const MtfFacts *facts, const List *terms);
 
 typedef struct MtfCost
 {

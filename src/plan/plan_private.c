@@ -152,6 +152,7 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, paths),
 	BOOL_OF(MtfScanPlan, projects),
 	NODE_OF(MtfScanPlan, terms),
+	NODE_OF(MtfScanPlan, index),
 	NODE_OF(MtfScanPlan, decisions),
 	BOOL_OF(MtfScanPlan, exact),
 	NODE_OF(MtfScanPlan, sort),

@@ -323,6 +323,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	plan->wanted = wanted_columns(baserel, info->map, quals);
 	plan_projection(plan, info->map);
 	plan_filter(plan, lowering, quals);
+	plan->index = mtf_facts_choose_index(info->facts, plan->terms);
 	plan->decisions = list_concat(plan->decisions, copyObject(info->local));
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);

@@ -305,6 +305,7 @@ mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
 		add_relation(root, plan, lfirst(cell));
 	if (!add_clauses(plan, lowering, driving->baserestrictinfo, &plan->terms))
 		return NULL;
+	plan->index = mtf_facts_choose_index(((MtfRelInfo *) driving->fdw_private)->facts, plan->terms);
 	if (info == NULL)
 		return lowering;
 	if (!project_used(root, plan, 0, driving))
