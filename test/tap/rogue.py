@@ -228,13 +228,17 @@ def every_command_names_its_tenant(world, session, script, server):
         session.execute(query).fetchall()
     for method in ("hashjoin", "mergejoin", "nestloop"):
         session.execute("SET enable_%s = off" % method)
-    for query in JOINS:
-        session.execute(query).fetchall()
+    for form in ("hash", "lookup"):
+        session.execute("SET mongo_tenant.join_method = %s" % form)
+        for query in JOINS:
+            session.execute(query).fetchall()
+    session.execute("RESET mongo_tenant.join_method")
     session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop")
-    lookups = [lookup for command in server.commands for lookup in inside(command, "$lookup")]
-    ok(len(lookups) >= len(JOINS), "positive control: %d $lookups" % len(lookups))
-    for lookup in lookups:
-        ok(begins_with_tenant(lookup.get("pipeline")), "the pipeline of a $lookup begins as every pipeline does") or diag(lookup)
+    others = [(name, stage) for command in server.commands for name in ("$lookup", "$unionWith") for stage in inside(command, name)]
+    ok(len(others) >= 2 * len(JOINS), "positive control: %d other collections" % len(others))
+    is_({name for name, _ in others}, {"$lookup", "$unionWith"}, "positive control: in both forms")
+    for name, stage in others:
+        ok(begins_with_tenant(stage.get("pipeline")), "the pipeline of a %s begins as every pipeline does" % name) or diag(stage)
     is_([name for command in server.commands for name in FORBIDDEN if inside(command, name)], [], "nothing else reads or writes a collection")
     ok(len(server.commands) >= 7, "%d commands were sent" % len(server.commands))
     for command, raw in zip(server.commands, server.raw_commands):
@@ -259,8 +263,9 @@ def inside(value, name):
 JOINS = ["SELECT a.id FROM liar a JOIN liar b USING (id)", "SELECT a.id FROM liar a LEFT JOIN liar b USING (id)",
          "SELECT id FROM liar a WHERE EXISTS (SELECT FROM liar b WHERE b.id = a.id)", "SELECT count(*) FROM liar a JOIN liar b USING (id)",
          "SELECT id FROM liar a WHERE NOT EXISTS (SELECT FROM liar b WHERE b.id = a.id AND b.owner = 'DL')",
-         "SELECT a.id FROM liar a JOIN liar b USING (id) JOIN liar c USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id) WHERE b.owner = 'DL'"]
-FORBIDDEN = ("$unionWith", "$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator")
+         "SELECT a.id FROM liar a JOIN liar b USING (id) JOIN liar c USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id) WHERE b.owner = 'DL'",
+         "SELECT a.id FROM liar a FULL JOIN liar b USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id, name)"]
+FORBIDDEN = ("$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator")
 
 
 def conjuncts(match):
