@@ -149,6 +149,12 @@ def foreign_partners(world, session, script):
     script.first = lambda command: batch(command, [{"r0": GOOD}])
     is_(world.rows(session, join % "LEFT"), [("ours", None)], "positive control: a LEFT JOIN without a partner")
     throws(NOT_OURS, lambda: session.execute(join % "").fetchall(), "an inner join without a partner: an error")
+    full = "SELECT a.name, b.name FROM liar a FULL JOIN liar b USING (id) ORDER BY 1"
+    script.first = lambda command: batch(command, [{"r0": GOOD}, {"r1": GOOD}])
+    is_(world.rows(session, full), [("ours", None), (None, "ours")], "positive control: a FULL JOIN of two without partners")
+    for label, answer in (("neither side", {}), ("another's left", {"r0": other}), ("another's right", {"r1": other}), ("a text", {"r1": "UA"})):
+        script.first = lambda command: batch(command, [{"r0": GOOD}, answer])
+        throws(NOT_OURS, lambda: session.execute(full).fetchall(), "a FULL JOIN with %s: an error" % label)
     count = "SELECT count(*), max(b.id) FROM liar a JOIN liar b USING (id)"
     found = {"a0": 4, "a1": 0, "a2": 9}
     script.first = lambda command: batch(command, [{**found, **tenants("UA"), **tenants("UA", rel=1)}])
