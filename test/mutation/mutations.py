@@ -121,5 +121,5 @@ MUTATIONS = [
     ("response-to", "src/remote/stream.c", "	if (read_int32(head + 8) != stream->request_id)", "	if (false)", "tap/rogue tap/wire_faults"),
     ("namespace", "src/remote/cursor.c", "	if (!ns_ok)\n", "	if (false)\n", "tap/rogue tap/wire_faults"),
     ("cursor-id", "src/remote/cursor.c", "	if (cursor->id != 0 && id != 0 && id != cursor->id)", "	if (false)", "tap/rogue tap/wire_faults"),
-    ("unbound-pipeline", "src/rows/exec_scan.c", "	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)\n		return;\n", "", "regress/scan tap/peer"),
+    ("unbound-pipeline", "src/rows/exec_scan.c", "	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)\n		return;\n", "", "tap/peer"),
 ]
