@@ -14,6 +14,7 @@
 
 #include "pipeline/absence.h"
 #include "pipeline/condition.h"
+#include "pipeline/json_match.h"
 #include "pipeline/match_field.h"
 #include "pipeline/operand.h"
 #include "pipeline/pattern.h"
@@ -156,65 +157,6 @@ write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const cha
 	return MTF_SOME;
 }
 
-/* --- jsonb ------------------------------------------------------------------------------------------ */
-
-/*
- * The text of a member is a string's own; a number, a date, an ObjectId, … may render as the same
- * text, so all that is no string comes along.
- */
-static MtfVerdict
-write_json_text(const MtfTerm *term, const MtfValue *value, StringInfo out, const char *key)
-{
-	static const char *const others[] = {"double",
-										 "object",
-										 "array",
-										 "binData",
-										 "objectId",
-										 "bool",
-										 "date",
-										 "regex",
-										 "int",
-										 "timestamp",
-										 "long",
-										 "decimal",
-										 "minKey",
-										 "maxKey",
-										 "javascript",
-										 "symbol",
-										 "javascriptWithScope",
-										 "dbPointer",
-										 NULL};
-	MtfValueList list = {NULL};
-	MtfLiteral *literals;
-	MtfMark condition;
-	MtfMark either;
-	int n = 0;
-
-	if (value->isnull)
-		return MTF_NEVER;
-	if (term->op == MTF_OP_NOT_DISTINCT)
-		list = mtf_expand_list(value);
-	else
-	{
-		list.values = palloc(sizeof(MtfValue));
-		list.values[list.n++] = *value;
-	}
-	if (list.n == 0)
-		return MTF_NEVER;
-	literals = palloc(sizeof(MtfLiteral) * list.n);
-	if (list.n > MAX_LIST_LITERALS)
-		return mtf_match_write_exists(out, key, term->field->path);
-	for (int i = 0; i < list.n; i++)
-		n += mtf_literal_of(&list.values[i], &literals[n]);
-	condition = mtf_write_begin(out, key);
-	either = mtf_write_begin_array(out, "$or");
-	mtf_match_write_list(out, "0", term->field->path, "$in", literals, n);
-	mtf_match_write_type(out, "1", term->field->path, others);
-	mtf_write_end(out, either);
-	mtf_write_end(out, condition);
-	return MTF_SOME;
-}
-
 /* --- what has no form in the match language ------------------------------------------------------------------------------------- */
 
 /* Is a computed value tested, in the place of a field? */
@@ -330,7 +272,11 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 		case MTF_TERM_ALL: return write_list_term(term, value, out, key);
 		case MTF_TERM_LIKE:
 		case MTF_TERM_ILIKE: return write_like(term, value, out, key);
-		case MTF_TERM_JSON_TEXT: return write_json_text(term, value, out, key);
+		case MTF_TERM_JSON_TEXT:
+		case MTF_TERM_JSON_VALUE: return mtf_json_write_member(context, term, out, key);
+		case MTF_TERM_JSON_CONTAINS: return mtf_json_write_contains(term->field, value, out, key);
+		case MTF_TERM_JSON_ANY_KEY: return mtf_json_write_keys(term->field, value, false, out, key);
+		case MTF_TERM_JSON_ALL_KEYS: return mtf_json_write_keys(term->field, value, true, out, key);
 		case MTF_TERM_COMPARE_VALUES:
 		case MTF_TERM_NOT:
 		case MTF_TERM_CASE: return write_expression(context, term, out, key);

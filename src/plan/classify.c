@@ -18,6 +18,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/member.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
 
@@ -65,8 +66,12 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 	MtfField *field = mtf_lowering_find_field(lowering, linitial(expr->args));
 	Node *pattern = lsecond(expr->args);
 	MtfOp op = negate ? mtf_op_negated(row->op) : row->op;
+	MtfTermKind kind = row->form == MTF_FORM_LIKE ? MTF_TERM_LIKE : MTF_TERM_ILIKE;
 	MtfTerm *term;
 
+	if (field == NULL && (term = mtf_member_like(lowering, kind, op, linitial(expr->args), pattern,
+												 expr->inputcollid)) != NULL)
+		return term;
 	if (field == NULL || field->kind != MTF_KIND_TEXT || field->any_id ||
 		!mtf_lowering_is_value(lowering, pattern))
 		return mtf_lowering_local(
@@ -76,8 +81,7 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 	if (row->form == MTF_FORM_ILIKE && op != MTF_OP_EQ)
 		return mtf_lowering_local(lowering,
 								  "NOT ILIKE would lose letters whose case is not ASCII's");
-	term = mtf_term_create(row->form == MTF_FORM_LIKE ? MTF_TERM_LIKE : MTF_TERM_ILIKE, op, field,
-						   mtf_lowering_value_index(lowering, pattern), NIL);
+	term = mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL);
 	term->exact = row->form == MTF_FORM_LIKE && field->exact && is_sound_pattern(pattern);
 	lowering->why = row->why;
 	return term;
@@ -142,66 +146,6 @@ lower_any_element(MtfLowering *lowering, ScalarArrayOpExpr *expr, const MtfShipp
 						   NIL);
 }
 
-/* Is the key of a member one that a path can name? */
-static bool
-is_plain_key(Node *node, char **key)
-{
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
-		return false;
-	*key = TextDatumGetCString(castNode(Const, node)->constvalue);
-	return (*key)[0] != '\0' && (*key)[0] != '$' && strchr(*key, '.') == NULL;
-}
-
-/* The field of `column -> 'a' -> 'b'` (or ->>): the column's path and the keys. */
-static MtfField *
-member_field(MtfLowering *lowering, Node *node)
-{
-	const MtfShippable *row;
-	const char *why;
-	MtfField *field;
-	OpExpr *expr;
-	char *key;
-
-	check_stack_depth();
-	if (IsA(node, Var))
-		return mtf_lowering_find_json(lowering, (Var *) node);
-	expr = (OpExpr *) node;
-	if (!IsA(node, OpExpr) || (row = mtf_shippable_find(expr->opfuncid)) == NULL ||
-		row->form != MTF_FORM_MEMBER || !is_plain_key(lsecond(expr->args), &key) ||
-		(field = member_field(lowering, linitial(expr->args))) == NULL)
-		return NULL;
-	field->path = field->path == NULL ? key : psprintf("%s.%s", field->path, key);
-	return mtf_path_is_valid(field->path, &why) ? field : NULL;
-}
-
-/* The field whose text `column ->> …` is; NULL when it is none. */
-static MtfField *
-member_text_field(MtfLowering *lowering, Node *node)
-{
-	while (IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	if (!IsA(node, OpExpr) || ((OpExpr *) node)->opfuncid != F_JSONB_OBJECT_FIELD_TEXT)
-		return NULL;
-	return member_field(lowering, node);
-}
-
-/* member = value, or member = ANY (values) */
-static MtfTerm *
-lower_member(MtfLowering *lowering, Node *member, Node *value, MtfOp op, bool is_list,
-			 Oid collation)
-{
-	MtfField *field = member_text_field(lowering, member);
-	Oid type = is_list ? get_element_type(exprType(value)) : exprType(value);
-
-	if (field == NULL || op != MTF_OP_EQ || !mtf_lowering_is_value(lowering, value) ||
-		(type != TEXTOID && type != VARCHAROID) ||
-		(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
-		return NULL;
-	lowering->why = "strings by value, other types rechecked";
-	return mtf_term_create(MTF_TERM_JSON_TEXT, is_list ? MTF_OP_NOT_DISTINCT : MTF_OP_EQ, field,
-						   mtf_lowering_value_index(lowering, value), NIL);
-}
-
 /* What is not a column and a value: a member of a jsonb, two columns, something computed. */
 static MtfTerm *
 lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
@@ -209,10 +153,12 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 	Node *left = linitial(expr->args);
 	Node *right = lsecond(expr->args);
 	const char *why = lowering->why;
-	MtfTerm *term = lower_member(lowering, left, right, op, false, expr->inputcollid);
+	MtfTerm *term =
+		mtf_member_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
 
 	if (term == NULL)
-		term = lower_member(lowering, right, left, op, false, expr->inputcollid);
+		term = mtf_member_comparison(lowering, MTF_TERM_COMPARE, mtf_op_commuted(op), right, left,
+									 expr->inputcollid);
 	if (term != NULL || contain_volatile_functions((Node *) expr))
 		return term != NULL ? term : mtf_lowering_local(lowering, why);
 	lowering->why = NULL;
@@ -235,6 +181,10 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 	if (row != NULL && !distinct &&
 		(row->form == MTF_FORM_CONTAINS || row->form == MTF_FORM_OVERLAPS))
 		return lower_array_operator(lowering, expr, row, negate);
+	if (row != NULL && !distinct && !negate &&
+		(row->form == MTF_FORM_JSON_CONTAINS || row->form == MTF_FORM_JSON_EQUAL ||
+		 row->form == MTF_FORM_JSON_KEY))
+		return mtf_member_operator(lowering, expr, row);
 	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
 	op = distinct ? MTF_OP_DISTINCT : row->op;
@@ -265,9 +215,8 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 	op = negate ? mtf_op_negated(row->op) : row->op;
 	if ((term = lower_any_element(lowering, expr, row, negate)) != NULL)
 		return term;
-	if (any && !negate &&
-		(term = lower_member(lowering, linitial(expr->args), list, row->op, true,
-							 expr->inputcollid)) != NULL)
+	if ((term = mtf_member_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op,
+									  linitial(expr->args), list, expr->inputcollid)) != NULL)
 		return term;
 	if (field == NULL &&
 		(term = mtf_scalar_list(lowering, expr, any ? MTF_TERM_ANY : MTF_TERM_ALL, op)) != NULL)
@@ -293,6 +242,13 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 
 	if (test->argisrow)
 		return mtf_lowering_local(lowering, "a test of a whole row");
+	if (field == NULL &&
+		(term = mtf_member_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
+		return term;
+	if (field == NULL && mtf_is_member((Node *) test->arg))
+		return mtf_lowering_local(
+			lowering, is_null ? "of a document that does not decode every member is NULL"
+							  : "the member is no field of its own");
 	if (field == NULL &&
 		(term = mtf_scalar_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
 		return term;
@@ -415,12 +371,15 @@ lower_boolean_test(MtfLowering *lowering, BooleanTest *test, bool negate)
 	return mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, field);
 }
 
-/* A boolean value that is computed: COALESCE, NULLIF. */
+/* A boolean value that is computed: COALESCE, NULLIF, a member of a jsonb cast to it. */
 static MtfTerm *
 lower_computed(MtfLowering *lowering, Node *node, bool negate)
 {
-	MtfTerm *term = mtf_scalar_truth(lowering, node, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE);
+	MtfOp op = negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE;
+	MtfTerm *term = mtf_member_truth(lowering, node, op);
 
+	if (term == NULL)
+		term = mtf_scalar_truth(lowering, node, op);
 	return term != NULL ? term : mtf_lowering_local(lowering, "an expression without remote form");
 }
 
@@ -547,6 +506,12 @@ create_group(MtfTermKind kind, List *terms, bool complete)
 	return group;
 }
 
+static const char *
+reason(MtfLowering *lowering)
+{
+	return lowering->why != NULL ? lowering->why : "an expression without remote form";
+}
+
 /* Under AND what cannot be sent is left to the recheck; nothing sent at all: local. */
 static MtfTerm *
 lower_and(MtfLowering *lowering, List *args, bool negate)
@@ -557,12 +522,14 @@ lower_and(MtfLowering *lowering, List *args, bool negate)
 
 	foreach (cell, args)
 	{
-		MtfTerm *term = lower_clause(lowering, lfirst(cell), negate);
+		MtfTerm *term;
 
+		lowering->why = NULL;
+		term = lower_clause(lowering, lfirst(cell), negate);
 		if (term != NULL)
 			terms = lappend(terms, term);
 		else
-			dropped = lowering->why;
+			dropped = reason(lowering);
 	}
 	if (terms == NIL)
 		return mtf_lowering_local(lowering, dropped);
@@ -587,7 +554,7 @@ lower_or(MtfLowering *lowering, List *args, bool negate)
 			lowering->values = list_truncate(lowering->values, nvalues);
 		if (term == NULL)
 			return mtf_lowering_local(lowering,
-									  psprintf("one side of OR stays: %s", lowering->why));
+									  psprintf("one side of OR stays: %s", reason(lowering)));
 		terms = lappend(terms, term);
 	}
 	return create_group(MTF_TERM_OR, terms, true);
@@ -642,6 +609,7 @@ lower_clause(MtfLowering *lowering, Node *node, bool negate)
 		case T_Var: return lower_truth(lowering, node, negate ? MTF_OP_IS_FALSE : MTF_OP_IS_TRUE);
 		case T_CaseExpr: return lower_case(lowering, (CaseExpr *) node, negate);
 		case T_CoalesceExpr:
+		case T_CoerceViaIO:
 		case T_NullIfExpr: return lower_computed(lowering, node, negate);
 		case T_RowCompareExpr:
 			return lower_row_comparison(lowering, (RowCompareExpr *) node, negate);
@@ -649,6 +617,8 @@ lower_clause(MtfLowering *lowering, Node *node, bool negate)
 		case T_AlternativeSubPlan:
 			return mtf_lowering_local(lowering, "a subquery is computed locally");
 		case T_FuncExpr:
+			if (mtf_is_member(node))
+				return lower_computed(lowering, node, negate);
 			return mtf_lowering_local(lowering,
 									  mtf_lowering_function_reason(((FuncExpr *) node)->funcid));
 		default: return mtf_lowering_local(lowering, "an expression without remote form");
@@ -687,7 +657,7 @@ mtf_classify(MtfLowering *lowering, Node *clause, MtfShip *ship, const char **wh
 	term = lower_clause(lowering, clause, false);
 	if (term != NULL && mtf_term_is_too_high(term))
 		term = mtf_lowering_local(lowering, "it nests more deeply than servers take");
-	*why = lowering->why;
+	*why = term == NULL ? reason(lowering) : lowering->why;
 	*ship = term == NULL ? MTF_SHIP_LOCAL : term->exact ? MTF_SHIP_EXACT : MTF_SHIP_SUPERSET;
 	return term;
 }

@@ -60,7 +60,11 @@ typedef enum MtfTermKind
 	MTF_TERM_TRUTH,    /* boolean field: op says which of IS [NOT] TRUE, IS [NOT] FALSE */
 	MTF_TERM_LIKE,     /* field [NOT] LIKE value: op is EQ or NE */
 	MTF_TERM_ILIKE,
-	MTF_TERM_JSON_TEXT, /* the text of a jsonb member is value, or (op NOT_DISTINCT) one of values */
+	MTF_TERM_JSON_TEXT, /* the condition in args holds for the text of a jsonb member, or its cast */
+	MTF_TERM_JSON_VALUE,    /* the condition in args holds for a jsonb member that is cast itself */
+	MTF_TERM_JSON_CONTAINS, /* field @> value */
+	MTF_TERM_JSON_ANY_KEY,  /* field ?| value, or field ? value */
+	MTF_TERM_JSON_ALL_KEYS, /* field ?& value */
 	MTF_TERM_COMPARE_VALUES, /* op between the two values that are args, compared as `as` says */
 	MTF_TERM_NOT,            /* the condition in args is not true */
 	MTF_TERM_CASE, /* args: condition, condition, …, condition otherwise (or nothing: NULL) */
@@ -112,6 +116,9 @@ typedef enum MtfCompareAs
 	MTF_COMPARE_MILLISECONDS /* a day is its midnight */
 } MtfCompareAs;
 
+/* The path of a jsonb column that is the whole document: only for conditions on its members. */
+#define MTF_WHOLE_DOCUMENT "."
+
 /* The path of what stands for a column where a computed value is compared: no column has it. */
 #define MTF_COMPUTED_PATH "$computed"
 
@@ -141,7 +148,7 @@ typedef struct MtfField
 	ExtensibleNode node;
 	int rel;     /* index into MtfScanPlan.relids */
 	int attnum;  /* 0 for a part of a jsonb column and for computed fields */
-	char *path;  /* never ".", no segment empty or starting with "$" */
+	char *path;  /* no segment empty or starting with "$" */
 	int kind;    /* MtfKind */
 	int element; /* MtfKind of an array's elements */
 	int typmod;  /* of the column: varchar(n), numeric(p,s) and timestamp(p) narrow what decodes */

@@ -112,11 +112,18 @@ static const MtfShippable table[] = {
 	 "each element is there"},
 	{F_ARRAYOVERLAP, MTF_FORM_OVERLAPS, MTF_OP_EQ, SUPERSET, "$in", "one of the elements is there"},
 
-	/* jsonb: text of a member; what is no string there might render as the same text. */
-	{F_JSONB_OBJECT_FIELD_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path",
-	 "strings by value, other types rechecked"},
-	{F_JSONB_OBJECT_FIELD, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path",
-	 "a member is a field below"},
+	/* jsonb: a member is a field below; its text, also cast, is compared by the type that fits best. */
+	{F_JSONB_OBJECT_FIELD_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a member is a field below; other types are rechecked"},
+	{F_JSONB_OBJECT_FIELD, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a member is a field below; other types are rechecked"},
+	{F_JSONB_ARRAY_ELEMENT_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a position is a step of the path; other types are rechecked"},
+	{F_JSONB_ARRAY_ELEMENT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a position is a step of the path; other types are rechecked"},
+	{F_JSONB_EXTRACT_PATH_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a constant path of names and positions; other types are rechecked"},
+	{F_JSONB_EXTRACT_PATH, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a constant path of names and positions; other types are rechecked"},
+	{F_JSONB_CONTAINS, MTF_FORM_JSON_CONTAINS, MTF_OP_EQ, SUPERSET, "$and", "each scalar is there"},
+	{F_JSONB_EQ, MTF_FORM_JSON_EQUAL, MTF_OP_EQ, SUPERSET, "$and", "each scalar is there"},
+	{F_JSONB_EXISTS, MTF_FORM_JSON_KEY, MTF_OP_EQ, SUPERSET, "$exists", "a field or an element of that name"},
+	{F_JSONB_EXISTS_ANY, MTF_FORM_JSON_KEY, MTF_OP_EQ, SUPERSET, "$exists", "a field or an element of that name"},
+	{F_JSONB_EXISTS_ALL, MTF_FORM_JSON_KEY, MTF_OP_NE, SUPERSET, "$exists", "fields or elements of those names"},
 
 	/* Boolean. */
 	ONE(BOOLEQ, EQ, EXACT, "$eq", "booleans only equal booleans"),

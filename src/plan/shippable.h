@@ -17,9 +17,12 @@ typedef enum MtfForm
 	MTF_FORM_COMPARE, /* column op value; also under ANY, ALL and IS DISTINCT FROM */
 	MTF_FORM_LIKE,
 	MTF_FORM_ILIKE,
-	MTF_FORM_CONTAINS,   /* array column @> value */
-	MTF_FORM_OVERLAPS,   /* array column && value */
-	MTF_FORM_MEMBER,     /* jsonb column -> or ->> key */
+	MTF_FORM_CONTAINS, /* array column @> value */
+	MTF_FORM_OVERLAPS, /* array column && value */
+	MTF_FORM_MEMBER,   /* jsonb column ->, ->>, #> or #>> */
+	MTF_FORM_JSON_CONTAINS,
+	MTF_FORM_JSON_EQUAL,
+	MTF_FORM_JSON_KEY,   /* op EQ: one of the keys, else all of them */
 	MTF_FORM_ARITHMETIC, /* + - *, where no result can overflow */
 	MTF_FORM_WIDEN       /* a cast of a column that keeps every value: looked through */
 } MtfForm;

@@ -64,7 +64,7 @@ DISABLED = {
     "merge": ("enable_hashjoin", "enable_nestloop", "enable_hashagg"),
     "loop": ("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_memoize", "enable_hashagg")}
 # What a query may raise by itself.
-RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "2201W", "2201X"}
+RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "22007", "2201W", "2201X"}
 # The named mismatch error: of a row (rows/value.c), of a remote aggregate (rows/finish.c).
 MISMATCH = re.compile(r'^(?:the|a) value at path "(.*?)" does not fit ')
 

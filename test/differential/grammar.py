@@ -421,7 +421,7 @@ class Maker:
                 "({0} IS %s)" % self.pick(("TRUE", "FALSE", "UNKNOWN", "NOT TRUE", "NOT FALSE",
                                            "NOT UNKNOWN")), ref)))()
         if ref.cls == "jsonb":
-            return self.json_leaf(ref)
+            return self.json_leaf(ref, scope)
         if ref.cls == "array":
             return self.array_leaf(ref)
         if ref.cls in ("text", "oid") and self.chance(0.35):
@@ -559,7 +559,7 @@ class Maker:
         return Node(self.pick(("starts_with({0}, {1})", "({0} ^@ {1})", "(strpos({0}, {1}) > 0)")), ref,
                     Literal(text[:3], "text", "text"))
 
-    def json_leaf(self, ref):
+    def json_leaf(self, ref, scope):
         key = self.pick(("a", "b", "a", "b", "c", "a.b", "$x", "k0", "", "zz", "_id", "tenant_id", "c1", "sub"))
         key = Literal(key, "text", "text")
         path = Literal(self.pick(("{a,b}", "{a}", "{a,0}", "{b,c}", "{a,b,0}", "{}", "{a.b}", "{sub,c1}")),
@@ -579,6 +579,13 @@ class Maker:
             lambda: Node("({0} %s {1})" % self.pick(("=", "=", "=", "<>", "LIKE")), extracted(), value),
             lambda: Node("({0} IN ({1}, {2}))", extracted(), value, Literal("x", "text", "text")),
             lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), extracted()),
+            lambda: Node("({0} %s {1})" % self.pick(("<", ">=", "ILIKE", "NOT LIKE")), extracted(), value),
+            lambda: Node("({0} %s (ARRAY[{1}, {2}]))" % self.pick(("= ANY", "<> ALL", "> ANY")), extracted(), value,
+                         Literal("x", "text", "text")),
+            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb"), scope),
+            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb"), scope),
+            lambda: Node("({0} #> {1} = {2})", ref, path, document),
+            lambda: Node("({0} -> {1} @> {2})", ref, key, document),
             lambda: Node("({0} @> {1})", ref, document), lambda: Node("({0} <@ {1})", ref, document),
             lambda: Node("({0} ? {1})", ref, key),
             lambda: Node("({0} %s {1})" % self.pick(("?|", "?&")), ref, Literal(
@@ -591,6 +598,25 @@ class Maker:
             lambda: Node("(jsonb_typeof({0}) = {1})", ref, Literal(
                 self.pick(("object", "array", "null", "number")), "text", "text")),
         ))()
+
+    def member_cast(self, text, member, scope):
+        """A member as a number, a truth or a time: what cannot be cast is an error."""
+        if len(scope) > 1:  # which side of a join is looked at first decides who raises
+            return Node("({0} IS NOT NULL)", text)
+        self.flags.add("risky")
+        kind, cls = self.pick((("int", "int"), ("bigint", "int"), ("smallint", "int"), ("numeric", "numeric"),
+                               ("float8", "float"), ("bool", "bool"), ("timestamp", "timestamp"),
+                               ("timestamptz", "timestamptz")))
+        source = member if cls in ("int", "numeric", "float", "bool") and self.chance(0.4) else text
+        if cls == "bool":
+            return Node(self.pick(("({0}::bool)", "(NOT {0}::bool)", "({0}::bool = true)")), source)
+        one = {"int": ("5", "1", "7", "0", "-1"), "numeric": ("5", "5.5", "1", "0.1"), "float": ("5", "5.5", "0.1"),
+               "timestamp": ("2020-01-01", "1970-01-01"), "timestamptz": ("2020-01-01 00:00+00", "infinity")}[cls]
+        type = {"int": "int4", "float": "float8"}.get(cls, cls)
+        value = Literal(self.pick(one), type, cls)
+        if self.chance(0.3):
+            return Node("({0}::%s IN ({1}, {2}))" % kind, source, value, Literal(self.pick(one), type, cls))
+        return Node("({0}::%s %s {1})" % (kind, self.pick(COMPARISONS)), source, value)
 
     def array_leaf(self, ref):
         element = ref.column.element
