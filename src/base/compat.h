@@ -94,6 +94,20 @@ mtf_compat_check_user(const ForeignScan *scan, EState *estate)
 	return OidIsValid(user) ? user : GetUserId();
 }
 
+/* PostgreSQL 18: grouping has a range table entry of its own, which no name can be mistaken for. */
+static inline int
+mtf_compat_count_relations(const List *rtable)
+{
+	int count = list_length(rtable);
+#if PG_VERSION_NUM >= 180000
+	ListCell *cell;
+
+	foreach (cell, rtable)
+		count -= lfirst_node(RangeTblEntry, cell)->rtekind == RTE_GROUP;
+#endif
+	return count;
+}
+
 /* PostgreSQL 14: numeric has infinities. */
 #if PG_VERSION_NUM >= 140000
 #define MTF_NUMERIC_HAS_INFINITY

@@ -102,7 +102,7 @@ explain_decisions(ForeignScanState *node, const MtfScanPlan *plan, ExplainState 
 	ForeignScan *scan = (ForeignScan *) node->ss.ps.plan;
 	int offset = mtf_compat_first_relid(scan) - least_int(plan->rtis);
 	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) scan, NIL);
-	bool prefix = list_length(es->rtable) > 1;
+	bool prefix = mtf_compat_count_relations(es->rtable) > 1;
 
 	for (int i = 0; i < lengthof(groups); i++)
 	{

@@ -123,7 +123,7 @@ run_arguments(FunctionCallInfo fcinfo, const char *sql, int nargs, const Oid *ty
 }
 
 static void
-connect(void)
+connect_spi(void)
 {
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -355,7 +355,7 @@ mtf_create_provider(PG_FUNCTION_ARGS)
 	check_create_provider(fcinfo);
 	if (!PG_ARGISNULL(CREATE_JWKS))
 		check_jwks(PG_GETARG_DATUM(CREATE_JWKS));
-	connect();
+	connect_spi();
 	if (run_arguments(fcinfo, insert, CREATE_COUNT, types) == 0)
 		raise_provider_exists(fcinfo);
 	/* Keys that a dropped provider of this name left behind (foreign keys may be off) stay dead. */
@@ -372,7 +372,7 @@ mtf_drop_provider(PG_FUNCTION_ARGS)
 {
 	const char *name = arg_text(fcinfo, 0);
 
-	connect();
+	connect_spi();
 	run_texts(fcinfo, "DELETE FROM mongo_tenant.provider_key WHERE provider = $1", 1, &name);
 	require_row(run_texts(fcinfo, "DELETE FROM mongo_tenant.provider WHERE name = $1", 1, &name),
 				"provider", name);
@@ -395,7 +395,7 @@ mtf_add_key_pem(PG_FUNCTION_ARGS)
 
 	require_text(texts[2], "pem");
 	check_pem(texts[1], texts[2]);
-	connect();
+	connect_spi();
 	require_provider(fcinfo, texts[0]);
 	if (run_texts(fcinfo,
 				  "INSERT INTO mongo_tenant.provider_key (provider, kid, pem) VALUES ($1, $2, $3)"
@@ -416,7 +416,7 @@ mtf_add_key_jwks(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		refuse("argument \"jwks\" must not be empty");
 	check_jwks(PG_GETARG_DATUM(1));
-	connect();
+	connect_spi();
 	require_provider(fcinfo, provider);
 	add_jwks(fcinfo, provider, PG_GETARG_DATUM(1));
 	check_provider(provider);
@@ -429,7 +429,7 @@ mtf_drop_key(PG_FUNCTION_ARGS)
 {
 	const char *texts[2] = {arg_text(fcinfo, 0), arg_text(fcinfo, 1)};
 
-	connect();
+	connect_spi();
 	require_row(run_texts(fcinfo,
 						  "DELETE FROM mongo_tenant.provider_key"
 						  " WHERE provider = $1 AND kid IS NOT DISTINCT FROM $2",
@@ -471,7 +471,7 @@ mtf_revoke(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(value);
 	values[3] = PG_GETARG_DATUM(4);
 	nulls[3] = PG_ARGISNULL(4) ? 'n' : ' ';
-	connect();
+	connect_spi();
 	require_provider(fcinfo, provider);
 	/* Two revocations of one thing: the one that revokes more stands. */
 	run(fcinfo,
@@ -560,7 +560,7 @@ mtf_set_policy(PG_FUNCTION_ARGS)
 		match = match != NULL ? match : server->tenant_array ? "array" : "scalar";
 		check_policy(field, type, match);
 	}
-	connect();
+	connect_spi();
 	{
 		const char *texts[7] = {server->name, database, collection, shared ? "true" : "false",
 								field,        type,     match};
@@ -579,7 +579,7 @@ mtf_drop_policy(PG_FUNCTION_ARGS)
 	const char *texts[3] = {server->name, require_database(server, arg_text(fcinfo, 2)),
 							arg_text(fcinfo, 1)};
 
-	connect();
+	connect_spi();
 	require_row(run_texts(fcinfo,
 						  "DELETE FROM mongo_tenant.policy"
 						  " WHERE server = $1 AND database = $2 AND collection = $3",
@@ -595,7 +595,7 @@ mtf_rebind_policies(PG_FUNCTION_ARGS)
 {
 	uint64 n;
 
-	connect();
+	connect_spi();
 	n = run(fcinfo, "UPDATE mongo_tenant.policy SET server = server", 0, NULL, NULL, NULL);
 	SPI_finish();
 	PG_RETURN_INT64((int64) n);

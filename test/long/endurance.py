@@ -54,7 +54,8 @@ def flat(backend, server, name, number, action):
     # valgrind keeps books of its own in the process.
     if "MTF_POSTGRES_WRAPPER" not in os.environ:
         ok(grown <= GROWTH_ALLOWED, "%s: memory is flat" % name)
-    ok(backend.descriptors() <= descriptors + 1, "%s: no descriptor leaks" % name)
+    # A connection is two (the socket, and what waits for it), and some are kept idle.
+    ok(backend.descriptors() <= descriptors + 4, "%s: no descriptor leaks" % name)
     ok(server.settle(2), "%s: no connection leaks" % name) or diag(server.connections_open)
     is_(len(server.cursors), 0, "%s: no cursor is left open on the server" % name)
 

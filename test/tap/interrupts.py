@@ -5,7 +5,7 @@ import time
 import psycopg
 
 from faultserver import FaultServer, Silence
-from tap import World, ok, is_, diag, done
+from tap import World, ok, is_, skip, diag, done
 from wire import Reply, batch
 
 LIMIT = 0.1
@@ -32,6 +32,7 @@ class Phase:
 
 
 def phases(server, mongos):
+    """`mongos` is None where the driver has no cursors."""
     def silent(command, number=1, at=server, **settings):
         def prepare():
             at.reset(**settings)
@@ -63,10 +64,20 @@ def phases(server, mongos):
         Phase(server, "later batch", "t", silent("getMore", batches=4), killed=("killSessions", "killCursors")),
         Phase(server, "batch asked for ahead", "t", silent("getMore", 2, batches=4), killed=("killSessions", "killCursors")),
         Phase(server, "write", "t", not_read, query="SELECT id FROM %s WHERE name = repeat('x', 12000000)"),
+    ] + ([] if mongos is None else [
         Phase(mongos, "first command of the driver", "sharded", silent("aggregate", at=mongos), killed=("killSessions",)),
         Phase(mongos, "later batch of the driver", "sharded", silent("getMore", at=mongos, batches=4),
               killed=("killSessions", "killCursors")),
-    ]
+    ])
+
+
+def driver_has_cursors(session):
+    """The libmongoc of Debian 13 takes "db.collection" for the name of a database: its cursors refuse to begin."""
+    try:
+        session.execute("SELECT id FROM sharded").fetchall()
+    except psycopg.Error as error:
+        return 'invalid: contains "."' not in (error.diag.message_detail or "")
+    return True
 
 
 def timed(session, query):
@@ -224,6 +235,9 @@ with World(engine=False) as world, FaultServer() as server, FaultServer() as oth
         "pair": "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=20000" % (full.port, mute.port)})
     with world.connect("UA") as session:
         is_(world.value(session, "SELECT count(*) FROM (SELECT id FROM t OFFSET 0) x"), 10, "positive control: the server answers")
+        if not driver_has_cursors(session):
+            skip("interrupts of the driver", "this libmongoc refuses the names of its own cursors")
+            mongos = None
     cancels(world, server, mongos)
     terminated(world, server, mongos)
     disconnected(world, server, mongos)

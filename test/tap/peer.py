@@ -469,6 +469,10 @@ def round_trips(world):
             server.commands.clear()
             session.execute("EXPLAIN (VERBOSE) SELECT id FROM counted WHERE id = 1").fetchall()
             is_(server.commands, [], "11: planning and EXPLAIN send nothing")
+            with world.connect() as nobody:
+                ok("<tenant>" in str(nobody.execute("EXPLAIN (VERBOSE) SELECT id FROM counted").fetchall()), "11: EXPLAIN needs no token")
+                throws("28000", lambda: nobody.execute("EXPLAIN (ANALYZE) SELECT id FROM counted"), "11: EXPLAIN ANALYZE does")
+                is_(server.commands, [], "11: nor do they send anything")
             session.execute("SELECT id FROM counted WHERE id = NULL").fetchall()
             session.execute("SELECT id FROM counted WHERE id = ANY ('{}')").fetchall()
             is_(server.commands, [], "11: nor does a query that cannot have rows")

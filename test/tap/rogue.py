@@ -149,6 +149,12 @@ def foreign_partners(world, session, script):
     script.first = lambda command: batch(command, [{"r0": GOOD}])
     is_(world.rows(session, join % "LEFT"), [("ours", None)], "positive control: a LEFT JOIN without a partner")
     throws(NOT_OURS, lambda: session.execute(join % "").fetchall(), "an inner join without a partner: an error")
+    full = "SELECT a.name, b.name FROM liar a FULL JOIN liar b USING (id) ORDER BY 1"
+    script.first = lambda command: batch(command, [{"r0": GOOD}, {"r1": GOOD}])
+    is_(world.rows(session, full), [("ours", None), (None, "ours")], "positive control: a FULL JOIN of two without partners")
+    for label, answer in (("neither side", {}), ("another's left", {"r0": other}), ("another's right", {"r1": other}), ("a text", {"r1": "UA"})):
+        script.first = lambda command: batch(command, [{"r0": GOOD}, answer])
+        throws(NOT_OURS, lambda: session.execute(full).fetchall(), "a FULL JOIN with %s: an error" % label)
     count = "SELECT count(*), max(b.id) FROM liar a JOIN liar b USING (id)"
     found = {"a0": 4, "a1": 0, "a2": 9}
     script.first = lambda command: batch(command, [{**found, **tenants("UA"), **tenants("UA", rel=1)}])
@@ -228,13 +234,17 @@ def every_command_names_its_tenant(world, session, script, server):
         session.execute(query).fetchall()
     for method in ("hashjoin", "mergejoin", "nestloop"):
         session.execute("SET enable_%s = off" % method)
-    for query in JOINS:
-        session.execute(query).fetchall()
+    for form in ("hash", "lookup"):
+        session.execute("SET mongo_tenant.join_method = %s" % form)
+        for query in JOINS:
+            session.execute(query).fetchall()
+    session.execute("RESET mongo_tenant.join_method")
     session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop")
-    lookups = [lookup for command in server.commands for lookup in inside(command, "$lookup")]
-    ok(len(lookups) >= len(JOINS), "positive control: %d $lookups" % len(lookups))
-    for lookup in lookups:
-        ok(begins_with_tenant(lookup.get("pipeline")), "the pipeline of a $lookup begins as every pipeline does") or diag(lookup)
+    others = [(name, stage) for command in server.commands for name in ("$lookup", "$unionWith") for stage in inside(command, name)]
+    ok(len(others) >= 2 * len(JOINS), "positive control: %d other collections" % len(others))
+    is_({name for name, _ in others}, {"$lookup", "$unionWith"}, "positive control: in both forms")
+    for name, stage in others:
+        ok(begins_with_tenant(stage.get("pipeline")), "the pipeline of a %s begins as every pipeline does" % name) or diag(stage)
     is_([name for command in server.commands for name in FORBIDDEN if inside(command, name)], [], "nothing else reads or writes a collection")
     ok(len(server.commands) >= 7, "%d commands were sent" % len(server.commands))
     for command, raw in zip(server.commands, server.raw_commands):
@@ -259,8 +269,9 @@ def inside(value, name):
 JOINS = ["SELECT a.id FROM liar a JOIN liar b USING (id)", "SELECT a.id FROM liar a LEFT JOIN liar b USING (id)",
          "SELECT id FROM liar a WHERE EXISTS (SELECT FROM liar b WHERE b.id = a.id)", "SELECT count(*) FROM liar a JOIN liar b USING (id)",
          "SELECT id FROM liar a WHERE NOT EXISTS (SELECT FROM liar b WHERE b.id = a.id AND b.owner = 'DL')",
-         "SELECT a.id FROM liar a JOIN liar b USING (id) JOIN liar c USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id) WHERE b.owner = 'DL'"]
-FORBIDDEN = ("$unionWith", "$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator")
+         "SELECT a.id FROM liar a JOIN liar b USING (id) JOIN liar c USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id) WHERE b.owner = 'DL'",
+         "SELECT a.id FROM liar a FULL JOIN liar b USING (id)", "SELECT a.id FROM liar a JOIN liar b USING (id, name)"]
+FORBIDDEN = ("$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator")
 
 
 def conjuncts(match):

@@ -1,0 +1,90 @@
+"""A proxy in front of a document server that keeps what the wrapper sends.
+
+    with Recorder(uri) as recorder:      # recorder.uri reaches the same server
+        ...
+        recorder.commands                # of connections that say that they are mongo_tenant_fdw's
+"""
+
+import socket
+import struct
+import threading
+import urllib.parse
+
+import bson
+
+OP_QUERY, OP_MSG = 2004, 2013
+
+
+class Recorder:
+    def __init__(self, uri):
+        address = urllib.parse.urlsplit(uri)
+        self._server = (address.hostname, address.port or 27017)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        # Else the driver would go on to the addresses that the server names.
+        self.uri = "mongodb://127.0.0.1:%d/?directConnection=true" % self._listener.getsockname()[1]
+        self.commands = []
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *unused):
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+            except OSError:
+                return
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._listen, args=(client, server), daemon=True).start()
+
+    def _pass(self, source, target):
+        try:
+            while data := source.recv(1 << 20):
+                target.sendall(data)
+        except OSError:
+            pass
+        for one in (source, target):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _read(self, connection, count):
+        data = b""
+        while len(data) < count:
+            more = connection.recv(count - len(data))
+            if not more:
+                raise OSError("closed")
+            data += more
+        return data
+
+    def _listen(self, client, server):
+        ours = False
+        try:
+            while True:
+                head = self._read(client, 16)
+                length, _, _, opcode = struct.unpack("<iiii", head)
+                body = self._read(client, length - 16)
+                if opcode == OP_QUERY:
+                    ours = b"mongo_tenant_fdw" in body
+                elif ours:
+                    assert opcode == OP_MSG, "opcode %d" % opcode
+                    self._record(body)
+                server.sendall(head + body)
+        except OSError:
+            pass
+        self._pass(client, server)
+
+    def _record(self, body):
+        """The command of an OP_MSG with one section; a client of ours sends no other."""
+        assert body[4] == 0
+        command = bson.decode(body[5:5 + struct.unpack("<i", body[5:9])[0]])
+        with self._lock:
+            self.commands.append(command)

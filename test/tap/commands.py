@@ -1,0 +1,88 @@
+"""Whatever the query, each pipeline that is sent begins with the tenant, the inner ones too.
+
+A proxy stands between PostgreSQL and the document server while the differential fuzzer asks its random
+queries: joins in all forms, bind joins, aggregates, partitions, estimates.  MTF_FUZZ_SEED, MTF_FUZZ_QUERIES
+and MTF_FUZZ_SECONDS as in differential.py.
+"""
+
+import collections
+import os
+import random
+import sys
+
+from recorder import Recorder
+from tap import World, diag, done, is_, ok
+import servers
+
+sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
+import fuzz  # noqa: E402
+import worlds  # noqa: E402
+
+READS = {"aggregate"}
+# Nothing of these says a value of a document.
+HARMLESS = {"hello", "isMaster", "ismaster", "ping", "getMore", "killCursors", "killSessions", "endSessions", "buildInfo",
+            "listIndexes", "listCollections"}
+OTHERS = ("$lookup", "$unionWith")
+NEVER = ("$graphLookup", "$out", "$merge", "$where", "$function", "$accumulator", "$indexStats", "$collStats", "$documents",
+         "$listSessions", "$currentOp", "$search", "$facet")
+
+
+def inside(value, name):
+    """All that stands under a name, however deep."""
+    if isinstance(value, dict):
+        return [part for key, part in value.items() if key == name] + [one for part in value.values() for one in inside(part, name)]
+    return [one for part in value for one in inside(part, name)] if isinstance(value, list) else []
+
+
+def tenant_of(pipeline):
+    """The tenant by whom a pipeline begins: an equality, or the first $match if that was left out; then the whole predicate."""
+    for stages in (pipeline[:1], pipeline[1:2]):
+        for stage in stages:
+            for terms in inside(stage.get("$match", {}), "$and"):
+                if len(terms) >= 3 and isinstance(terms[0].get("tenant_id"), dict) and "$eq" in terms[0]["tenant_id"]:
+                    tenant = terms[0]["tenant_id"]["$eq"]
+                    first = pipeline[0].get("$match", {})
+                    if terms[1] == {"tenant_id": {"$type": "string"}} and terms[2] == {"tenant_id": {"$not": {"$type": "array"}}} \
+                            and (stages[0] is pipeline[0] or next(iter(first.items())) == ("tenant_id", tenant)):
+                        return tenant
+    return None
+
+
+def wrong(command):
+    """What is wrong with a command; None: nothing."""
+    name = next(iter(command))
+    if name in HARMLESS or name.startswith("sasl"):
+        return None
+    if name not in READS:
+        return "command %s" % name
+    tenant = tenant_of(command["pipeline"])
+    if tenant not in worlds.TENANTS:
+        return "tenant %r" % (tenant,)
+    for other in OTHERS:
+        for stage in inside(command["pipeline"], other):
+            if tenant_of(stage.get("pipeline", [])) != tenant:
+                return "%s without its tenant" % other
+    for stage in NEVER:
+        if inside(command["pipeline"], stage):
+            return stage
+    return None
+
+
+seed = os.environ.get("MTF_FUZZ_SEED", "20130102")
+if seed == "random":
+    seed = str(random.SystemRandom().randrange(10**9))
+with World(objects=False) as world, Recorder(world.uri) as recorder:
+    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "150"),
+                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "40"), "--per-world", "50", "--max-failures", "5",
+                           "--shrink-seconds", "1"])
+    fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, recorder.uri)
+    is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
+    names = collections.Counter(next(iter(command)) for command in recorder.commands)
+    forms = collections.Counter(form for command in recorder.commands for form in OTHERS for _ in inside(command, form))
+    diag("%s; %s" % (dict(names), dict(forms)))
+    ok(names["aggregate"] > fuzzer.counts["queries"] and all(forms[form] > 10 for form in OTHERS), "positive control: there was much to look at")
+    problems = [(problem, command) for command in recorder.commands for problem in [wrong(command)] if problem]
+    ok(not problems, "each pipeline begins with the tenant, and each inner one with the same") or diag("\n".join(map(str, problems[:3])))
+    is_(sorted(set(tenant_of(command["pipeline"]) for command in recorder.commands if "aggregate" in command)), ["DL", "UA"],
+        "positive control: both tenants asked")
+done()
