@@ -25,10 +25,18 @@
 #include "plan/relation.h"
 #include "plan/shippable.h"
 
+static Node *
+no_remote_form(MtfGrouping *grouping, const char *why)
+{
+	mtf_grouping_local(grouping, why);
+	return NULL;
+}
+
 /* --- sums ----------------------------------------------------------------------------------------------- */
 
 #define DECIMAL_DIGITS 34 /* of a Decimal128 */
 #define COUNT_DIGITS   15 /* of a number of documents */
+#define INT4_DIGITS    10
 
 /* Can the argument be summed at all: has every value the same scale? */
 static bool
@@ -237,11 +245,87 @@ finish_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return mtf_finish_choose(mtf_finish_some(count), quotient, NULL);
 }
 
-static Node *
-no_remote_form(MtfGrouping *grouping, const char *why)
+/* --- variances ----------------------------------------------------------------------------------------- */
+
+/* arg², with the digits that it can have. */
+static MtfTerm *
+square_of(MtfTerm *arg)
 {
-	mtf_grouping_local(grouping, why);
-	return NULL;
+	MtfTerm *square = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_MULTIPLY, NULL, -1,
+										 list_make2(arg, copyObject(arg)));
+
+	square->type = NUMERICOID;
+	square->scale = 2 * arg->scale;
+	/* Of an int4 the square has less than twice the digits: 2^62. */
+	square->precision = arg->precision == INT4_DIGITS ? 2 * INT4_DIGITS - 1 : 2 * arg->precision;
+	return square;
+}
+
+/*
+ * The square root with as many digits behind the point as `variance` has.  sqrt() chooses another number
+ * of them; so it is taken of the same value with so many zeros that rounding twice is rounding once.
+ */
+static Node *
+root_of(Node *variance)
+{
+	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(copyObject(variance)));
+	Node *two = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(2), false, true);
+	Node *more = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(64), false, true);
+	Node *long_scale = mtf_finish_call(
+		F_INT4PL, INT4OID,
+		list_make2(mtf_finish_call(F_INT4MUL, INT4OID, list_make2(copyObject(scale), two)), more));
+	Node *precise = mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID,
+									list_make2(copyObject(variance), long_scale));
+	Node *root = mtf_finish_call(F_SQRT_NUMERIC, NUMERICOID, list_make1(precise));
+
+	/* NaN has no scale. */
+	return mtf_finish_first_of(
+		mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(root, scale)), variance);
+}
+
+/*
+ * (n Σx² - (Σx)²) / (n (n - 1)), or n² for a population: what PostgreSQL's own variances of integers and
+ * numerics end with, 0 when it is not above 0.
+ */
+static Node *
+finish_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool sample, bool root)
+{
+	Node *zero = numeric_constant("0");
+	MtfTerm *square;
+	Node *count;
+	Node *n;
+	Node *sum;
+	Node *numerator;
+	Node *quotient;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	if (arg->function == MTF_FUNCTION_CASE && arg->scale > 0)
+		return no_remote_form(grouping, "squares of several scales");
+	square = square_of(arg);
+	count = count_attribute(grouping, arg, filter);
+	guard_digits(grouping, square, count);
+	n = mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)));
+	sum = sum_attribute(grouping, arg, filter);
+	numerator = mtf_finish_call(
+		F_NUMERIC_SUB, NUMERICOID,
+		list_make2(mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+								   list_make2(n, sum_attribute(grouping, square, filter))),
+				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID, list_make2(sum, copyObject(sum)))));
+	quotient = mtf_finish_call(
+		F_NUMERIC_DIV, NUMERICOID,
+		list_make2(numerator,
+				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+								   list_make2(copyObject(n),
+											  sample ? mtf_finish_call(F_NUMERIC_SUB, NUMERICOID,
+																	   list_make2(copyObject(n), numeric_constant("1")))
+													 : copyObject(n)))));
+	quotient = mtf_finish_choose(
+		mtf_finish_call(F_NUMERIC_GT, BOOLOID, list_make2(copyObject(numerator), zero)),
+		root ? root_of(quotient) : quotient, copyObject(zero));
+	return mtf_finish_choose(
+		mtf_finish_call(F_INT8GT, BOOLOID, list_make2(copyObject(count), mtf_finish_int8(sample))),
+		quotient, NULL);
 }
 
 /* Do computed values of the type compare alike here and there, and show what they are? */
@@ -317,6 +401,30 @@ finish_aggregate(MtfGrouping *grouping, const Aggref *aggref, MtfTerm *arg, MtfT
 		case F_AVG_INT4:
 		case F_AVG_INT8:
 		case F_AVG_NUMERIC: return finish_avg(grouping, arg, filter);
+		case F_VAR_POP_INT2:
+		case F_VAR_POP_INT4:
+		case F_VAR_POP_INT8:
+		case F_VAR_POP_NUMERIC: return finish_variance(grouping, arg, filter, false, false);
+		case F_STDDEV_POP_INT2:
+		case F_STDDEV_POP_INT4:
+		case F_STDDEV_POP_INT8:
+		case F_STDDEV_POP_NUMERIC: return finish_variance(grouping, arg, filter, false, true);
+		case F_VARIANCE_INT2:
+		case F_VARIANCE_INT4:
+		case F_VARIANCE_INT8:
+		case F_VARIANCE_NUMERIC:
+		case F_VAR_SAMP_INT2:
+		case F_VAR_SAMP_INT4:
+		case F_VAR_SAMP_INT8:
+		case F_VAR_SAMP_NUMERIC: return finish_variance(grouping, arg, filter, true, false);
+		case F_STDDEV_INT2:
+		case F_STDDEV_INT4:
+		case F_STDDEV_INT8:
+		case F_STDDEV_NUMERIC:
+		case F_STDDEV_SAMP_INT2:
+		case F_STDDEV_SAMP_INT4:
+		case F_STDDEV_SAMP_INT8:
+		case F_STDDEV_SAMP_NUMERIC: return finish_variance(grouping, arg, filter, true, true);
 		case F_MIN_INT2:
 		case F_MIN_INT4:
 		case F_MIN_INT8:
