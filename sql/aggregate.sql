@@ -38,12 +38,28 @@ SELECT * FROM plan_of($$SELECT count(DISTINCT i4), count(DISTINCT i8) FROM typed
 
 -- The order of addition, a numeric of any scale, a language's order, unknown functions: here.
 SELECT * FROM plan_of($$SELECT sum(f8) FROM typed$$);
-SELECT * FROM plan_of($$SELECT sum(n) FROM typed$$);
+SELECT * FROM plan_of($$SELECT max(n) FROM typed$$);
 SELECT * FROM plan_of($$SELECT f8, count(*) FROM typed GROUP BY f8$$);
 SELECT * FROM plan_of($$SELECT max(t COLLATE "en-x-icu") FROM typed$$);
 SELECT * FROM plan_of($$SELECT string_agg(t, ',') FROM typed$$);
 SELECT * FROM plan_of($$SELECT count(*) FROM typed WHERE lower(t) = 'text'$$);
 SELECT count(*) FROM typed WHERE lower(t) = 'text';
+
+-- Numerics of any scale: exact while the documents are, computed here when one is not (0.1 as a double).
+SELECT * FROM plan_of($$SELECT sum(n), avg(n) FROM typed$$);
+SELECT sum(n), avg(n), count(n) FROM typed;
+SELECT id, sum(n), avg(n), count(n) FROM typed GROUP BY id ORDER BY id;
+SELECT sum(balance), avg(balance) FROM accounts;
+
+-- Variances: sums there, the quotient here.
+SELECT * FROM plan_of($$SELECT var_pop(i4), stddev(i2), variance(id) FROM typed$$);
+SELECT var_pop(i4), var_samp(i4), variance(i2), stddev(i2), stddev_pop(id), stddev_samp(i4) FROM typed;
+SELECT id % 2, var_pop(i4), var_samp(i4), variance(i2), stddev(i2), stddev_pop(id), stddev_samp(i4) FROM typed GROUP BY 1 ORDER BY 1;
+SELECT var_samp(i4), stddev(i4), var_pop(i4) FROM typed WHERE id = 1;
+-- Squares of 64 bits may need more than 34 digits: then all is computed here.
+SELECT stddev(i8), var_pop(i8) FROM typed;
+SELECT * FROM plan_of($$SELECT stddev(f8) FROM typed$$);
+SELECT * FROM plan_of($$SELECT corr(f8, f8) FROM typed$$);
 
 -- What does not decode raises, as it would here, or is NULL.
 \set VERBOSITY sqlstate

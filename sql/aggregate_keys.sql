@@ -9,8 +9,17 @@ SELECT * FROM plan_of($$SELECT id % 3, id / 4, count(*), sum(i2::int * 3 + 1) FR
 SELECT id % 3, id / 4, count(*), sum(i2::int * 3 + 1) FROM typed GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT -id % 3, count(*) FROM typed GROUP BY 1 ORDER BY 1;
 SELECT i4 % 7, i4 / 1000, i8 % 10, count(*) FROM typed GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
--- It may overflow or fail: here.
+-- What may overflow is counted, and raises as it does here.
 SELECT * FROM plan_of($$SELECT i4 + 1, count(*) FROM typed GROUP BY 1$$);
+\set VERBOSITY sqlstate
+SELECT i4 + 1, count(*) FROM typed GROUP BY 1;
+SELECT sum(i4 * 2) FROM typed;
+SELECT sum(i2 * 2::smallint) FROM typed;
+\set VERBOSITY default
+SELECT sum(i4 * 2), max(i4 + 1) FROM typed WHERE i4 BETWEEN 0 AND 5;
+-- Not in a branch that may not be taken; not beyond a BSON long; a division that may fail: here.
+SELECT * FROM plan_of($$SELECT CASE WHEN b THEN i4 + 1 END, count(*) FROM typed GROUP BY 1$$);
+SELECT * FROM plan_of($$SELECT sum(i8 * 2) FROM typed$$);
 SELECT * FROM plan_of($$SELECT id / i2, count(*) FROM typed GROUP BY 1$$);
 SELECT * FROM plan_of($$SELECT i8 / 10, count(*) FROM typed GROUP BY 1$$);
 SELECT i4 + 1, count(*) FROM typed WHERE i4 < 2147483647 GROUP BY 1 ORDER BY 1;

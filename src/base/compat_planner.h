@@ -98,6 +98,13 @@ mtf_compat_database_collate(HeapTuple tuple)
 	create_foreignscan_path(root, rel, target, rows, startup, total, keys, outer, NULL, private)
 #endif
 
+/* PostgreSQL 14: a numeric may be infinite. */
+#if PG_VERSION_NUM >= 140000
+#define MTF_COMPAT_NUMERIC_HAS_INFINITY true
+#else
+#define MTF_COMPAT_NUMERIC_HAS_INFINITY false
+#endif
+
 /* PostgreSQL 15: a numeric's scale may be negative and is 11 bits of its typmod. */
 static inline int
 mtf_compat_numeric_scale(int32 typmod)
@@ -111,17 +118,17 @@ mtf_compat_numeric_scale(int32 typmod)
 }
 
 #if PG_VERSION_NUM >= 180000
-#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, \
 											 private)                                              \
-	create_foreign_upper_path(root, rel, target, rows, 0, startup, total, keys, NULL, NIL, private)
+	create_foreign_upper_path(root, rel, target, rows, 0, startup, total, keys, outer, NIL, private)
 #elif PG_VERSION_NUM >= 170000
-#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, \
 											 private)                                              \
-	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, NULL, NIL, private)
+	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, NIL, private)
 #else
-#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys,        \
+#define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, \
 											 private)                                              \
-	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, NULL, private)
+	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, private)
 #endif
 
 #if PG_VERSION_NUM >= 180000

@@ -10,6 +10,7 @@
 #include "utils/float.h"
 
 #include "pipeline/literal.h"
+#include "pipeline/call.h"
 #include "pipeline/condition.h"
 #include "pipeline/field_value.h"
 #include "pipeline/value.h"
@@ -136,6 +137,81 @@ write_magnitude(const MtfExprContext *context, const MtfTerm *arg, StringInfo ou
 	mtf_write_end(out, magnitude);
 }
 
+/* 0 of the same scale */
+static void
+write_zero(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	MtfLiteral zero = mtf_literal_decimal("0");
+	MtfCall call = mtf_call_begin(out, key, "$multiply");
+
+	mtf_value_write(context, arg, out, mtf_call_next(&call));
+	mtf_write_literal(out, mtf_call_next(&call), &zero);
+	mtf_call_end(out, &call);
+}
+
+/* 1 for a number whose exact decimal is not known. */
+static void
+write_one_if_inexact(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
+					 const char *key)
+{
+	Choice choice = begin_choice(out, key);
+	MtfCall both = mtf_call_begin(out, "0", "$and");
+	MtfCall unknown;
+
+	unknown = mtf_call_begin(out, mtf_call_next(&both), "$eq");
+	mtf_value_write(context, arg, out, mtf_call_next(&unknown));
+	mtf_write_null(out, mtf_call_next(&unknown));
+	mtf_call_end(out, &unknown);
+	mtf_field_write_known(context, arg->field, out, mtf_call_next(&both));
+	mtf_call_end(out, &both);
+	mtf_write_int(out, "1", 1);
+	mtf_write_int(out, "2", 0);
+	end_choice(out, &choice);
+}
+
+static int64
+least_of(Oid type)
+{
+	return type == INT2OID ? PG_INT16_MIN : type == INT4OID ? PG_INT32_MIN : PG_INT64_MIN;
+}
+
+static int64
+greatest_of(Oid type)
+{
+	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+}
+
+/* 1 for a whole number outside its type; null is none. */
+static void
+write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
+					  const char *key)
+{
+	MtfLiteral low = mtf_literal_int64(least_of(arg->type));
+	MtfLiteral high = mtf_literal_int64(greatest_of(arg->type));
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	Choice choice;
+	MtfCall either;
+	MtfCall both;
+
+	mtf_value_write(context, arg, out, "v");
+	mtf_write_end(out, vars);
+	choice = begin_choice(out, "in");
+	either = mtf_call_begin(out, "0", "$or");
+	mtf_call_write_pair(out, mtf_call_next(&either), "$gt", "$$v", &high);
+	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
+	mtf_call_write_not_null(out, mtf_call_next(&both), "$$v");
+	mtf_call_write_pair(out, mtf_call_next(&both), "$lt", "$$v", &low);
+	mtf_call_end(out, &both);
+	mtf_call_end(out, &either);
+	mtf_write_int(out, "1", 1);
+	mtf_write_int(out, "2", 0);
+	end_choice(out, &choice);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}
+
 static void
 write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
 			  const char *key)
@@ -147,6 +223,13 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 		case MTF_ACCUMULATE_MIN:
 		case MTF_ACCUMULATE_MAX: write_comparable(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_BOUND: write_magnitude(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_SCALE: write_zero(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_INEXACT:
+			write_one_if_inexact(context, accumulator->arg, out, key);
+			break;
+		case MTF_ACCUMULATE_OVERFLOWS:
+			write_one_if_overflow(context, accumulator->arg, out, key);
+			break;
 		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
 		/* All in one (group_stages.c). */
 		case MTF_ACCUMULATE_MISFITS: break;

@@ -29,7 +29,7 @@ add_term(MtfCanonical *canonical, MtfTerm *term, Bitmapset **repeated)
 
 		if (i >= 0)
 			*repeated = bms_add_member(*repeated, i);
-		else if (!field->trust)
+		else if (!field->trust || field->loose)
 			canonical->fields = lappend(canonical->fields, field);
 	}
 }

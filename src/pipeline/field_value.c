@@ -393,6 +393,11 @@ is_trusted(const MtfField *field)
 static void
 write_known(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
+	if (field->loose)
+	{
+		mtf_call_write_type_in(out, key, reference, numbers);
+		return;
+	}
 	if (is_trusted(field))
 	{
 		mtf_call_write_not_null(out, key, reference);
@@ -420,7 +425,10 @@ void
 mtf_field_write_known(const MtfExprContext *context, const MtfField *field, StringInfo out,
 					  const char *key)
 {
-	if (mtf_field_is_canonical(context, field))
+	/* Numbers whose exact value is not known are known, too. */
+	if (field->loose)
+		write_known(field, out, key, reference_in_document(context, field));
+	else if (mtf_field_is_canonical(context, field))
 		mtf_call_write_not_null(out, key, mtf_field_reference(context, field));
 	else
 		write_known(field, out, key, mtf_field_reference(context, field));
@@ -614,6 +622,78 @@ write_numeric(const MtfField *field, StringInfo out, const char *key, const char
 	mtf_call_end(out, &outer);
 }
 
+/* {$cond: [{$lt: [{$abs: reference}, bound]}, …, …]}: begun */
+static MtfCall
+begin_bounded(StringInfo out, const char *key, const char *reference, const MtfLiteral *bound)
+{
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+	MtfCall less = mtf_call_begin(out, mtf_call_next(&cond), "$lt");
+
+	mtf_call_write_unary(out, mtf_call_next(&less), "$abs", reference);
+	mtf_write_literal(out, mtf_call_next(&less), bound);
+	mtf_call_end(out, &less);
+	return cond;
+}
+
+/* A double that is a whole number below 2^53 as Decimal128; else null. */
+static void
+write_whole_double(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral limit = mtf_literal_double(9007199254740992.0);
+	MtfCall bounded = begin_bounded(out, key, reference, &limit);
+	MtfCall whole = mtf_call_begin(out, mtf_call_next(&bounded), "$cond");
+	MtfCall equal = mtf_call_begin(out, mtf_call_next(&whole), "$eq");
+	MtfMark decimal;
+
+	mtf_write_word(out, mtf_call_next(&equal), reference);
+	mtf_call_write_unary(out, mtf_call_next(&equal), "$floor", reference);
+	mtf_call_end(out, &equal);
+	decimal = mtf_write_begin(out, mtf_call_next(&whole));
+	mtf_call_write_unary(out, "$toDecimal", "$toLong", reference);
+	mtf_write_end(out, decimal);
+	mtf_write_null(out, mtf_call_next(&whole));
+	mtf_call_end(out, &whole);
+	mtf_write_null(out, mtf_call_next(&bounded));
+	mtf_call_end(out, &bounded);
+}
+
+/*
+ * A numeric of any scale as the same Decimal128: whole numbers of any type, and decimals.  Null for a
+ * double with a fraction (whose shortest text the server does not know), NaN and the infinities.
+ */
+static void
+write_loose(StringInfo out, const char *key, const char *reference)
+{
+	static const char *const integers[] = {"int", "long", NULL};
+	static const char *const decimals[] = {"decimal", NULL};
+	MtfLiteral infinity = mtf_literal_decimal("Infinity");
+	MtfCall integer = mtf_call_begin(out, key, "$cond");
+	MtfCall number;
+	MtfCall finite;
+	MtfCall nan;
+	MtfCall decimal;
+
+	mtf_call_write_type_in(out, mtf_call_next(&integer), reference, integers);
+	mtf_call_write_unary(out, mtf_call_next(&integer), "$toDecimal", reference);
+	number = mtf_call_begin(out, mtf_call_next(&integer), "$cond");
+	mtf_call_write_type_in(out, mtf_call_next(&number), reference, numbers);
+	nan = mtf_call_begin(out, mtf_call_next(&number), "$cond");
+	mtf_call_write_is_nan(out, mtf_call_next(&nan), reference);
+	mtf_write_null(out, mtf_call_next(&nan));
+	decimal = mtf_call_begin(out, mtf_call_next(&nan), "$cond");
+	mtf_call_write_type_in(out, mtf_call_next(&decimal), reference, decimals);
+	finite = begin_bounded(out, mtf_call_next(&decimal), reference, &infinity);
+	mtf_write_word(out, mtf_call_next(&finite), reference);
+	mtf_write_null(out, mtf_call_next(&finite));
+	mtf_call_end(out, &finite);
+	write_whole_double(out, mtf_call_next(&decimal), reference);
+	mtf_call_end(out, &decimal);
+	mtf_call_end(out, &nan);
+	mtf_write_null(out, mtf_call_next(&number));
+	mtf_call_end(out, &number);
+	mtf_call_end(out, &integer);
+}
+
 void
 mtf_field_write_value(const MtfExprContext *context, const MtfField *field, StringInfo out,
 					  const char *key)
@@ -624,6 +704,11 @@ mtf_field_write_value(const MtfExprContext *context, const MtfField *field, Stri
 	if (mtf_field_is_canonical(context, field))
 	{
 		mtf_write_word(out, key, reference);
+		return;
+	}
+	if (field->loose)
+	{
+		write_loose(out, key, reference);
 		return;
 	}
 	/* All that can be wrong is that it is missing. */

@@ -23,7 +23,9 @@ mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
 
 	switch ((MtfTermKind) term->kind)
 	{
-		case MTF_TERM_FIELD: return term->field->kind == MTF_KIND_NUMERIC && !term->field->trust;
+		case MTF_TERM_FIELD:
+			return term->field->kind == MTF_KIND_NUMERIC &&
+				   (!term->field->trust || term->field->loose);
 		case MTF_TERM_VALUE:
 			return value != NULL && value->is_known && !value->isnull &&
 				   mtf_literal_of(value, &literal) && literal.type == MTF_LITERAL_DECIMAL;
@@ -270,7 +272,7 @@ void
 mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 						const char *key)
 {
-	if (term->kind == MTF_TERM_FIELD && term->field->trust &&
+	if (term->kind == MTF_TERM_FIELD && term->field->trust && !term->field->loose &&
 		!mtf_field_is_canonical(context, term->field))
 		mtf_field_write_canonical(term->field, out, key, mtf_field_reference(context, term->field));
 	else

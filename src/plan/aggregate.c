@@ -42,6 +42,8 @@ no_remote_form(MtfGrouping *grouping, const char *why)
 static bool
 is_summable(MtfGrouping *grouping, const MtfTerm *arg)
 {
+	if (arg->field != NULL && arg->field->loose)
+		return true;
 	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS)
 		return true;
 	return mtf_grouping_local(grouping, "a numeric without precision and scale");
@@ -96,6 +98,15 @@ bound_of(MtfGrouping *grouping, MtfTerm *term)
 	return bound;
 }
 
+/* Unless the condition is false, the server's numbers are not exact. */
+static void
+need_digits(MtfGrouping *grouping, Node *too_many)
+{
+	grouping->alarms_here = true;
+	grouping->plan->finish =
+		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_DIGITS, 0, too_many, NULL));
+}
+
 /*
  * A sum is exact if the digits of the greatest summand and of the count fit a Decimal128: by the types,
  * or by the greatest values that there are, which the server then finds too.
@@ -113,11 +124,7 @@ guard_digits(MtfGrouping *grouping, MtfTerm *arg, Node *count)
 		list_make2(bound_of(grouping, arg),
 				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
 	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
-	grouping->alarms_here = true;
-	grouping->plan->finish =
-		lappend(grouping->plan->finish,
-				mtf_finish_create(
-					0, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)), NULL));
+	need_digits(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
 }
 
 /* The same CASE over the scales of its results; other terms have one scale. */
@@ -190,6 +197,45 @@ finish_count(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0));
 }
 
+/* The digits behind the point that numerics of any scale may have: the others stand before it. */
+#define LOOSE_SCALE 10
+
+/*
+ * A numeric of any scale: Decimal128 keeps each number's digits behind the point and adds exactly while
+ * 34 digits are enough, so a sum of zeros tells the scale that PostgreSQL's sum has.  Documents with
+ * other numbers (doubles with a fraction, NaN) are counted.
+ */
+static Node *
+finish_loose_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *inexact = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_INEXACT, arg, filter, false),
+		INT8OID, -1);
+	Node *zero = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SCALE, arg, filter, true),
+		NUMERICOID, -1);
+	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(zero));
+	Node *most = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+									Int32GetDatum(LOOSE_SCALE), false, true);
+	Node *count = count_attribute(grouping, arg, filter);
+	Node *total = mtf_finish_call(
+		F_NUMERIC_MUL, NUMERICOID,
+		list_make2(bound_of(grouping, arg),
+				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	Node *limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
+
+	need_digits(grouping, mtf_finish_some(inexact));
+	need_digits(grouping, mtf_finish_call(F_INT4GT, BOOLOID, list_make2(copyObject(scale), most)));
+	need_digits(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	return mtf_finish_call(
+		F_ROUND_NUMERIC_INT4, NUMERICOID,
+		list_make2(mtf_grouping_hidden(
+					   grouping,
+					   mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, true),
+					   NUMERICOID, -1),
+				   scale));
+}
+
 /* The sum as the server has it, null when nothing was added. */
 static void
 know_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
@@ -214,6 +260,9 @@ finish_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
 	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
+	if (arg->field != NULL && arg->field->loose)
+		return mtf_finish_choose(mtf_finish_some(count), finish_loose_sum(grouping, arg, filter),
+								 NULL);
 	if (result == INT8OID)
 		sum = mtf_grouping_hidden(
 			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
@@ -233,15 +282,21 @@ finish_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 {
 	Node *count;
 	Node *quotient;
+	Node *sum;
 
 	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
-	guard_digits(grouping, arg, count);
-	quotient = mtf_finish_call(
-		F_NUMERIC_DIV, NUMERICOID,
-		list_make2(sum_attribute(grouping, arg, filter),
-				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	if (arg->field != NULL && arg->field->loose)
+		sum = finish_loose_sum(grouping, arg, filter);
+	else
+	{
+		guard_digits(grouping, arg, count);
+		sum = sum_attribute(grouping, arg, filter);
+	}
+	quotient = mtf_finish_call(F_NUMERIC_DIV, NUMERICOID,
+							   list_make2(sum, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
+															   list_make1(copyObject(count)))));
 	return mtf_finish_choose(mtf_finish_some(count), quotient, NULL);
 }
 
@@ -269,8 +324,10 @@ static Node *
 root_of(Node *variance)
 {
 	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(copyObject(variance)));
-	Node *two = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(2), false, true);
-	Node *more = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(64), false, true);
+	Node *two =
+		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(2), false, true);
+	Node *more =
+		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(64), false, true);
 	Node *long_scale = mtf_finish_call(
 		F_INT4PL, INT4OID,
 		list_make2(mtf_finish_call(F_INT4MUL, INT4OID, list_make2(copyObject(scale), two)), more));
@@ -300,7 +357,7 @@ finish_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool sampl
 
 	if (!is_summable(grouping, arg))
 		return NULL;
-	if (arg->function == MTF_FUNCTION_CASE && arg->scale > 0)
+	if (arg->scale < 0 || (arg->function == MTF_FUNCTION_CASE && arg->scale > 0))
 		return no_remote_form(grouping, "squares of several scales");
 	square = square_of(arg);
 	count = count_attribute(grouping, arg, filter);
@@ -314,12 +371,14 @@ finish_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool sampl
 				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID, list_make2(sum, copyObject(sum)))));
 	quotient = mtf_finish_call(
 		F_NUMERIC_DIV, NUMERICOID,
-		list_make2(numerator,
-				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
-								   list_make2(copyObject(n),
-											  sample ? mtf_finish_call(F_NUMERIC_SUB, NUMERICOID,
-																	   list_make2(copyObject(n), numeric_constant("1")))
-													 : copyObject(n)))));
+		list_make2(
+			numerator,
+			mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+							list_make2(copyObject(n),
+									   sample ? mtf_finish_call(F_NUMERIC_SUB, NUMERICOID,
+																list_make2(copyObject(n),
+																		   numeric_constant("1")))
+											  : copyObject(n)))));
 	quotient = mtf_finish_choose(
 		mtf_finish_call(F_NUMERIC_GT, BOOLOID, list_make2(copyObject(numerator), zero)),
 		root ? root_of(quotient) : quotient, copyObject(zero));
@@ -467,12 +526,13 @@ count_field_misfits(MtfGrouping *grouping, MtfField *field)
 	{
 		const MtfFinish *finish = lfirst(cell);
 
-		if (finish->misfit != NULL && finish->attno == misfits->varattno)
+		if (finish->kind == MTF_FINISH_MISFITS && finish->attno == misfits->varattno)
 			return;
 	}
 	grouping->plan->alarms = lappend(grouping->plan->alarms, makeString(pstrdup(name)));
 	grouping->plan->finish =
-		lappend(grouping->plan->finish, mtf_finish_create(misfits->varattno, NULL, field->path));
+		lappend(grouping->plan->finish,
+				mtf_finish_create(MTF_FINISH_MISFITS, misfits->varattno, NULL, field->path));
 }
 
 void
@@ -482,6 +542,33 @@ mtf_grouping_count_misfits(MtfGrouping *grouping, MtfTerm *arg)
 
 	foreach (cell, mtf_term_fields(arg))
 		count_field_misfits(grouping, lfirst(cell));
+}
+
+static char *
+integer_name(Oid type)
+{
+	return type == INT2OID ? "smallint" : type == INT4OID ? "integer" : "bigint";
+}
+
+/* Whole numbers outside their type must raise, as they would have here. */
+void
+mtf_grouping_count_overflows(MtfGrouping *grouping, MtfTerm *term, MtfTerm *filter)
+{
+	const char *name;
+	ListCell *cell;
+
+	if (term->checked)
+	{
+		name = mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_OVERFLOWS, term, filter, false);
+		grouping->plan->alarms = lappend(grouping->plan->alarms, makeString(pstrdup(name)));
+		grouping->plan->finish = lappend(
+			grouping->plan->finish,
+			mtf_finish_create(MTF_FINISH_OVERFLOW, 0,
+							  mtf_finish_some(mtf_grouping_hidden(grouping, name, INT8OID, -1)),
+							  integer_name(term->type)));
+	}
+	foreach (cell, term->args)
+		mtf_grouping_count_overflows(grouping, lfirst(cell), filter);
 }
 
 /* FILTER (WHERE …) in exact form; false when it has none. */
@@ -591,10 +678,17 @@ is_float_sum(Oid aggregate)
 	}
 }
 
+static bool
+sums_numerics(Oid aggregate)
+{
+	return aggregate == F_SUM_NUMERIC || aggregate == F_AVG_NUMERIC;
+}
+
 /* The single argument; false when it has no remote form. */
 static bool
 lower_argument(MtfGrouping *grouping, const Aggref *aggref, MtfTerm **arg)
 {
+	MtfField *field = NULL;
 	TargetEntry *entry;
 
 	*arg = NULL;
@@ -606,6 +700,14 @@ lower_argument(MtfGrouping *grouping, const Aggref *aggref, MtfTerm **arg)
 		return mtf_grouping_local(grouping,
 								  "a sum of floating point numbers depends on their order");
 	entry = linitial(aggref->args);
+	if ((sums_numerics(aggref->aggfnoid) || counts_rows(aggref)) && aggref->aggdistinct == NIL)
+		field = mtf_lowering_loose_field(grouping->lowering, (Node *) entry->expr);
+	if (field != NULL)
+	{
+		*arg = mtf_compute_create(MTF_TERM_FIELD, MTF_FUNCTION_NONE, field, -1, NIL);
+		(*arg)->type = NUMERICOID;
+		return true;
+	}
 	return (*arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) != NULL;
 }
 
@@ -624,7 +726,10 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 	if (!lower_filter(grouping, aggref, &filter) || !lower_argument(grouping, aggref, &arg))
 		return false;
 	if (arg != NULL)
+	{
 		mtf_grouping_count_misfits(grouping, arg);
+		mtf_grouping_count_overflows(grouping, arg, filter);
+	}
 	if (aggref->aggdistinct != NIL && (arg = lower_distinct(grouping, aggref, arg)) == NULL)
 		return false;
 	/* The aggregate's own attribute comes before those that it is made of. */
@@ -639,6 +744,6 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 	if (grouping->remote != NULL)
 		mtf_grouping_know(grouping, (Expr *) aggref, grouping->remote, grouping->never_null);
 	grouping->plan->finish =
-		lappend(grouping->plan->finish, mtf_finish_create(attno, result, NULL));
+		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_VALUE, attno, result, NULL));
 	return true;
 }

@@ -128,6 +128,22 @@ field_of_column(const MtfColumn *column, int rel)
 	return field;
 }
 
+MtfField *
+mtf_lowering_loose_field(MtfLowering *lowering, Node *node)
+{
+	MtfField *field = mtf_lowering_field(lowering, node);
+	const MtfColumn *column;
+
+	if (!MTF_COMPAT_NUMERIC_HAS_INFINITY || lowering->over_groups || field == NULL ||
+		field->kind != MTF_KIND_NUMERIC || field->typmod >= 0)
+		return NULL;
+	column = lowering->rels[field->rel].map->columns[field->attnum - 1];
+	if (mtf_path_has_position(column->path) || column->declared_typid != column->typid)
+		return NULL;
+	field->exact = field->loose = true;
+	return field;
+}
+
 /* Casts that keep every value (RelabelType, and the WIDEN rows of the table) are looked through. */
 static Node *
 strip_casts(Node *node)

@@ -53,6 +53,12 @@ extern MtfField *mtf_lowering_field(MtfLowering *lowering, Node *node);
 /* The index of a value that the executor can evaluate before the scan; -1: it cannot. */
 extern int mtf_lowering_value(MtfLowering *lowering, Node *node);
 
+/*
+ * The field of a plain numeric column, marked as loose: what uses it counts the documents that are not
+ * exact.  NULL for anything else.
+ */
+extern MtfField *mtf_lowering_loose_field(MtfLowering *lowering, Node *node);
+
 /* Stay local, and remember why. */
 extern MtfTerm *mtf_lowering_local(MtfLowering *lowering, const char *why);
 

@@ -48,6 +48,7 @@ add_key(MtfGrouping *grouping, Expr *expr, Oid equality)
 		term = mtf_compute_day(term);
 	grouping->plan->keys = lappend(grouping->plan->keys, term);
 	mtf_grouping_count_misfits(grouping, term);
+	mtf_grouping_count_overflows(grouping, term, NULL);
 	return true;
 }
 
@@ -175,6 +176,8 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 	grouping->upper = palloc0(sizeof(MtfUpperPlan));
 	grouping->upper->plan = grouping->plan = plan;
 	plan->grouped = true;
+	if (grouping->lowering != NULL)
+		grouping->lowering->counts_overflows = true;
 	plan->grand = info->clauses == NIL;
 	if (grouping->lowering == NULL)
 		return false;
@@ -206,11 +209,38 @@ mtf_group_cost(const MtfGroupInfo *info, double rows)
 	return cost;
 }
 
+/*
+ * The cheapest way to compute the same here, for when the server's numbers turn out not to be exact.  A
+ * copy: the path itself is freed when ours is better.
+ */
+static Path *
+local_path(RelOptInfo *output_rel)
+{
+	AggPath *best = NULL;
+	AggPath *copy;
+	ListCell *cell;
+
+	foreach (cell, output_rel->pathlist)
+	{
+		AggPath *path = lfirst(cell);
+
+		if (IsA(path, AggPath) && path->aggsplit == AGGSPLIT_SIMPLE &&
+			(best == NULL || path->path.total_cost < best->path.total_cost))
+			best = path;
+	}
+	if (best == NULL)
+		return NULL;
+	copy = makeNode(AggPath);
+	*copy = *best;
+	return (Path *) copy;
+}
+
 static void
 add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel,
 				  PathTarget *target, List *clauses, List *having)
 {
 	MtfGroupInfo *info = palloc0(sizeof(MtfGroupInfo));
+	Path *local = NULL;
 	MtfGrouping grouping;
 	MtfCost cost;
 
@@ -218,7 +248,8 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	info->target = target;
 	info->clauses = clauses;
 	info->having = having;
-	if (!mtf_group_plan(root, info, &grouping))
+	if (!mtf_group_plan(root, info, &grouping) ||
+		(grouping.alarms_here && (local = local_path(output_rel)) == NULL))
 		return;
 	info->groups = 1;
 	if (clauses != NIL)
@@ -228,7 +259,7 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	cost = mtf_group_cost(info, info->groups);
 	add_path(output_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							 root, output_rel, target, info->groups, cost.total, cost.total, NIL,
-							 list_make1(grouping.upper)));
+							 local, list_make1(grouping.upper)));
 }
 
 static bool

@@ -70,6 +70,7 @@ static const Attribute field_attributes[] = {
 	BOOL_OF(MtfField, null_mismatch),
 	BOOL_OF(MtfField, trust),
 	BOOL_OF(MtfField, exact),
+	BOOL_OF(MtfField, loose),
 	END_OF_ATTRIBUTES,
 };
 
@@ -132,9 +133,10 @@ static const Attribute accumulator_attributes[] = {
 };
 
 static const Attribute finish_attributes[] = {
+	INT_OF(MtfFinish, kind),
 	INT_OF(MtfFinish, attno),
 	NODE_OF(MtfFinish, expr),
-	STRING_OF(MtfFinish, misfit),
+	STRING_OF(MtfFinish, what),
 	END_OF_ATTRIBUTES,
 };
 
@@ -375,13 +377,14 @@ mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form)
 }
 
 MtfFinish *
-mtf_finish_create(int attno, Node *expr, const char *misfit)
+mtf_finish_create(MtfFinishKind kind, int attno, Node *expr, const char *what)
 {
 	MtfFinish *finish = create_node(sizeof(MtfFinish), "MtfFinish");
 
+	finish->kind = kind;
 	finish->attno = attno;
 	finish->expr = expr;
-	finish->misfit = misfit == NULL ? NULL : pstrdup(misfit);
+	finish->what = what == NULL ? NULL : pstrdup(what);
 	return finish;
 }
 

@@ -156,6 +156,7 @@ typedef struct MtfField
 	bool null_mismatch; /* on_mismatch 'null': what does not decode is NULL */
 	bool trust;         /* the owner's promise: no arrays, and the column's own types only */
 	bool exact;         /* an aggregation expression can tell exactly what decodes, and to what */
+	bool loose; /* a numeric of any scale: exact but for the documents that INEXACT counts */
 } MtfField;
 
 /* A lowered clause or value. */
@@ -240,9 +241,12 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_SUM,   /* of a whole number or a decimal: 0 when there is none */
 	MTF_ACCUMULATE_MIN,   /* NaN left out; null when there is none */
 	MTF_ACCUMULATE_MAX,
-	MTF_ACCUMULATE_BOUND,  /* the greatest absolute value of a number */
-	MTF_ACCUMULATE_NANS,   /* how many are NaN */
-	MTF_ACCUMULATE_MISFITS /* in how many documents the field is there and does not decode */
+	MTF_ACCUMULATE_BOUND,     /* the greatest absolute value of a number */
+	MTF_ACCUMULATE_NANS,      /* how many are NaN */
+	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
+	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
+	MTF_ACCUMULATE_OVERFLOWS, /* in how many the whole number lies outside its type */
+	MTF_ACCUMULATE_MISFITS    /* in how many documents the field is there and does not decode */
 } MtfAccumulate;
 
 typedef struct MtfAccumulator
@@ -258,16 +262,23 @@ typedef struct MtfAccumulator
 
 /*
  * A step that completes a row here: attribute `attno` of the scan's slot becomes `expr`, which refers
- * to other attributes (Vars of INDEX_VAR).  With `misfit`, instead: if the attribute is not 0, a value
- * at that path did not decode, and it is an error.  With attno 0: if `expr` is true, the server's
- * numbers had too few digits to be exact, and it is an error.
+ * to other attributes (Vars of INDEX_VAR); or a check of them.
  */
+typedef enum MtfFinishKind
+{
+	MTF_FINISH_VALUE,
+	MTF_FINISH_MISFITS, /* the attribute is not 0: a value at the path `what` did not decode, an error */
+	MTF_FINISH_OVERFLOW, /* `expr` is true: a number was outside the type `what`, an error */
+	MTF_FINISH_DIGITS /* `expr` is true: the server's numbers were not exact; all is computed here */
+} MtfFinishKind;
+
 typedef struct MtfFinish
 {
 	ExtensibleNode node;
+	int kind; /* MtfFinishKind */
 	int attno;
 	Node *expr;
-	char *misfit;
+	char *what;
 } MtfFinish;
 
 /*
@@ -323,7 +334,7 @@ extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, 
 extern MtfGroupValue *mtf_group_value_create(const char *name, const char *value,
 											 const char *count);
 extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form);
-extern MtfFinish *mtf_finish_create(int attno, Node *expr, const char *misfit);
+extern MtfFinish *mtf_finish_create(MtfFinishKind kind, int attno, Node *expr, const char *what);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);
 extern MtfTerm *mtf_term_create(MtfTermKind kind, MtfOp op, MtfField *field, int value, List *args);

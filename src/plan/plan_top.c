@@ -71,5 +71,5 @@ mtf_plan_top_paths(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData 
 	cost.total *= REMOTE_LIMIT_FACTOR;
 	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.total,
-							cost.total, root->sort_pathkeys, list_make1(upper)));
+							cost.total, root->sort_pathkeys, NULL, list_make1(upper)));
 }

@@ -34,6 +34,9 @@ mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
 {
 	MtfUpperPlan *upper = linitial(path->fdw_private);
 
+	/* What computes the same here (plan_group.c) brings rows of the same attributes. */
+	if (outer_plan != NULL)
+		outer_plan->targetlist = copyObject(upper->scan_tlist);
 	return make_foreignscan(tlist, upper->quals, 0, upper->values, list_make1(upper->plan),
 							upper->scan_tlist, NIL, outer_plan);
 }
@@ -326,9 +329,10 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
 	cost.startup *= REMOTE_LIMIT_FACTOR;
 	cost.total *= REMOTE_LIMIT_FACTOR;
-	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
-							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows,
-							cost.startup, cost.total, root->sort_pathkeys, list_make1(upper)));
+	add_path(final_rel,
+			 (Path *) mtf_compat_create_foreign_upper_path(
+				 root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.startup,
+				 cost.total, root->sort_pathkeys, NULL, list_make1(upper)));
 }
 
 void

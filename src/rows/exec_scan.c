@@ -31,7 +31,9 @@ typedef struct MtfScanState
 	MtfConnection *connection;
 	MtfDecoder *decoder;
 	MtfFinisher *finisher; /* NULL: rows are complete when decoded */
-	List *value_states;    /* of ExprState: ForeignScan.fdw_exprs */
+	bool is_doubtful;      /* rows may turn out to be inexact: none is given before all are seen */
+	TupleTableSlot *gathered_row;
+	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
 	MtfCursorOptions options;
 
 	/* One run: from the first Iterate after a (re)scan to the next rescan. */
@@ -40,8 +42,10 @@ typedef struct MtfScanState
 	MtfCursor *cursor; /* NULL: not opened yet, or proven empty */
 	uint64 rows;
 	bool started;
-	pgsocket waits_for; /* of a scan under an asynchronous Append, else PGINVALID_SOCKET */
-	bool may_wait;      /* what was waited for has arrived */
+	Tuplestorestate *gathered; /* of a doubtful scan: all rows; NULL: not read yet */
+	bool computes_here;        /* they were inexact */
+	pgsocket waits_for;        /* of a scan under an asynchronous Append, else PGINVALID_SOCKET */
+	bool may_wait;             /* what was waited for has arrived */
 	MtfCursorStatistics finished; /* of the runs before this one */
 } MtfScanState;
 
@@ -94,6 +98,9 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	state->decoder =
 		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
 	state->finisher = mtf_finisher_create(state->plan, (PlanState *) node);
+	state->is_doubtful = mtf_finisher_may_be_inexact(state->finisher);
+	if (state->is_doubtful)
+		state->gathered_row = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
 	read_cursor_options(&state->options, driving);
 	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
@@ -159,6 +166,10 @@ end_run(MtfScanState *state)
 		mtf_cursor_close(state->cursor);
 		state->cursor = NULL;
 	}
+	if (state->gathered != NULL)
+		tuplestore_end(state->gathered);
+	state->gathered = NULL;
+	state->computes_here = false;
 	state->started = false;
 	state->waits_for = PGINVALID_SOCKET;
 	state->may_wait = false;
@@ -228,25 +239,88 @@ mtf_exec_scan_continue(ForeignScanState *node)
 	((MtfScanState *) node->fdw_state)->may_wait = true;
 }
 
+/* The next row in the scan's slot, complete; false at the end.  *exact: can it be given as it is? */
+static bool
+next_row(ForeignScanState *node, MtfScanState *state, bool *exact)
+{
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	MtfDocument document;
+
+	ExecClearTuple(slot);
+	*exact = true;
+	if (!next_document(node, state, &document))
+		return false;
+	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
+					slot->tts_isnull);
+	ExecStoreVirtualTuple(slot);
+	if (state->finisher != NULL)
+		*exact = mtf_finisher_row(state->finisher, slot, node->ss.ps.ps_ExprContext);
+	return true;
+}
+
+/* Read all rows; one that is not exact, and none of them counts. */
+static void
+gather(ForeignScanState *node, MtfScanState *state)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
+	bool exact;
+
+	state->gathered = tuplestore_begin_heap(false, false, work_mem);
+	MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	while (!state->computes_here && next_row(node, state, &exact))
+	{
+		if (exact)
+			tuplestore_puttupleslot(state->gathered, node->ss.ss_ScanTupleSlot);
+		else
+			state->computes_here = true;
+		ResetExprContext(econtext);
+	}
+	MemoryContextSwitchTo(old);
+	ExecClearTuple(node->ss.ss_ScanTupleSlot);
+}
+
+/* A row of a scan whose rows are given when all of them proved to be exact; else what this side makes. */
+static TupleTableSlot *
+iterate_doubtful(ForeignScanState *node, MtfScanState *state)
+{
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	TupleTableSlot *row = state->gathered_row;
+	MemoryContext old;
+
+	if (state->gathered == NULL)
+		gather(node, state);
+	if (state->computes_here)
+	{
+		old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
+		row = ExecProcNode(outerPlanState(node));
+		MemoryContextSwitchTo(old);
+		if (TupIsNull(row))
+			return slot;
+	}
+	else if (!tuplestore_gettupleslot(state->gathered, true, false, row))
+		return slot;
+	slot_getallattrs(row);
+	memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	return ExecStoreVirtualTuple(slot);
+}
+
 TupleTableSlot *
 mtfIterateForeignScan(ForeignScanState *node)
 {
 	MtfScanState *state = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	MtfDocument document;
+	bool exact;
 
 	ExecClearTuple(slot);
 	if (!state->started)
 		start_run(node, state);
+	if (state->is_doubtful)
+		return iterate_doubtful(node, state);
 	if (mtf_compat_is_async(&node->ss.ps) && must_wait(state))
 		return slot;
-	if (!next_document(node, state, &document))
-		return slot;
-	mtf_decoder_row(state->decoder, document.data, document.len, slot->tts_values,
-					slot->tts_isnull);
-	ExecStoreVirtualTuple(slot);
-	if (state->finisher != NULL)
-		mtf_finisher_row(state->finisher, slot, node->ss.ps.ps_ExprContext);
+	(void) next_row(node, state, &exact);
 	return slot;
 }
 
@@ -258,7 +332,8 @@ mtfReScanForeignScan(ForeignScanState *node)
 	if (state == NULL || !state->started)
 		return;
 	/* With the same parameters the same documents would come: start them again when still held. */
-	if (node->ss.ps.chgParam == NULL && state->cursor != NULL && mtf_cursor_rewind(state->cursor))
+	if (node->ss.ps.chgParam == NULL && !state->is_doubtful && state->cursor != NULL &&
+		mtf_cursor_rewind(state->cursor))
 	{
 		state->rows = 0;
 		return;

@@ -6,9 +6,10 @@
 
 typedef struct Step
 {
+	MtfFinishKind kind;
 	int attno;
-	ExprState *expr;    /* NULL: a check */
-	const char *misfit; /* path of the field whose misfits the attribute counts */
+	ExprState *expr;
+	const char *what;
 } Step;
 
 struct MtfFinisher
@@ -31,8 +32,9 @@ mtf_finisher_create(const MtfScanPlan *plan, PlanState *parent)
 		const MtfFinish *finish = lfirst(cell);
 		Step *step = &finisher->steps[finisher->n++];
 
+		step->kind = finish->kind;
 		step->attno = finish->attno;
-		step->misfit = finish->misfit;
+		step->what = finish->what;
 		if (finish->expr != NULL)
 			step->expr = ExecInitExpr((Expr *) finish->expr, parent);
 	}
@@ -47,24 +49,38 @@ check_misfits(const Step *step, const TupleTableSlot *slot)
 	if (slot->tts_isnull[i] || DatumGetInt64(slot->tts_values[i]) == 0)
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST),
-					errmsg("a value at path \"%s\" does not fit the column's type", step->misfit),
+					errmsg("a value at path \"%s\" does not fit the column's type", step->what),
 					errhint("To read such values as NULL, set the option on_mismatch to 'null'.")));
 }
 
-static void
-check_digits(const Step *step, ExprContext *econtext)
+/* Is the step's condition true? */
+static bool
+holds(const Step *step, ExprContext *econtext)
 {
 	bool isnull;
-	Datum too_many = ExecEvalExprSwitchContext(step->expr, econtext, &isnull);
+	Datum condition = ExecEvalExprSwitchContext(step->expr, econtext, &isnull);
 
-	if (isnull || !DatumGetBool(too_many))
-		return;
-	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					errmsg("the remote sum may need more digits than the server computes with"),
-					errhint("Set mongo_tenant.enable_aggregate_pushdown to off for this query.")));
+	return !isnull && DatumGetBool(condition);
 }
 
-void
+static void
+check_overflow(const Step *step, ExprContext *econtext)
+{
+	if (holds(step, econtext))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("%s out of range", step->what)));
+}
+
+bool
+mtf_finisher_may_be_inexact(const MtfFinisher *finisher)
+{
+	for (int i = 0; finisher != NULL && i < finisher->n; i++)
+		if (finisher->steps[i].kind == MTF_FINISH_DIGITS)
+			return true;
+	return false;
+}
+
+bool
 mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econtext)
 {
 	econtext->ecxt_scantuple = slot;
@@ -72,12 +88,19 @@ mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econt
 	{
 		const Step *step = &finisher->steps[i];
 
-		if (step->expr == NULL)
-			check_misfits(step, slot);
-		else if (step->attno == 0)
-			check_digits(step, econtext);
-		else
-			slot->tts_values[step->attno - 1] =
-				ExecEvalExprSwitchContext(step->expr, econtext, &slot->tts_isnull[step->attno - 1]);
+		switch (step->kind)
+		{
+			case MTF_FINISH_MISFITS: check_misfits(step, slot); break;
+			case MTF_FINISH_OVERFLOW: check_overflow(step, econtext); break;
+			case MTF_FINISH_DIGITS:
+				if (holds(step, econtext))
+					return false;
+				break;
+			case MTF_FINISH_VALUE:
+				slot->tts_values[step->attno - 1] = ExecEvalExprSwitchContext(
+					step->expr, econtext, &slot->tts_isnull[step->attno - 1]);
+				break;
+		}
 	}
+	return true;
 }
