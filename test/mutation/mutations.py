@@ -14,9 +14,9 @@ MUTATIONS = [
     ("predicate-array", "src/tenant/scope.c", "	append_not_array(conjunction, n, scope->field);\n", "", "tap/poison"),
     ("predicate-path", "src/tenant/scope.c", "	append_prefixes(scope, conjunction, &n);\n", "	(void) append_prefixes;\n", "tap/poison tap/tenancy"),
     ("predicate-bytes", "src/tenant/scope.c", "	if (scope->compare_bytes)\n", "	if (false)\n", "tap/tenancy"),
-    ("lookup-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	int computed", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	int computed", "tap/rogue"),
-    ("unfound-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	MtfJoin *back", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	MtfJoin *back", "tap/rogue"),
-    ("union-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	int nkeys", "mtf_pipeline_begin(scope, &alone, join->terms, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	int nkeys", "tap/rogue"),
+    ("lookup-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	int computed", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	int computed", "tap/rogue"),
+    ("unfound-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	MtfJoin *back", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	MtfJoin *back", "tap/rogue"),
+    ("union-predicate", "src/pipeline/join_stages.c", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	int nkeys", "mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);\n	child->stages.len = 4;\n	child->nstages = 0;\n	int nkeys", "tap/rogue"),
     ("explain-tenant", "src/tenant/scope.c", "BSON_APPEND_UTF8(to, key, \"<tenant>\");", "BSON_APPEND_UTF8(to, key, \"UA\");", "regress/scan"),
 
     # -- the recheck: what came back

@@ -80,7 +80,7 @@ with World(objects=False) as world, Recorder(world.uri) as recorder:
     names = collections.Counter(next(iter(command)) for command in recorder.commands)
     forms = collections.Counter(form for command in recorder.commands for form in OTHERS for _ in inside(command, form))
     diag("%s; %s" % (dict(names), dict(forms)))
-    ok(names["aggregate"] > fuzzer.counts["queries"] and all(forms[form] > 10 for form in OTHERS), "positive control: there was much to look at")
+    ok(names["aggregate"] > fuzzer.counts["queries"] and all(forms[form] > 0 for form in OTHERS), "positive control: there was much to look at")
     problems = [(problem, command) for command in recorder.commands for problem in [wrong(command)] if problem]
     ok(not problems, "each pipeline begins with the tenant, and each inner one with the same") or diag("\n".join(map(str, problems[:3])))
     is_(sorted(set(tenant_of(command["pipeline"]) for command in recorder.commands if "aggregate" in command)), ["DL", "UA"],
