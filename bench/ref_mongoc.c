@@ -30,6 +30,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "clock.h"
+
 #define KEY_MARK INT64_C(4242424242)
 
 typedef struct Settings
@@ -51,25 +53,6 @@ static Settings settings = {.pipeline = "0d00000004700005000000"
 										"0000",
 							.repeat = 1,
 							.walk = true};
-
-static double
-wall_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
-
-static double
-cpu_now(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void
 die(const bson_error_t *error)

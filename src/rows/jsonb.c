@@ -175,6 +175,14 @@ wrap(JsonbValue *out, const char *key)
 	return pair_at(out, 0, key);
 }
 
+/* Room for more elements of that size. */
+static void *
+grow(void *elements, int *capacity, Size size)
+{
+	*capacity = Max(16, *capacity * 2);
+	return elements == NULL ? palloc(*capacity * size) : repalloc(elements, *capacity * size);
+}
+
 static void
 read_object(JsonState *state, const uint8 *value, uint32 size, JsonbValue *out)
 {
@@ -190,11 +198,7 @@ read_object(JsonState *state, const uint8 *value, uint32 size, JsonbValue *out)
 	while (mtf_bson_next(&at, end, &element))
 	{
 		if (count == capacity)
-		{
-			capacity = Max(16, capacity * 2);
-			pairs = pairs == NULL ? palloc(capacity * sizeof(JsonbPair))
-								  : repalloc(pairs, capacity * sizeof(JsonbPair));
-		}
+			pairs = grow(pairs, &capacity, sizeof(JsonbPair));
 		set_document_text(state, &pairs[count].key, element.name, element.name_len);
 		read_value(state, element.type, element.value, element.size, &pairs[count].value);
 		pairs[count].order = count;
@@ -218,11 +222,7 @@ read_array(JsonState *state, const uint8 *value, uint32 size, JsonbValue *out)
 	while (mtf_bson_next(&at, end, &element))
 	{
 		if (count == capacity)
-		{
-			capacity = Max(16, capacity * 2);
-			elems = elems == NULL ? palloc(capacity * sizeof(JsonbValue))
-								  : repalloc(elems, capacity * sizeof(JsonbValue));
-		}
+			elems = grow(elems, &capacity, sizeof(JsonbValue));
 		read_value(state, element.type, element.value, element.size, &elems[count++]);
 	}
 	memset(out, 0, sizeof(*out));

@@ -689,13 +689,7 @@ def main():
     args = arguments()
     servers.exit_on_signals()
     with servers.Owner() as owner:
-        environment = dict(os.environ)
-        if args.engine:
-            environment["MTF_URI"] = args.engine
-        if "MTF_URI" not in environment:
-            environment.update(servers.Engine(owner).environment())
-        if "PGHOST" not in environment:
-            environment.update(servers.Cluster(owner).environment())
+        environment = servers.environment(owner, args.engine)
         parameters = {"host": environment["PGHOST"], "port": environment["PGPORT"]}
         fuzzer = fuzz(args, parameters, environment["MTF_URI"])
     return 1 if fuzzer.counts["FAILURES"] else 0

@@ -463,6 +463,16 @@ class Cluster:
 
 # ---- command line ----------------------------------------------------------------------------
 
+def environment(owner, uri=None, settings=None):
+    """Servers for a program that is run by hand: what the environment (or `uri`) names, else new ones."""
+    found = dict(os.environ, **({"MTF_URI": uri} if uri else {}))
+    if "MTF_URI" not in found:
+        found.update(Engine(owner).environment())
+    if "PGHOST" not in found:
+        found.update(Cluster(owner, settings).environment())
+    return found
+
+
 def exit_on_signals():
     """A signal ends us through the `with` blocks."""
     def leave(number, frame):

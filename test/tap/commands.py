@@ -1,6 +1,6 @@
 """Whatever the query, each pipeline that is sent begins with the tenant, the inner ones too.
 
-A proxy stands between PostgreSQL and the document server while the differential fuzzer asks its random
+Its cluster is its own: the fuzzer opens many sessions.  A proxy stands between PostgreSQL and the document server while the differential fuzzer asks its random
 queries: joins in all forms, bind joins, aggregates, partitions, estimates.  MTF_FUZZ_SEED, MTF_FUZZ_QUERIES
 and MTF_FUZZ_SECONDS as in differential.py.
 """
@@ -71,9 +71,9 @@ def wrong(command):
 seed = os.environ.get("MTF_FUZZ_SEED", "20130102")
 if seed == "random":
     seed = str(random.SystemRandom().randrange(10**9))
-with World(objects=False) as world, Recorder(world.uri) as recorder:
-    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "150"),
-                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "40"), "--per-world", "50", "--max-failures", "5",
+with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as recorder:
+    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "100"),
+                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "30"), "--per-world", "50", "--max-failures", "5",
                            "--shrink-seconds", "1"])
     fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, recorder.uri)
     is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")

@@ -311,13 +311,7 @@ def main():
     args = parser.parse_args()
     servers.exit_on_signals()
     with servers.Owner() as owner:
-        environment = dict(os.environ)
-        if args.engine:
-            environment["MTF_URI"] = args.engine
-        if "MTF_URI" not in environment:
-            environment.update(servers.Engine(owner).environment())
-        if "PGHOST" not in environment:
-            environment.update(servers.Cluster(owner, {"shared_buffers": "256MB", "work_mem": "64MB"}).environment())
+        environment = servers.environment(owner, args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"})
         run(args, {"host": environment["PGHOST"], "port": environment["PGPORT"]}, environment["MTF_URI"])
     tap.done()
 
