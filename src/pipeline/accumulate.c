@@ -86,16 +86,10 @@ static void
 write_summand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
 			  const char *key)
 {
-	MtfMark decimal;
-
-	if (!accumulator->decimal || mtf_value_is_decimal(context, accumulator->arg))
-	{
+	if (accumulator->decimal)
+		mtf_value_write_decimal(context, accumulator->arg, out, key);
+	else
 		mtf_value_write_summand(context, accumulator->arg, out, key);
-		return;
-	}
-	decimal = mtf_write_begin(out, key);
-	mtf_value_write_summand(context, accumulator->arg, out, "$toDecimal");
-	mtf_write_end(out, decimal);
 }
 
 /* 1 for a document that counts. */
@@ -128,12 +122,13 @@ write_one_if_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo o
 	end_choice(out, &choice);
 }
 
+/* $abs fails on the least int64, but not on it as a Decimal128. */
 static void
 write_magnitude(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
 {
 	MtfMark magnitude = mtf_write_begin(out, key);
 
-	mtf_value_write(context, arg, out, "$abs");
+	mtf_value_write_decimal(context, arg, out, "$abs");
 	mtf_write_end(out, magnitude);
 }
 

@@ -220,7 +220,7 @@ write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, co
 	mtf_call_end(out, &call);
 }
 
-/* {$lt: [{$abs: reference}, limit]}; of NaN, the lowest number, it is true */
+/* {$lt: [{$abs: reference}, limit]} of a Decimal128; of NaN, the lowest number, it is true */
 static void
 write_is_small(StringInfo out, const char *key, const char *reference, const MtfLiteral *limit)
 {
@@ -231,12 +231,31 @@ write_is_small(StringInfo out, const char *key, const char *reference, const Mtf
 	mtf_call_end(out, &small);
 }
 
+/*
+ * A number of no more digits before the point than numeric(p,s) has, or NaN.  Not by $abs, which fails on
+ * the least int64.
+ */
+static void
+write_few_digits(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	int digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	MtfLiteral high = mtf_literal_decimal(psprintf("1E+%d", digits));
+	MtfLiteral low = mtf_literal_decimal(psprintf("-1E+%d", digits));
+	MtfCall both = mtf_call_begin(out, key, "$and");
+	MtfCall either;
+
+	mtf_call_write_pair(out, mtf_call_next(&both), "$lt", reference, &high);
+	either = mtf_call_begin(out, mtf_call_next(&both), "$or");
+	mtf_call_write_pair(out, mtf_call_next(&either), "$gt", reference, &low);
+	mtf_call_write_is_nan(out, mtf_call_next(&either), reference);
+	mtf_call_end(out, &either);
+	mtf_call_end(out, &both);
+}
+
 /* numeric(p,s): numbers that fit without rounding.  A double's text has at most 15 digits. */
 static void
 write_known_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
-	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall nan;
 	MtfCall inner;
@@ -249,7 +268,7 @@ write_known_numeric(const MtfField *field, StringInfo out, const char *key, cons
 	mtf_call_write_is_nan(out, mtf_call_next(&nan), reference);
 	mtf_write_bool(out, mtf_call_next(&nan), true);
 	inner = mtf_call_begin(out, mtf_call_next(&nan), "$cond");
-	write_is_small(out, mtf_call_next(&inner), reference, &limit);
+	write_few_digits(field, out, mtf_call_next(&inner), reference);
 	choice = mtf_call_begin(out, mtf_call_next(&inner), "$cond");
 	mtf_call_write_type_in(out, mtf_call_next(&choice), reference, doubles);
 	equal = mtf_call_begin(out, mtf_call_next(&choice), "$eq");
@@ -559,8 +578,7 @@ write_if_unchanged(StringInfo out, const char *key, const char *reference)
 
 /* Numbers of any type below the limit, as Decimal128. */
 static void
-write_any_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference,
-				  const MtfLiteral *limit)
+write_any_numeric(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall inner;
@@ -570,7 +588,7 @@ write_any_numeric(const MtfField *field, StringInfo out, const char *key, const 
 
 	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, binary_numbers);
 	inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
-	write_is_small(out, mtf_call_next(&inner), reference, limit);
+	write_few_digits(field, out, mtf_call_next(&inner), reference);
 	document = mtf_write_begin(out, mtf_call_next(&inner));
 	let = mtf_write_begin(out, "$let");
 	vars = mtf_write_begin(out, "vars");
@@ -618,7 +636,7 @@ write_numeric(const MtfField *field, StringInfo out, const char *key, const char
 	mtf_call_end(out, &equal);
 	mtf_write_null(out, mtf_call_next(&inner));
 	mtf_call_end(out, &inner);
-	write_any_numeric(field, out, mtf_call_next(&outer), reference, &limit);
+	write_any_numeric(field, out, mtf_call_next(&outer), reference);
 	mtf_call_end(out, &outer);
 }
 

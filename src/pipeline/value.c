@@ -77,9 +77,10 @@ write_tested(const MtfExprContext *context, const MtfTerm *term, const char *con
 	mtf_write_end(out, document);
 }
 
-/* A number as Decimal128: whole numbers would be added and multiplied with overflow. */
-static void
-write_decimal(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+/* Whole numbers would be added and multiplied with overflow. */
+void
+mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+						const char *key)
 {
 	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
 	MtfMark decimal;
@@ -110,7 +111,7 @@ write_arithmetic(const MtfExprContext *context, const MtfTerm *term, StringInfo 
 	ListCell *cell;
 
 	foreach (cell, term->args)
-		write_decimal(context, lfirst(cell), out, mtf_call_next(&call));
+		mtf_value_write_decimal(context, lfirst(cell), out, mtf_call_next(&call));
 	mtf_call_end(out, &call);
 }
 
@@ -140,6 +141,44 @@ write_integer(const MtfExprContext *context, const MtfTerm *term, StringInfo out
 		mtf_value_write(context, term, out, key);
 }
 
+/* Are the term's whole numbers ones that a double holds?  Those of four bytes, and their sums. */
+static bool
+fits_double(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = mtf_expr_value(context, term);
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_FIELD)
+		return term->field->kind == MTF_KIND_INT2 || term->field->kind == MTF_KIND_INT4;
+	if (term->kind == MTF_TERM_VALUE)
+		return value != NULL && (value->typid == INT2OID || value->typid == INT4OID);
+	if (term->kind != MTF_TERM_CALL || term->function == MTF_FUNCTION_INT_MULTIPLY)
+		return false;
+	foreach (cell, term->args)
+		if (!fits_double(context, lfirst(cell)))
+			return false;
+	return true;
+}
+
+/* {$toLong: {$mod: […]}} of Decimal128s: one engine takes the remainder of int64s as doubles. */
+static void
+write_remainder(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+{
+	MtfMark whole = mtf_write_begin(out, key);
+	MtfCall call = mtf_call_begin(out, "$toLong", "$mod");
+	ListCell *cell;
+
+	foreach (cell, term->args)
+	{
+		MtfMark decimal = mtf_write_begin(out, mtf_call_next(&call));
+
+		write_integer(context, lfirst(cell), out, "$toDecimal");
+		mtf_write_end(out, decimal);
+	}
+	mtf_call_end(out, &call);
+	mtf_write_end(out, whole);
+}
+
 static void
 write_integer_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 				   const char *key)
@@ -150,6 +189,11 @@ write_integer_call(const MtfExprContext *context, const MtfTerm *term, StringInf
 	ListCell *cell;
 	MtfCall call;
 
+	if (term->function == MTF_FUNCTION_INT_MODULO && !fits_double(context, term))
+	{
+		write_remainder(context, term, out, key);
+		return;
+	}
 	if (divides)
 	{
 		whole = mtf_write_begin(out, key);

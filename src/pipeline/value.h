@@ -15,6 +15,10 @@ extern void mtf_value_write(const MtfExprContext *context, const MtfTerm *term, 
 /* Is the value a Decimal128 (or null) as mtf_value_write() writes it? */
 extern bool mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term);
 
+/* A number as Decimal128, or null: of no document an error. */
+extern void mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term,
+									StringInfo out, const char *key);
+
 /* The value for accumulators, which pass over what is missing. */
 extern void mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term,
 									StringInfo out, const char *key);

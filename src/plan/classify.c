@@ -99,6 +99,8 @@ element_field(MtfLowering *lowering, Node *node)
 	field->kind = field->element;
 	field->typmod = -1;
 	field->exact = field->trust = false;
+	/* Present is what has an element of the type: `{$ne: null}` is false of an array with a null in it. */
+	field->null_mismatch = true;
 	return field;
 }
 

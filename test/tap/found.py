@@ -1,6 +1,9 @@
 """What the differential fuzzer found, each as one query: each failed before it was mended."""
 
 import datetime
+from decimal import Decimal
+
+from bson import Decimal128, Int64
 
 from tap import World, done, is_
 
@@ -9,7 +12,11 @@ CREATE FOREIGN TABLE found (
     id integer, name text, ts timestamptz, d timestamp, member integer OPTIONS (path 'sub.member'),
     inner_array integer[] OPTIONS (path 'list.1')
 ) SERVER mongo;
-GRANT SELECT ON found TO mtf_app;
+CREATE FOREIGN TABLE elements (id integer, f double precision[], i8 bigint, t text) SERVER mongo;
+CREATE FOREIGN TABLE money (id integer, n numeric(15,2) OPTIONS (on_mismatch 'null')) SERVER mongo;
+CREATE FOREIGN TABLE trusted (id integer, n numeric, i8 bigint OPTIONS (path 'n')) SERVER mongo
+    OPTIONS (collection 'sums', trust_types 'true');
+GRANT SELECT ON found, elements, money, trusted TO mtf_app;
 """
 
 
@@ -29,6 +36,16 @@ with World() as world:
             {"tenant_id": tenant, "id": 1, "name": "a", "ts": day, "d": day, "sub": {"member": 5}, "list": [0, [5, 3]]},
             {"tenant_id": tenant, "id": 2, "name": "b", "ts": day, "d": day, "sub": 7, "list": [0, [7]]},
             {"tenant_id": tenant, "id": 3, "name": "c", "ts": None, "sub": "x"}])
+        world.mongo.elements.insert_many([
+            {"tenant_id": tenant, "id": 1, "f": [5.5, None], "i8": Int64(2**63 - 1)},
+            {"tenant_id": tenant, "id": 2, "f": [], "i8": Int64(2**53 + 1)}, {"tenant_id": tenant, "id": 3},
+            {"tenant_id": tenant, "id": 4, "f": [None], "i8": Int64(-2**53 - 1)}])
+        world.mongo.money.insert_many([
+            {"tenant_id": tenant, "id": 1, "n": Int64(-2**63)}, {"tenant_id": tenant, "id": 2, "n": 5.25},
+            {"tenant_id": tenant, "id": 3, "n": Decimal128("NaN")}, {"tenant_id": tenant, "id": 4, "n": float("nan")}])
+        world.mongo.sums.insert_one({"tenant_id": tenant, "id": 1, "n": Int64(-2**63)})
+    # No promise of types holds for other tenants.
+    world.mongo.sums.insert_many([{"tenant_id": "ZZ", "id": 2, "n": "text"}, {"tenant_id": "ZZ", "id": 3, "n": [1]}])
     with world.admin() as admin:
         admin.execute(OBJECTS)
     with world.connect("UA") as on, world.connect("UA", pushdown=False) as off:
@@ -49,4 +66,13 @@ with World() as world:
              "a scalar where a document should be is NULL below an aggregate too (raised 22018)")
         both(world, sessions, "SELECT id FROM found WHERE d IN ('2020-01-01') ORDER BY id LIMIT 2", [1, 2],
              "a timestamp below a LIMIT (one server could not read the dates of its range)")
+        both(world, sessions, "SELECT id FROM elements WHERE 'NaN' >= ANY (f)", [1],
+             "an element below NaN, beside a null (lost its row)")
+        both(world, sessions, "SELECT i8 % 10 AS rest, count(*) FROM elements GROUP BY 1 ORDER BY 1",
+             [(-3, 1), (3, 1), (7, 1), (None, 1)], "the rest of an int64 (one server took it as a double)")
+        both(world, sessions, "SELECT count(n), max(n)::text, min(n) FROM money", [(3, "NaN", Decimal("5.25"))],
+             "the least int64 is no numeric(15,2) (an error of the server, for whomever it belonged to)")
+        both(world, sessions, "SELECT id FROM money WHERE n > 5 ORDER BY id LIMIT 9", [2, 3, 4], "nor in a condition")
+        both(world, sessions, "SELECT sum(n), avg(n), sum(i8) FROM trusted", [(Decimal(-2**63),) * 3],
+             "and in sums, where the types are trusted")
 done()
