@@ -144,6 +144,7 @@ _PG_init(void)
 	mtf_session_init();
 	mtf_plan_private_init();
 	mtf_facts_hook = mtf_estimate_facts;
+	mtf_sample_hook = mtf_estimate_sample;
 	mtf_connection_init();
 }
 

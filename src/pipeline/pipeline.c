@@ -518,6 +518,17 @@ mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context, cons
 	pipeline->limit = Max(limit, 0);
 }
 
+/* {$limit: n}: whatever follows looks at a few documents. */
+static void
+write_sample(MtfPipeline *pipeline, int n)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+
+	mtf_write_int(out, "$limit", n);
+	mtf_write_end(out, stage);
+}
+
 MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
@@ -530,6 +541,8 @@ mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue
 	pipeline->nscopes = 1;
 	if (plan->joins != NIL)
 		mtf_stage_write_joins(pipeline, &context, plan, scopes);
+	if (plan->sample > 0)
+		write_sample(pipeline, plan->sample);
 	if (plan->grouped)
 	{
 		mtf_scope_set_operation(scopes[0], "aggregate");

@@ -28,6 +28,13 @@ typedef struct MtfFacts
  */
 extern const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid);
 
+/*
+ * Asks how large a part of the tenant's documents satisfies each of `terms` (exact; of MtfTerm), by looking
+ * at a few of them: one fraction per term, or -1 where nothing was learnt.  `values` (of Const) are what the
+ * terms compare with.  Set as mtf_facts_hook is.
+ */
+extern void (*mtf_sample_hook)(Oid relid, Oid userid, List *terms, List *values, double *fractions);
+
 /* Does an index begin with the path?  Of `_id` it is known that one does; facts may be NULL. */
 extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
 

@@ -158,6 +158,7 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, decisions),
 	BOOL_OF(MtfScanPlan, exact),
 	NODE_OF(MtfScanPlan, sort),
+	INT_OF(MtfScanPlan, sample),
 	INT_OF(MtfScanPlan, limit),
 	INT_OF(MtfScanPlan, offset),
 	NODE_OF(MtfScanPlan, outputs),

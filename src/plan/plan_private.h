@@ -308,6 +308,7 @@ typedef struct MtfScanPlan
 	List *decisions; /* of MtfDecision */
 	bool exact;      /* terms are sent in their exact form: nothing is rechecked here */
 	List *sort;      /* of MtfSortKey; of groups if there are any */
+	int sample;      /* documents to look at, at most, in an estimate; 0: all */
 	int limit;       /* index into fdw_exprs, or -1 */
 	int offset;      /* index into fdw_exprs, or -1 */
 	List *outputs;   /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */

@@ -67,6 +67,65 @@ index_selectivity(PlannerInfo *root, RelOptInfo *baserel, List *clauses)
 	return clauselist_selectivity(root, indexed, baserel->relid, JOIN_INNER, NULL);
 }
 
+/* What a value of a clause is, as far as planning can tell; NULL: it cannot. */
+static Const *
+estimate_value(PlannerInfo *root, Node *value)
+{
+	Node *estimate = estimate_expression_value(root, value);
+
+	return IsA(estimate, Const) ? (Const *) estimate : NULL;
+}
+
+/*
+ * There are no statistics to estimate clauses by: the server looks at a few documents.  What it says is kept
+ * where clause_selectivity() looks first.
+ */
+static void
+sample_clauses(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
+{
+	MtfRelInfo *info = baserel->fdw_private;
+	MtfLowering *lowering = mtf_lowering_of(root, baserel);
+	List *clauses = NIL;
+	List *terms = NIL;
+	List *values = NIL;
+	double *fractions;
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, info->remote)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		const char *why;
+		MtfShip ship;
+		MtfTerm *term = mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why);
+
+		if (ship != MTF_SHIP_EXACT || clause->pseudoconstant)
+			continue;
+		clauses = lappend(clauses, clause);
+		terms = lappend(terms, term);
+	}
+	foreach (cell, lowering->values)
+	{
+		Const *value = estimate_value(root, lfirst(cell));
+
+		if (value == NULL)
+			return;
+		values = lappend(values, value);
+	}
+	if (terms == NIL)
+		return;
+	fractions = palloc(sizeof(double) * list_length(terms));
+	mtf_sample_hook(relid, baserel->userid, terms, values, fractions);
+	foreach (cell, clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+
+		if (fractions[i] >= 0)
+			clause->norm_selec = fractions[i];
+		i++;
+	}
+}
+
 void
 mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -86,6 +145,8 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		if (is_remote(root, baserel, clause))
 			info->remote = lappend(info->remote, clause);
 	}
+	if (info->facts != NULL && info->remote != NIL)
+		sample_clauses(root, baserel, foreigntableid);
 	info->remote_selectivity =
 		clauselist_selectivity(root, info->remote, baserel->relid, JOIN_INNER, NULL);
 

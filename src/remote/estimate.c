@@ -18,24 +18,24 @@
 
 #define MAX_INDEXES 1000 /* in one batch: a collection has at most 64 */
 
-int64
-mtf_estimate_count(MtfConnection *connection, const MtfPipeline *pipeline,
-				   const MtfCursorOptions *options, const char *field)
+void
+mtf_estimate_counts(MtfConnection *connection, const MtfPipeline *pipeline,
+					const MtfCursorOptions *options, int n, int64 *counts)
 {
 	MtfCursor *cursor = mtf_cursor_open(connection, pipeline, options);
 	MtfDocument document;
 	bson_iter_t iter;
-	int64 count = 0;
 
+	memset(counts, 0, sizeof(int64) * n);
 	while (mtf_cursor_next(cursor, &document))
 	{
 		mtf_pipeline_recheck(pipeline, document.data, document.len);
-		if (bson_iter_init_from_data(&iter, document.data, document.len) &&
-			bson_iter_find(&iter, field))
-			count = Max(bson_iter_as_int64(&iter), 0);
+		for (int i = 0; i < n; i++)
+			if (bson_iter_init_from_data(&iter, document.data, document.len) &&
+				bson_iter_find(&iter, psprintf("a%d", i)))
+				counts[i] = Max(bson_iter_as_int64(&iter), 0);
 	}
 	mtf_cursor_close(cursor);
-	return count;
 }
 
 /* ---- indexes ---- */

@@ -13,11 +13,11 @@
 #include "remote/cursor.h"
 
 /*
- * The number that the pipeline's one document holds in `field` (0 when none comes).  Rechecked as any
- * document; raises what a cursor raises.
+ * The numbers that the pipeline's one document holds in the fields "a0", "a1", … (0 when none comes).
+ * Rechecked as any document; raises what a cursor raises.
  */
-extern int64 mtf_estimate_count(MtfConnection *connection, const MtfPipeline *pipeline,
-								const MtfCursorOptions *options, const char *field);
+extern void mtf_estimate_counts(MtfConnection *connection, const MtfPipeline *pipeline,
+								const MtfCursorOptions *options, int n, int64 *counts);
 
 /*
  * The indexes of the scope's collection that any query can use (not partial, sparse or hidden, and of

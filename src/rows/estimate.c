@@ -24,9 +24,10 @@
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
-#define KEEP_MS     30000
-#define MAX_KEPT    256
-#define COUNT_FIELD "a0"
+#define KEEP_MS  30000
+#define MAX_KEPT 256
+#define SAMPLE   1000 /* documents that are looked at */
+#define FEW      50   /* documents from which nothing is learnt */
 
 typedef struct Kept
 {
@@ -74,12 +75,45 @@ create_count(MtfScope **scope, Oid relid)
 	MtfAccumulator *count = mtf_accumulator_create(MTF_ACCUMULATE_COUNT, NULL, NULL);
 	MtfPipeline *pipeline;
 
-	count->name = COUNT_FIELD;
+	count->name = "a0";
 	plan->relids = list_make1_oid(relid);
 	plan->grouped = true;
 	plan->grand = true;
 	plan->accumulators = list_make1(count);
 	pipeline = mtf_pipeline_for_scan(plan, scope, NULL, 0);
+	mtf_scope_set_operation(*scope, "estimate");
+	return pipeline;
+}
+
+/* {$limit: …}, {$group: {_id: null, a0: {$sum: 1}, a1: {$sum: {$cond: [term, 1, 0]}}, …}} */
+static MtfPipeline *
+create_sample(MtfScope **scope, Oid relid, List *terms, List *values)
+{
+	MtfScanPlan *plan = mtf_scan_plan_create();
+	MtfValue *known = palloc(sizeof(MtfValue) * Max(list_length(values), 1));
+	MtfPipeline *pipeline;
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, values)
+	{
+		Const *value = lfirst_node(Const, cell);
+
+		known[i++] = (MtfValue){value->consttype, value->constisnull, true, value->constvalue};
+	}
+	plan->relids = list_make1_oid(relid);
+	plan->sample = SAMPLE;
+	plan->grouped = true;
+	plan->grand = true;
+	for (i = 0; i <= list_length(terms); i++)
+	{
+		MtfTerm *term = i == 0 ? NULL : list_nth(terms, i - 1);
+		MtfAccumulator *count = mtf_accumulator_create(MTF_ACCUMULATE_COUNT, NULL, term);
+
+		count->name = psprintf("a%d", i);
+		plan->accumulators = lappend(plan->accumulators, count);
+	}
+	pipeline = mtf_pipeline_for_scan(plan, scope, known, list_length(values));
 	mtf_scope_set_operation(*scope, "estimate");
 	return pipeline;
 }
@@ -95,25 +129,34 @@ without_tenant(List *paths, const MtfScope *scope)
 	return paths;
 }
 
-static void
-ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
+static MtfCursorOptions
+options_of(Oid relid)
 {
 	const MtfTableOptions *table = mtf_table_options(relid);
 	const MtfServerOptions *server = mtf_server_options(table->serverid);
-	MtfScope *scope = mtf_scope_create(binding, relid);
-	MtfConnection *connection = mtf_connection_get(mtf_scope_server(scope), userid);
 	MtfCursorOptions options = {0};
-	List *indexes;
-	ListCell *cell;
 
 	options.max_time_ms = table->max_time_ms;
 	options.read_preference = table->read_preference;
 	options.read_concern = server->read_concern;
 	options.collation = server->collation;
-	facts->documents =
-		mtf_estimate_count(connection, create_count(&scope, relid), &options, COUNT_FIELD);
+	return options;
+}
+
+static void
+ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
+{
+	MtfScope *scope = mtf_scope_create(binding, relid);
+	MtfConnection *connection = mtf_connection_get(mtf_scope_server(scope), userid);
+	MtfCursorOptions options = options_of(relid);
+	List *indexes;
+	ListCell *cell;
+	int64 count;
+
+	mtf_estimate_counts(connection, create_count(&scope, relid), &options, 1, &count);
+	facts->documents = count;
 	facts->knows_indexes =
-		mtf_estimate_indexes(connection, scope, table->read_preference, &indexes);
+		mtf_estimate_indexes(connection, scope, options.read_preference, &indexes);
 	if (!facts->knows_indexes)
 		return;
 	foreach (cell, indexes)
@@ -190,4 +233,43 @@ mtf_estimate_facts(Oid relid, Oid userid)
 	MemoryContextSwitchTo(planning);
 	MemoryContextDelete(work);
 	return result;
+}
+
+/* Nothing is learnt from few documents, nor from none that satisfies a condition: others may. */
+static double
+fraction_of(int64 found, int64 seen, bool all)
+{
+	if (seen < FEW || (found == 0 && !all))
+		return -1;
+	return (found + 0.5) / (seen + 1);
+}
+
+void
+mtf_estimate_sample(Oid relid, Oid userid, List *terms, List *values, double *fractions)
+{
+	MemoryContext planning = CurrentMemoryContext;
+	MemoryContext work;
+	int n = list_length(terms) + 1;
+	int64 *counts = palloc0(sizeof(int64) * n);
+	MtfCursorOptions options;
+	MtfBinding *binding;
+	MtfScope *scope;
+
+	work = AllocSetContextCreate(planning, "mongo_tenant_fdw estimate", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(work);
+	binding = mtf_session_bind_now();
+	/* A bypass counts nobody. */
+	if (mtf_binding_identity(binding) != NULL)
+	{
+		mtf_setting_plans_know_tenant = true;
+		options = options_of(relid);
+		scope = mtf_scope_create(binding, relid);
+		mtf_estimate_counts(
+			mtf_connection_get(mtf_scope_server(scope), OidIsValid(userid) ? userid : GetUserId()),
+			create_sample(&scope, relid, terms, values), &options, n, counts);
+	}
+	MemoryContextSwitchTo(planning);
+	MemoryContextDelete(work);
+	for (int i = 1; i < n; i++)
+		fractions[i - 1] = fraction_of(counts[i], counts[0], counts[0] < SAMPLE);
 }

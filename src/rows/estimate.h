@@ -15,4 +15,11 @@
  */
 extern const MtfFacts *mtf_estimate_facts(Oid relid, Oid userid);
 
+/*
+ * The other hook of plan/cost.h: the first few of the tenant's documents are counted, on the server, by the
+ * conditions that they satisfy.  Called after mtf_estimate_facts() for the same table and user.
+ */
+extern void mtf_estimate_sample(Oid relid, Oid userid, List *terms, List *values,
+								double *fractions);
+
 #endif /* MTF_ROWS_ESTIMATE_H */
