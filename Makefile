@@ -17,7 +17,7 @@ OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/t
 	src/tenant/recheck.o src/tenant/scope.o \
 	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely
-OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/lowering.o src/plan/classify.o src/plan/compute.o src/plan/compute_part.o src/plan/scalar.o src/plan/plan_private.o src/plan/cost.o \
+OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/lowering.o src/plan/classify.o src/plan/compute.o src/plan/compute_part.o src/plan/scalar.o src/plan/plan_private.o src/plan/cost.o src/plan/cost_expression.o \
 	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o src/plan/grouping.o src/plan/aggregate.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o
 OBJS += src/plan/member.o
 # pipeline: what is sent

@@ -68,4 +68,13 @@ extern Cost mtf_cost_lookup(double rows, double documents, bool indexed);
  */
 extern Cost mtf_cost_union(double rows, double looked_at, double partners, double joined);
 
+/*
+ * The server's work (cost_expression.c) for the exact form of terms, beyond that of the superset that a scan
+ * sends, on the documents that pass that; for the keys of a join (of MtfField); for the keys and
+ * accumulators of groups.
+ */
+extern Cost mtf_cost_filters(const List *terms, double passed);
+extern Cost mtf_cost_keys(const List *fields, double documents);
+extern Cost mtf_cost_groups(const MtfScanPlan *plan, double documents);
+
 #endif /* MTF_COST_H */

@@ -198,12 +198,15 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 }
 
 MtfCost
-mtf_group_cost(const MtfGroupInfo *info, double rows)
+mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)
 {
+	double looked_at = mtf_documents_below(info->input);
 	QualCost none = {0};
-	MtfCost cost =
-		mtf_cost_scan(mtf_documents_below(info->input), rows, info->target->width, &none);
+	MtfCost cost = mtf_cost_scan(looked_at, rows, info->target->width, &none);
 
+	cost.total += mtf_cost_groups(plan, info->input->rows);
+	if (!IS_JOIN_REL(info->input))
+		cost.total += mtf_cost_filters(plan->terms, info->input->rows);
 	if (IS_JOIN_REL(info->input))
 		cost.total += ((MtfJoinInfo *) info->input->fdw_private)->work;
 	return cost;
@@ -256,7 +259,7 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 		info->groups = mtf_compat_estimate_num_groups(
 			root, get_sortgrouplist_exprs(clauses, root->processed_tlist), input_rel->rows);
 	output_rel->fdw_private = info;
-	cost = mtf_group_cost(info, info->groups);
+	cost = mtf_group_cost(info, grouping.plan, info->groups);
 	add_path(output_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							 root, output_rel, target, info->groups, cost.total, cost.total, NIL,
 							 local, list_make1(grouping.upper)));

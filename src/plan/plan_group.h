@@ -25,7 +25,7 @@ typedef struct MtfGroupInfo
 extern bool mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *grouping);
 
 /* The cost of the step when `rows` groups come back. */
-extern MtfCost mtf_group_cost(const MtfGroupInfo *info, double rows);
+extern MtfCost mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows);
 
 /* A lowering of expressions over the step's groups. */
 extern MtfLowering *mtf_group_lowering(const MtfGrouping *grouping);

@@ -115,14 +115,20 @@ work_of(const MtfScanPlan *plan, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 {
 	const MtfJoin *join = llast(plan->joins);
 	QualCost none = {0};
-	Cost below = IS_JOIN_REL(outerrel)
-					 ? ((MtfJoinInfo *) outerrel->fdw_private)->work
-					 : mtf_cost_scan(mtf_documents_below(outerrel), 0, 0, &none).total;
+	double inner_documents = mtf_documents_below(innerrel);
+	Cost below;
 
+	if (IS_JOIN_REL(outerrel))
+		below = ((MtfJoinInfo *) outerrel->fdw_private)->work;
+	else
+		below = mtf_cost_scan(mtf_documents_below(outerrel), 0, 0, &none).total +
+				mtf_cost_filters(plan->terms, outerrel->rows);
+	below += mtf_cost_keys(join->outers, outerrel->rows);
 	if (join->form == MTF_JOIN_LOOKUP)
 		return below + mtf_cost_lookup(outerrel->rows, innerrel->tuples, is_indexed(join));
-	return below + mtf_cost_union(outerrel->rows, mtf_documents_below(innerrel), innerrel->rows,
-								  joinrel->rows);
+	below +=
+		mtf_cost_filters(join->terms, innerrel->rows) + mtf_cost_keys(join->inners, innerrel->rows);
+	return below + mtf_cost_union(outerrel->rows, inner_documents, innerrel->rows, joinrel->rows);
 }
 
 /* All documents of a key come together in one group, which servers hold to 16 MB. */

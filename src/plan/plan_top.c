@@ -67,7 +67,7 @@ mtf_plan_top_paths(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData 
 		(upper = plan_top(root, info)) == NULL)
 		return;
 	rows = extra->limit_tuples > 0 ? Min(info->groups, extra->limit_tuples) : info->groups;
-	cost = mtf_group_cost(info, rows);
+	cost = mtf_group_cost(info, upper->plan, rows);
 	cost.total *= REMOTE_LIMIT_FACTOR;
 	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.total,

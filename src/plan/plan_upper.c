@@ -324,6 +324,8 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	if (upper->plan->sort == NIL)
 		documents *= rows / Max(rel->rows, 1.0);
 	cost = mtf_cost_scan(documents, rows, rel->reltarget->width, &none);
+	if (!IS_JOIN_REL(rel))
+		cost.total += mtf_cost_filters(upper->plan->terms, rel->rows);
 	if (IS_JOIN_REL(rel))
 		cost.total += ((MtfJoinInfo *) rel->fdw_private)->work;
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */

@@ -20,7 +20,14 @@ def count(server, command):
     if not any("$group" in stage for stage in command["pipeline"]):
         return batch(command, server._documents(0))
     tenant = tenant_of(command)
-    return batch(command, [{"a0": COUNTS[tenant], "t0l": {"tenant_id": tenant}, "t0h": {"tenant_id": tenant}}])
+    tenants = {"t0l": {"tenant_id": tenant}, "t0h": {"tenant_id": tenant}}
+    if is_sample(command):  # a quarter of what is looked at satisfies the first condition, nothing the second
+        return batch(command, [{"a0": 1000, "a1": 250, "a2": 0, **tenants}])
+    return batch(command, [{"a0": COUNTS[tenant], **tenants}])
+
+
+def is_sample(command):
+    return any("$limit" in stage for stage in command["pipeline"])
 
 
 def foreign_count(server, command):
@@ -91,13 +98,31 @@ def asks(world, server):
         is_(rows(ua, "EXECUTE p"), 500, "a generic plan of UA")
         world.identify(ua, world.token("DL"))
         is_(rows(ua, "EXECUTE p"), 70, "under DL's token it is made again")
-        is_(tenant_of(server.commands[2]), "DL", "with a count of DL's own")
+        is_(tenant_of(server.commands[server.log.index("listIndexes", 3) - 1]), "DL", "with a count of DL's own")
         ua.execute("BEGIN")
         world.identify(ua, world.token("UA"))
         is_(rows(ua, "EXECUTE p"), 500, "UA again")
         ua.execute("ROLLBACK")
         is_(rows(ua, "EXECUTE p"), 70, "a transaction that aborts takes its token with it")
         is_(set(server.log), {"aggregate", "listIndexes"}, "no other command was ever sent")
+
+
+def samples(world, server):
+    """Where there are no statistics the server looks at a few documents, of the tenant."""
+    fresh(server)
+    with world.connect("UA") as ua:
+        default = rows(ua, "SELECT * FROM plain WHERE id > 7")
+        is_(rows(ua, "SELECT * FROM asks WHERE id > 7"), 125, "a quarter of the few, a quarter of all")
+        sample = [command for command in server.commands if command.get("aggregate") and is_sample(command)][0]
+        is_(tenant_of(sample), "UA", "they are the tenant's")
+        limit = [list(stage)[0] for stage in sample["pipeline"]]
+        is_(limit[:3], ["$match", "$match", "$limit"], "and few, before anything is computed")
+        is_(rows(ua, "SELECT * FROM asks WHERE id > 7 AND name = 'x'"), 1, "one in 200 where none was found")
+        ok(default == 3333, "no estimate asked for: PostgreSQL's default")
+        server.reset()
+        server.at("aggregate", 0, foreign_count)
+        server.at("listIndexes", 0, indexes)
+        throws("XX001", lambda: explain(ua, "SELECT * FROM asks WHERE id > 8"), "a look at other tenants' is refused")
 
 
 def faults(world, server):
@@ -128,6 +153,7 @@ with FaultServer() as server, World(engine=False) as world:
     make_tables(world, server)
     without(world, server)
     asks(world, server)
+    samples(world, server)
     faults(world, server)
     analyze(world, server)
 done()
