@@ -22,14 +22,14 @@ OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/lo
 OBJS += src/plan/member.o
 # pipeline: what is sent
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \
-	src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/json_match.o src/pipeline/expr.o \
+	src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o \
 	src/pipeline/call.o src/pipeline/field_value.o src/pipeline/compare.o src/pipeline/condition.o src/pipeline/instant.o src/pipeline/value.o src/pipeline/canonical.o src/pipeline/accumulate.o \
 	src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o src/pipeline/recheck.o
 # remote: the only doors to the server
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
-	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o src/remote/estimate.o
+	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o src/remote/gather.o src/remote/estimate.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/exec_scan.o src/rows/exec_async.o src/rows/estimate.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_async.o src/rows/estimate.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

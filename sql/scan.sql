@@ -37,3 +37,19 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM accounts WHERE id = 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM accounts WHERE id > 3 AND id < 6 AND tenant_id = 'UA';
 SELECT id, name FROM accounts WHERE id > 3 AND id < 6 ORDER BY id;
 SELECT id, name FROM accounts WHERE id > 3 AND id < 6 AND tenant_id = 'UA';
+
+-- A scan of which all rows are wanted, in no order, may be read by several cursors (option parallel).
+RESET ROLE;
+CREATE SERVER several FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS
+	(uri :'uri', database :'mongo_db', providers 'test', tenant_field 'tenant_id', parallel '4', fetch_size '1');
+CREATE FOREIGN TABLE several_accounts (id integer, name text COLLATE "C") SERVER several OPTIONS (collection 'accounts');
+GRANT SELECT ON several_accounts TO mtf_app;
+SET ROLE mtf_app;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM several_accounts;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM several_accounts WHERE name <> 'x';
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM several_accounts LIMIT 1;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT a.id FROM generate_series(1, 2) x, LATERAL (SELECT id FROM several_accounts a WHERE a.id = x) a;
+SELECT id FROM several_accounts ORDER BY id;
+RESET ROLE;
+DROP FOREIGN TABLE several_accounts;
+DROP SERVER several;

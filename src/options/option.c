@@ -37,6 +37,7 @@ typedef enum ValueKind
 	VALUE_BOOL,       /* bool */
 	VALUE_FALSE,      /* only 'false': bool */
 	VALUE_COUNT,      /* 1 to 2^31-1: int */
+	VALUE_CURSORS,    /* 1 to 8: int */
 	VALUE_MS,         /* 1 to 2^31-1: int64 */
 	VALUE_CHOICE,     /* one of `choices`: const char * */
 	VALUE_ENUM,       /* one of `choices`: int, its index */
@@ -110,7 +111,7 @@ static const OptionDef option_table[] = {
 	SERVER("collation", VALUE_CHOICE, collation, choices_collation, SUPERUSER),
 	SERVER("updatable", VALUE_BOOL, updatable),
 	SERVER("async_capable", VALUE_BOOL, async_capable),
-	SERVER("parallel", VALUE_BOOL, parallel),
+	SERVER("parallel", VALUE_CURSORS, parallel),
 	SERVER("json_format", VALUE_ENUM, json_format, choices_json),
 	SERVER("tls_ca_file", VALUE_FILE, tls_ca_file, SUPERUSER),
 
@@ -229,20 +230,20 @@ choice_index(const OptionDef *option, const char *value)
 }
 
 static int
-parse_count(const OptionDef *option, const char *value)
+parse_count(const OptionDef *option, const char *value, int max)
 {
 	int64 result = 0;
 
 	for (const char *c = value; *c; c++)
 	{
-		if (*c < '0' || *c > '9' || result > PG_INT32_MAX)
+		if (*c < '0' || *c > '9' || result > max)
 			result = -1;
 		if (result < 0)
 			break;
 		result = result * 10 + (*c - '0');
 	}
-	if (result < 1 || result > PG_INT32_MAX)
-		raise_wrong_value(option, "It must be a whole number from 1 to 2147483647.");
+	if (result < 1 || result > max)
+		raise_wrong_value(option, psprintf("It must be a whole number from 1 to %d.", max));
 	return (int) result;
 }
 
@@ -390,8 +391,9 @@ read_value(const OptionDef *option, const char *value, char *target)
 								  "It can only be false: the server's option allows writes.");
 			*(bool *) to = false;
 			break;
-		case VALUE_COUNT: *(int *) to = parse_count(option, value); break;
-		case VALUE_MS: *(int64 *) to = parse_count(option, value); break;
+		case VALUE_COUNT: *(int *) to = parse_count(option, value, PG_INT32_MAX); break;
+		case VALUE_CURSORS: *(int *) to = parse_count(option, value, MTF_MAX_CURSORS); break;
+		case VALUE_MS: *(int64 *) to = parse_count(option, value, PG_INT32_MAX); break;
 		case VALUE_ENUM: *(int *) to = choice_index(option, value); break;
 		case VALUE_FLAG: *(bool *) to = choice_index(option, value) == 1; break;
 		case VALUE_CHOICE:

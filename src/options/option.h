@@ -33,6 +33,8 @@ typedef enum MtfJsonFormat
 	MTF_JSON_EXTENDED
 } MtfJsonFormat;
 
+#define MTF_MAX_CURSORS 8 /* option parallel */
+
 /* Options of a foreign server. */
 typedef struct MtfServerOptions
 {
@@ -56,7 +58,7 @@ typedef struct MtfServerOptions
 	bool snapshot;
 	bool updatable;
 	bool async_capable;
-	bool parallel;
+	int parallel;                 /* cursors of one scan at a time; 0: not set, 1 */
 	const char *tls_ca_file;      /* base name in key_dir; NULL: the system's certificates */
 	const char *superuser_option; /* first option set that only a superuser may set; NULL: none */
 } MtfServerOptions;

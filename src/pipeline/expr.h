@@ -24,6 +24,7 @@ typedef struct MtfExprContext
 	const char *const
 		*aliases; /* per relation, the field that holds its document; NULL: the root */
 	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
+	const MtfRange *range; /* of the driving collection, for its first stages; NULL: all of it */
 } MtfExprContext;
 
 /* The value that a term compares with; NULL: it has none. */

@@ -181,8 +181,12 @@ write_index_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	Bounds *bounds = find_bounds(context, terms, tenant, &n);
 
 	mtf_scope_append_equality(pipeline->scope, match);
-	foreach (cell, index == NIL ? likely_index(bounds, n) : index)
-		written = write_path_bounds(match, strVal(lfirst(cell)), bounds, n, written);
+	/* A range is one of the index that has the tenant and `_id`. */
+	if (context->range != NULL)
+		mtf_range_append(context->range, match);
+	else
+		foreach (cell, index == NIL ? likely_index(bounds, n) : index)
+			written = write_path_bounds(match, strVal(lfirst(cell)), bounds, n, written);
 	if (bson_empty(match))
 		return NULL;
 	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
@@ -212,6 +216,13 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	mtf_scope_append_match(pipeline->scope, tenant);
 	if (!bson_empty(tenant))
 		mtf_write_document(out, mtf_array_key(n++), bson_get_data(tenant), tenant->len);
+	if (context->range != NULL && !mtf_range_is_bounded(context->range))
+	{
+		MtfMark item = mtf_write_begin(out, mtf_array_key(n++));
+
+		mtf_range_write(context->range, out);
+		mtf_write_end(out, item);
+	}
 	foreach (cell, terms)
 	{
 		if (!bms_is_member(i++, written))
@@ -533,7 +544,14 @@ MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
 {
-	MtfExprContext context = {values, nvalues};
+	return mtf_pipeline_for_range(plan, scopes, values, nvalues, NULL);
+}
+
+MtfPipeline *
+mtf_pipeline_for_range(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
+					   int nvalues, const MtfRange *range)
+{
+	MtfExprContext context = {values, nvalues, .range = range};
 	MtfPipeline *pipeline =
 		mtf_pipeline_begin(scopes[0], &context, plan->terms, plan->index, plan->exact);
 

@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 #include "base/driver_compat.h"
+#include "pipeline/range.h"
 #include "plan/plan_private.h"
 #include "tenant/scope.h"
 
@@ -33,6 +34,11 @@ extern MtfPipeline *mtf_pipeline_from(const MtfScope *scope);
  */
 extern MtfPipeline *mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes,
 										  const MtfValue *values, int nvalues);
+
+/* The same for one range of the driving collection's documents. */
+extern MtfPipeline *mtf_pipeline_for_range(const MtfScanPlan *plan, MtfScope **scopes,
+										   const MtfValue *values, int nvalues,
+										   const MtfRange *range);
 
 /* True when the values prove that no row can come (= NULL, empty list): nothing need be sent. */
 extern bool mtf_pipeline_is_empty(const MtfPipeline *pipeline);

@@ -172,6 +172,8 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, having),
 	NODE_OF(MtfScanPlan, finish),
 	NODE_OF(MtfScanPlan, joins),
+	INT_OF(MtfScanPlan, cursors),
+	INT_OF(MtfScanPlan, share),
 	END_OF_ATTRIBUTES,
 };
 

@@ -322,6 +322,8 @@ typedef struct MtfScanPlan
 	List *having;       /* of MtfTerm over keys, accumulators and group_values: exact */
 	List *finish;       /* of MtfFinish, in this order */
 	List *joins;        /* of MtfJoin, in order: relation 1, 2, … */
+	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
+	int share;          /* what it is believed to retrieve of the documents, in thousandths */
 } MtfScanPlan;
 
 /* Register the nodes; from _PG_init only. */

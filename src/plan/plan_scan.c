@@ -367,6 +367,26 @@ plan_filter(MtfScanPlan *plan, MtfLowering *lowering, List *clauses)
 	}
 }
 
+/*
+ * Option parallel: a scan of which all rows are wanted, in no order, may be read by several cursors.
+ * How large it is, and where to cut it, is known when it runs (rows/ranges.c).
+ */
+static void
+plan_ranges(PlannerInfo *root, RelOptInfo *baserel, ForeignPath *path, MtfScanPlan *plan)
+{
+	const MtfRelInfo *info = baserel->fdw_private;
+	int cursors = mtf_server_options(baserel->serverid)->parallel;
+
+	if (cursors < 2 || plan->sort != NIL || path->path.param_info != NULL ||
+		root->tuple_fraction > 0)
+		return;
+	plan->cursors = cursors;
+	plan->share = (int) (info->remote_selectivity * 1000);
+	/* Who reads everything learns where to cut: the keys must travel. */
+	if (plan->projects && plan->terms == NIL)
+		plan->paths = lappend(plan->paths, makeString("_id"));
+}
+
 ForeignScan *
 mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -388,6 +408,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	plan->decisions = list_concat(plan->decisions, copyObject(info->local));
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);
+	plan_ranges(root, baserel, best_path, plan);
 	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,
 							NIL, outer_plan);
 }

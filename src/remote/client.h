@@ -29,6 +29,7 @@ typedef struct MtfClientConfig
 	int connect_timeout_ms;
 	int selection_timeout_ms;
 	int reply_timeout_ms;
+	int max_idle; /* clients that are kept */
 } MtfClientConfig;
 
 /* A logical session: what a server ties operations and cursors to. */

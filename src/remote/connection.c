@@ -239,6 +239,7 @@ load_config(MtfClientConfig *config, ConnectionKey key)
 		raise_unusable(server, "The driver does not understand the option \"uri\".");
 	config->uri = mtf_guard_hold(guard, uri);
 	config->restricted = !superuser_arg(server->owner);
+	config->max_idle = Max(MAX_IDLE, server->parallel);
 	config->allowed_hosts = pstrdup(mtf_setting_allowed_hosts);
 	config->compressed =
 		mongoc_uri_get_compressors(uri) != NULL && !bson_empty(mongoc_uri_get_compressors(uri));
@@ -507,7 +508,7 @@ mtf_connection_return(MtfClient *client)
 		if (!dlist_container(MtfClient, node, iter.cur)->leased)
 			idle++;
 	}
-	if (client->doomed || !connection->valid || idle > MAX_IDLE)
+	if (client->doomed || !connection->valid || idle > connection->config.max_idle)
 		forget_client(client);
 }
 

@@ -42,6 +42,9 @@
 
 #define CLOSE_WAIT_US INT64CONST(100000)
 
+/* How long a wait on several cursors goes without serving other processes. */
+#define SLICE_US INT64CONST(100000)
+
 typedef enum CursorState
 {
 	CURSOR_NEW,
@@ -515,6 +518,17 @@ is_refusal(const MtfCursor *cursor, const bson_error_t *error)
 	return false;
 }
 
+static void
+ask_for_more(MtfCursor *cursor)
+{
+	MtfIo io;
+
+	build_get_more(cursor);
+	io = send_command(cursor);
+	if (io != MTF_IO_OK)
+		raise_io(cursor, io, "getMore");
+}
+
 /* ---- the first command, which may be tried again ---- */
 
 static void
@@ -592,6 +606,8 @@ start_direct(MtfCursor *cursor)
 		if (io == MTF_IO_OK && mtf_wire_reply_ok(&reply, &error))
 		{
 			take_batch(cursor, &reply, "firstBatch");
+			if (cursor->options.eager && cursor->state == CURSOR_OPEN && cursor->at < cursor->end)
+				ask_for_more(cursor);
 			return;
 		}
 		if (io == MTF_IO_OK && is_refusal(cursor, &error))
@@ -615,17 +631,6 @@ start_direct(MtfCursor *cursor)
 }
 
 /* ---- further batches ---- */
-
-static void
-ask_for_more(MtfCursor *cursor)
-{
-	MtfIo io;
-
-	build_get_more(cursor);
-	io = send_command(cursor);
-	if (io != MTF_IO_OK)
-		raise_io(cursor, io, "getMore");
-}
 
 /*
  * Take the next batch, and ask for the one after it.  The first batch is not followed by a request
@@ -859,6 +864,49 @@ mtf_cursor_ask(MtfCursor *cursor)
 		return PGINVALID_SOCKET;
 	stream = mtf_client_stream(cursor->client);
 	return stream == NULL ? PGINVALID_SOCKET : mtf_stream_descriptor(stream);
+}
+
+bool
+mtf_cursor_has_document(const MtfCursor *cursor)
+{
+	return cursor->at < cursor->end;
+}
+
+/* See to it that the cursor's next batch is on its way: its stream, or NULL when it need not wait. */
+static MtfStream *
+stream_to_wait_for(MtfCursor *cursor)
+{
+	(void) mtf_cursor_ask(cursor);
+	if (cursor->at < cursor->end || cursor->client == NULL || !cursor->client->direct ||
+		cursor->driver != NULL || !is_outstanding(cursor))
+		return NULL;
+	return mtf_client_stream(cursor->client);
+}
+
+int
+mtf_cursor_wait(MtfCursor **cursors, int n)
+{
+	MtfStream *streams[MTF_STREAMS_MAX];
+	int64 deadline = PG_INT64_MAX;
+	int ready = 0;
+	MtfIo io;
+
+	Assert(n > 0 && n <= MTF_STREAMS_MAX);
+	for (int i = 0; i < n; i++)
+	{
+		streams[i] = stream_to_wait_for(cursors[i]);
+		if (streams[i] == NULL)
+			return i;
+		deadline = Min(deadline, reply_deadline(cursors[i]));
+	}
+	/* Barriers and the like are not looked at inside: others may be waiting for us. */
+	while ((io = mtf_stream_wait_any(streams, n, Min(deadline, mtf_clock() + SLICE_US), &ready)) ==
+			   MTF_IO_TIMEOUT &&
+		   mtf_clock() < deadline)
+		CHECK_FOR_INTERRUPTS();
+	if (io != MTF_IO_OK)
+		raise_io(cursors[ready], io, cursors[ready]->state == CURSOR_NEW ? "aggregate" : "getMore");
+	return ready;
 }
 
 bool

@@ -23,6 +23,7 @@ typedef struct MtfCursorOptions
 	const char *read_concern;
 	bool writable;       /* documents may be written over by the decoder */
 	bool may_be_refused; /* see mtf_cursor_is_refused() */
+	bool eager;          /* all will be read: the second batch is asked for at once, too */
 } MtfCursorOptions;
 
 /*
@@ -58,6 +59,15 @@ extern bool mtf_cursor_is_refused(const MtfCursor *cursor);
  * be waited for in mtf_cursor_next() itself.  May connect, and raises what connecting raises.
  */
 extern pgsocket mtf_cursor_ask(MtfCursor *cursor);
+
+/* True when mtf_cursor_next() has a document in its hands. */
+extern bool mtf_cursor_has_document(const MtfCursor *cursor);
+
+/*
+ * Ask for what each of `n` cursors needs next, and wait until one can go on: its index.  The order is
+ * that of preference.  Raises for an interrupt, and when nothing comes in time.
+ */
+extern int mtf_cursor_wait(MtfCursor **cursors, int n);
 
 /* Kill the server's cursor if it is still open, and free everything.  Safe to call twice. */
 extern void mtf_cursor_close(MtfCursor *cursor);

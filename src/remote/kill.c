@@ -18,6 +18,32 @@
 /* How long the answer to a killed command is waited for. */
 #define OVERTAKEN_US INT64CONST(15000)
 
+/*
+ * One budget for all that an error ends: a scan may have several cursors, a query several scans.  Who
+ * comes last has time for a server that answers, and none for one that does not.
+ */
+static int64 spent = 0;
+static int64 spent_until = 0;
+
+#define EPISODE_US        INT64CONST(50000)
+#define EPISODE_BUDGET_US (MTF_KILL_BUDGET_US * 3 / 2) /* what one cursor can take by itself */
+#define LEAST_US          INT64CONST(2000)
+
+static int64
+deadline_within_budget(int64 start, int64 wanted)
+{
+	if (start - spent_until > EPISODE_US)
+		spent = 0;
+	return start + Max(Min(wanted, EPISODE_BUDGET_US - spent), LEAST_US);
+}
+
+static void
+spend(int64 start)
+{
+	spent_until = mtf_clock();
+	spent += spent_until - start;
+}
+
 static void
 begin_persisting(MtfClient *client, int64 deadline)
 {
@@ -111,7 +137,8 @@ kill_over(MtfClient *killer, MtfClient *victim, const char *database, const char
 void
 mtf_kill_session(MtfClient *client, const char *database, const char *collection, int64 id)
 {
-	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US;
+	int64 start = mtf_clock();
+	int64 deadline = deadline_within_budget(start, MTF_KILL_BUDGET_US);
 	MtfClient *killer;
 	bool done = false;
 
@@ -127,6 +154,7 @@ mtf_kill_session(MtfClient *client, const char *database, const char *collection
 	}
 	if (!done && client->has_session)
 		mtf_connection_remember(client->connection, client);
+	spend(start);
 }
 
 bool
@@ -148,7 +176,8 @@ void
 mtf_kill_cursor(MtfClient *client, const char *database, const char *collection, int64 id,
 				bool begun)
 {
-	int64 deadline = mtf_clock() + MTF_KILL_BUDGET_US / 2;
+	int64 start = mtf_clock();
+	int64 deadline = deadline_within_budget(start, MTF_KILL_BUDGET_US / 2);
 	bool outstanding = is_waiting(client);
 	bson_t command;
 	bool built;
@@ -160,6 +189,7 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 	if (client->doomed || mtf_client_stream(client) == NULL ||
 		(outstanding && !mtf_wire_drain(client, deadline)))
 	{
+		spend(start);
 		mtf_kill_session(client, database, collection, id);
 		return;
 	}
@@ -174,9 +204,11 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 		built = build_kill_cursors(client, &command, database, collection, id);
 	else
 		built = build_for_sessions(client, &command, "killSessions", &client->session, 1);
-	if (!built || mtf_wire_send(client, &command, deadline) != MTF_IO_OK)
-		mtf_kill_session(client, database, collection, id);
+	built = built && mtf_wire_send(client, &command, deadline) == MTF_IO_OK;
 	bson_destroy(&command);
+	spend(start);
+	if (!built)
+		mtf_kill_session(client, database, collection, id);
 }
 
 void

@@ -11,7 +11,7 @@
 
 #include "remote/client.h"
 
-/* A cancelled query must end within 100 ms. */
+/* A cancelled query must end within 100 ms, however many cursors it has. */
 #define MTF_KILL_BUDGET_US INT64CONST(60000)
 
 /*

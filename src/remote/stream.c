@@ -324,6 +324,32 @@ mtf_stream_descriptor(const MtfStream *stream)
 	return mtf_socket_descriptor(stream->socket);
 }
 
+MtfIo
+mtf_stream_wait_any(MtfStream **streams, int n, int64 deadline, int *ready)
+{
+	MtfSocket *sockets[MTF_STREAMS_MAX];
+	bool wants_read[MTF_STREAMS_MAX];
+	bool fired[MTF_STREAMS_MAX];
+	MtfIo io;
+
+	*ready = 0;
+	for (int i = 0; i < n; i++)
+	{
+		sockets[i] = streams[i]->socket;
+		wants_read[i] = streams[i]->out_left == 0;
+		if (streams[i]->pos < streams[i]->filled)
+		{
+			*ready = i;
+			return MTF_IO_OK;
+		}
+	}
+	io = mtf_socket_poll(sockets, wants_read, fired, n, deadline);
+	for (int i = n - 1; io == MTF_IO_OK && i >= 0; i--)
+		if (fired[i])
+			*ready = i;
+	return io;
+}
+
 bool
 mtf_stream_is_stale(MtfStream *stream)
 {

@@ -59,6 +59,14 @@ extern MtfIo mtf_stream_receive(MtfStream *stream, void *buffer, size_t len, int
 /* Read the open reply to its end and forget it; deadline 0: as far as it has come. */
 extern MtfIo mtf_stream_drain(MtfStream *stream, int64 deadline);
 
+#define MTF_STREAMS_MAX 14
+
+/*
+ * Wait until the outstanding reply of one of `n` streams, of whichever clients, begins to arrive:
+ * *ready is its index.  Of an error, *ready is one whose network has the words for it.
+ */
+extern MtfIo mtf_stream_wait_any(MtfStream **streams, int n, int64 deadline, int *ready);
+
 /* A request is sent and its reply not read to the end. */
 extern bool mtf_stream_is_outstanding(const MtfStream *stream);
 

@@ -18,8 +18,10 @@
 #include "pipeline/pipeline.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
+#include "remote/gather.h"
 #include "rows/decode.h"
 #include "rows/finish.h"
+#include "rows/ranges.h"
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
@@ -35,11 +37,13 @@ typedef struct MtfScanState
 	TupleTableSlot *gathered_row;
 	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
 	MtfCursorOptions options;
+	MtfRanges *ranges; /* NULL: always one cursor */
 
 	/* One run: from the first Iterate after a (re)scan to the next rescan. */
 	MemoryContext run_context; /* pipeline and cursor */
 	MtfPipeline *pipeline;
-	MtfCursor *cursor; /* NULL: not opened yet, or proven empty */
+	MtfCursor *cursor;  /* NULL: not opened yet, or proven empty, or cut */
+	MtfGather *several; /* cursors of a run that was cut */
 	uint64 rows;
 	bool started;
 	Tuplestorestate *gathered; /* of a doubtful scan: all rows; NULL: not read yet */
@@ -81,6 +85,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	EState *estate = node->ss.ps.state;
 	TupleDesc tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	MtfScanState *state;
+	MtfBinding *binding;
 	Oid driving;
 
 	/* EXPLAIN needs neither a token nor a connection. */
@@ -92,7 +97,8 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	state->fallback = mtf_scan_plan_with_lookups(state->plan);
 	driving = linitial_oid(state->plan->relids);
 
-	state->scopes = create_scopes(mtf_session_bind(estate), state->plan->relids);
+	binding = mtf_session_bind(estate);
+	state->scopes = create_scopes(binding, state->plan->relids);
 	state->connection =
 		mtf_connection_get(mtf_scope_server(state->scopes[0]), mtf_compat_check_user(scan, estate));
 	state->decoder =
@@ -103,6 +109,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 		state->gathered_row = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
 	read_cursor_options(&state->options, driving);
+	state->ranges = mtf_ranges_create(state->plan, mtf_compat_check_user(scan, estate), binding);
 	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
 											   ALLOCSET_DEFAULT_SIZES);
 	state->waits_for = PGINVALID_SOCKET;
@@ -131,6 +138,29 @@ evaluate_values(MtfScanState *state, ExprContext *econtext, int *nvalues)
 	return values;
 }
 
+/* Cut the run into ranges that several cursors read; false when one is to read it. */
+static bool
+start_ranges(ForeignScanState *node, MtfScanState *state, const MtfValue *values, int nvalues)
+{
+	MtfPipeline **pipelines;
+	MtfRange *ranges;
+	int n;
+
+	if (state->ranges == NULL || mtf_pipeline_is_empty(state->pipeline))
+		return false;
+	n = mtf_ranges_cut(state->ranges, &ranges);
+	/* An asynchronous Append waits on one socket per scan. */
+	if (n < 2 || mtf_compat_is_async(&node->ss.ps))
+		return false;
+	pipelines = palloc(sizeof(MtfPipeline *) * n);
+	for (int i = 0; i < n; i++)
+		pipelines[i] =
+			mtf_pipeline_for_range(state->plan, state->scopes, values, nvalues, &ranges[i]);
+	state->several =
+		mtf_gather_open(state->connection, pipelines, n, state->plan->cursors, &state->options);
+	return true;
+}
+
 static void
 start_run(ForeignScanState *node, MtfScanState *state)
 {
@@ -142,30 +172,42 @@ start_run(ForeignScanState *node, MtfScanState *state)
 	state->pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
 	state->options.first_batch = mtf_pipeline_limit(state->pipeline);
 	state->options.may_be_refused = state->fallback != NULL;
-	if (!mtf_pipeline_is_empty(state->pipeline))
+	if (!start_ranges(node, state, values, nvalues) && !mtf_pipeline_is_empty(state->pipeline))
 		state->cursor = mtf_cursor_open(state->connection, state->pipeline, &state->options);
 	state->rows = 0;
 	state->started = true;
 	MemoryContextSwitchTo(old);
 }
 
+/* What the run has read so far. */
+static void
+run_statistics(const MtfScanState *state, MtfCursorStatistics *run)
+{
+	memset(run, 0, sizeof(*run));
+	if (state->several != NULL)
+		mtf_gather_statistics(state->several, run);
+	else if (state->cursor != NULL)
+		mtf_cursor_statistics(state->cursor, run);
+}
+
 static void
 end_run(MtfScanState *state)
 {
-	if (state->cursor != NULL)
-	{
-		MtfCursorStatistics run;
+	MtfCursorStatistics run;
 
-		mtf_cursor_statistics(state->cursor, &run);
-		state->finished.documents += run.documents;
-		state->finished.bytes += run.bytes;
-		state->finished.batches += run.batches;
-		mtf_stat_add(MTF_STAT_DOCUMENTS, run.documents);
-		mtf_stat_add(MTF_STAT_BYTES, run.bytes);
-		mtf_stat_add(MTF_STAT_BATCHES, run.batches);
+	run_statistics(state, &run);
+	state->finished.documents += run.documents;
+	state->finished.bytes += run.bytes;
+	state->finished.batches += run.batches;
+	mtf_stat_add(MTF_STAT_DOCUMENTS, run.documents);
+	mtf_stat_add(MTF_STAT_BYTES, run.bytes);
+	mtf_stat_add(MTF_STAT_BATCHES, run.batches);
+	if (state->cursor != NULL)
 		mtf_cursor_close(state->cursor);
-		state->cursor = NULL;
-	}
+	if (state->several != NULL)
+		mtf_gather_close(state->several);
+	state->cursor = NULL;
+	state->several = NULL;
 	if (state->gathered != NULL)
 		tuplestore_end(state->gathered);
 	state->gathered = NULL;
@@ -176,10 +218,12 @@ end_run(MtfScanState *state)
 	MemoryContextReset(state->run_context);
 }
 
-/* The cursor's next document; a pipeline that the server refuses is said otherwise, once. */
+/* The next document; a pipeline that the server refuses is said otherwise, once. */
 static bool
-next_of_cursor(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
+fetch(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 {
+	if (state->several != NULL)
+		return mtf_gather_next(state->several, document);
 	if (state->cursor == NULL)
 		return false;
 	if (mtf_cursor_next(state->cursor, document))
@@ -193,6 +237,16 @@ next_of_cursor(ForeignScanState *node, MtfScanState *state, MtfDocument *documen
 	return mtf_cursor_next(state->cursor, document);
 }
 
+static void
+keep_ranges(MtfScanState *state)
+{
+	MtfCursorStatistics run;
+
+	run_statistics(state, &run);
+	mtf_ranges_keep(state->ranges, &run, state->connection, state->scopes[0],
+					state->options.read_preference);
+}
+
 /*
  * The next document, rechecked; false at the end.  An aggregate without GROUP BY is a row also of no
  * documents: then an empty document stands for the one that the server does not send.
@@ -202,12 +256,16 @@ next_document(ForeignScanState *node, MtfScanState *state, MtfDocument *document
 {
 	static uint8 empty[] = {5, 0, 0, 0, 0};
 
-	if (next_of_cursor(node, state, document))
+	if (fetch(node, state, document))
 	{
 		mtf_pipeline_recheck(state->pipeline, document->data, document->len);
 		state->rows++;
+		if (state->ranges != NULL)
+			mtf_ranges_see(state->ranges, document->data, document->len);
 		return true;
 	}
+	if (state->ranges != NULL)
+		keep_ranges(state);
 	if (!state->plan->grand || state->rows > 0)
 		return false;
 	document->data = empty;
@@ -359,9 +417,16 @@ mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics
 	memset(statistics, 0, sizeof(*statistics));
 	if (state == NULL)
 		return;
-	if (state->cursor != NULL)
-		mtf_cursor_statistics(state->cursor, &run);
+	run_statistics(state, &run);
 	statistics->documents = state->finished.documents + run.documents;
 	statistics->bytes = state->finished.bytes + run.bytes;
 	statistics->batches = state->finished.batches + run.batches;
+}
+
+int
+mtf_exec_scan_ranges(ForeignScanState *node)
+{
+	MtfScanState *state = node->fdw_state;
+
+	return state == NULL || state->ranges == NULL ? 0 : mtf_ranges_used(state->ranges);
 }

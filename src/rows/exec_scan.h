@@ -27,4 +27,7 @@ extern void mtf_exec_scan_continue(ForeignScanState *node);
 /* What a scan has read so far, all its commands together; zeros before the first one. */
 extern void mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics);
 
+/* Into how many ranges the last run was cut that was; 0: none. */
+extern int mtf_exec_scan_ranges(ForeignScanState *node);
+
 #endif /* MTF_EXEC_SCAN_H */

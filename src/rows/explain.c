@@ -135,6 +135,8 @@ mtfExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	{
 		explain_pipeline(scan, plan, es);
 		explain_decisions(node, plan, es);
+		if (plan->cursors > 1)
+			ExplainPropertyInteger("Parallel Cursors", NULL, plan->cursors, es);
 	}
 	if (es->analyze)
 	{
@@ -143,6 +145,8 @@ mtfExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		mtf_exec_scan_statistics(node, &statistics);
 		ExplainPropertyInteger("Documents", NULL, statistics.documents, es);
 		ExplainPropertyInteger("Commands", NULL, statistics.batches, es);
+		if (plan->cursors > 1)
+			ExplainPropertyInteger("Ranges", NULL, mtf_exec_scan_ranges(node), es);
 		ExplainPropertyInteger("Bytes", NULL, statistics.bytes, es);
 	}
 }

@@ -1,0 +1,302 @@
+/*
+ * ranges.c
+ *	  Option parallel: where to cut a scan, learned from a scan before it.
+ *
+ * Ranges are worth their commands only where an index gives each its own documents: one that begins
+ * with the tenant and `_id`.  The server is asked for its indexes when a lesson is kept.
+ *
+ * What must not happen here: keys of one token used under another; a key shown to anybody.
+ */
+#include "rows/ranges.h"
+
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "options/cache.h"
+#include "remote/estimate.h"
+
+#define KEEP_MS     600000
+#define MAX_KEPT    64
+#define SAMPLES     256
+#define PER_CURSOR  4 /* ranges: they are uneven, and who is done takes the next */
+#define LEAST_PARTS 4 /* batches that a scan must have, to be cut */
+
+typedef struct Lesson
+{
+	Oid relid;
+	Oid userid;
+	MtfTokenHash token;
+	TimestampTz since;
+	uint64 batches; /* of the whole */
+	List *indexes;  /* as MtfFacts.indexes */
+	int nkeys;
+	MtfKey keys[SAMPLES]; /* of one group, ascending */
+} Lesson;
+
+struct MtfRanges
+{
+	const MtfScanPlan *plan;
+	Oid relid;
+	Oid userid;
+	MtfTokenHash token;
+	int used;
+	bool learns;
+
+	/* of the run */
+	int parts;       /* it was cut into; 0: not cut */
+	uint64 seen;     /* documents */
+	uint64 distance; /* between the samples: a power of 2 */
+	int nsamples;
+	MtfKey samples[SAMPLES];
+};
+
+static MemoryContext kept_context = NULL;
+static List *kept = NIL; /* of Lesson, in kept_context */
+
+/* ---- what is kept ---- */
+
+static void
+forget_all(void)
+{
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw ranges",
+											 ALLOCSET_SMALL_SIZES);
+	kept = NIL;
+	MemoryContextReset(kept_context);
+}
+
+static Lesson *
+find_lesson(const MtfRanges *ranges)
+{
+	ListCell *cell;
+
+	foreach (cell, kept)
+	{
+		Lesson *lesson = lfirst(cell);
+
+		if (lesson->relid == ranges->relid && lesson->userid == ranges->userid &&
+			memcmp(&lesson->token, &ranges->token, sizeof(lesson->token)) == 0)
+			return lesson;
+	}
+	return NULL;
+}
+
+/* A lesson to be written: that of the same table, user and token, or a new one. */
+static Lesson *
+make_lesson(const MtfRanges *ranges)
+{
+	Lesson *lesson = find_lesson(ranges);
+	MemoryContext old;
+
+	if (lesson != NULL)
+		return lesson;
+	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)
+		forget_all();
+	old = MemoryContextSwitchTo(kept_context);
+	lesson = palloc0(sizeof(Lesson));
+	lesson->relid = ranges->relid;
+	lesson->userid = ranges->userid;
+	lesson->token = ranges->token;
+	kept = lappend(kept, lesson);
+	MemoryContextSwitchTo(old);
+	return lesson;
+}
+
+MtfRanges *
+mtf_ranges_create(const MtfScanPlan *plan, Oid userid, MtfBinding *binding)
+{
+	const MtfIdentity *identity = mtf_binding_identity(binding);
+	MtfRanges *ranges;
+
+	/* A bypass has no token to keep anything for. */
+	if (plan->cursors < 2 || identity == NULL)
+		return NULL;
+	ranges = palloc0(sizeof(MtfRanges));
+	ranges->plan = plan;
+	ranges->relid = linitial_oid(plan->relids);
+	ranges->userid = userid;
+	ranges->token = *mtf_identity_token_hash(identity);
+	ranges->learns = plan->terms == NIL;
+	return ranges;
+}
+
+int
+mtf_ranges_used(const MtfRanges *ranges)
+{
+	return ranges->used;
+}
+
+/* ---- learning ---- */
+
+/* Keep every second sample, and take them at twice the distance from now on. */
+static void
+thin_out(MtfRanges *ranges)
+{
+	for (int i = 0; i < SAMPLES / 2; i++)
+		ranges->samples[i] = ranges->samples[2 * i];
+	ranges->nsamples = SAMPLES / 2;
+	ranges->distance *= 2;
+}
+
+void
+mtf_ranges_see(MtfRanges *ranges, const uint8 *doc, uint32 len)
+{
+	if (!ranges->learns || (ranges->seen++ & (ranges->distance - 1)) != 0)
+		return;
+	if (ranges->nsamples == SAMPLES)
+	{
+		thin_out(ranges);
+		if (((ranges->seen - 1) & (ranges->distance - 1)) != 0)
+			return;
+	}
+	if (mtf_key_read(&ranges->samples[ranges->nsamples], doc, len))
+		ranges->nsamples++;
+}
+
+/* Keys are ordered by group, then by themselves. */
+static int
+compare_keys(const void *a, const void *b)
+{
+	int difference = mtf_key_group(a) - mtf_key_group(b);
+
+	return difference != 0 ? difference : mtf_key_compare(a, b);
+}
+
+/* The largest group of ordered samples, each key once. */
+static void
+take_group(Lesson *lesson, const MtfKey *samples, int n)
+{
+	int best = 0;
+	int best_len = 0;
+
+	for (int start = 0, i = 1; i <= n; i++)
+		if (i == n || mtf_key_group(&samples[i]) != mtf_key_group(&samples[start]))
+		{
+			if (i - start > best_len)
+			{
+				best = start;
+				best_len = i - start;
+			}
+			start = i;
+		}
+	lesson->nkeys = 0;
+	for (int i = best; i < best + best_len; i++)
+		if (i == best || mtf_key_compare(&samples[i - 1], &samples[i]) != 0)
+			lesson->keys[lesson->nkeys++] = samples[i];
+}
+
+/*
+ * The indexes as a query under the tenant sees them: without the tenant in front.  False when none
+ * leads to a range of `_id`.
+ */
+static bool
+useful_indexes(List *all, const MtfScope *scope, List **indexes)
+{
+	const char *field = mtf_scope_field(scope);
+	bool useful = false;
+	ListCell *cell;
+
+	foreach (cell, all)
+	{
+		List *paths = lfirst(cell);
+
+		if (field != NULL && strcmp(strVal(linitial(paths)), field) == 0)
+			paths = list_delete_first(paths);
+		else if (field != NULL)
+			continue;
+		if (paths == NIL)
+			continue;
+		useful |= strcmp(strVal(linitial(paths)), "_id") == 0;
+		*indexes = lappend(*indexes, paths);
+	}
+	return useful && (field == NULL || strncmp(field, "_id", 3) != 0);
+}
+
+void
+mtf_ranges_keep(MtfRanges *ranges, const MtfCursorStatistics *run, MtfConnection *connection,
+				const MtfScope *scope, const char *read_preference)
+{
+	/* Each range has a first batch, full or not. */
+	uint64 batches = run->batches - Max(ranges->parts - 1, 0);
+	List *all = NIL;
+	List *indexes = NIL;
+	MemoryContext old;
+	Lesson *lesson;
+
+	if (!ranges->learns || ranges->nsamples < LEAST_PARTS || batches < LEAST_PARTS ||
+		!mtf_estimate_indexes(connection, scope, read_preference, &all) ||
+		!useful_indexes(all, scope, &indexes))
+		return;
+	qsort(ranges->samples, ranges->nsamples, sizeof(MtfKey), compare_keys);
+	lesson = make_lesson(ranges);
+	old = MemoryContextSwitchTo(kept_context);
+	lesson->indexes = copyObject(indexes);
+	MemoryContextSwitchTo(old);
+	lesson->batches = batches;
+	lesson->since = GetCurrentTimestamp();
+	take_group(lesson, ranges->samples, ranges->nsamples);
+	ranges->nsamples = 0; /* once */
+}
+
+/* ---- cutting ---- */
+
+/* Is a field of the term the first one of an index (behind the tenant)? */
+static bool
+may_use_index(const MtfTerm *term, const List *indexes)
+{
+	const ListCell *cell;
+
+	if (term->field != NULL)
+		foreach (cell, indexes)
+			if (strcmp(strVal(linitial((List *) lfirst(cell))), term->field->path) == 0)
+				return true;
+	foreach (cell, term->args)
+		if (may_use_index(lfirst(cell), indexes))
+			return true;
+	return false;
+}
+
+/* How many ranges a run is worth. */
+static int
+wanted_parts(const MtfRanges *ranges, const Lesson *lesson)
+{
+	const MtfScanPlan *plan = ranges->plan;
+	uint64 batches = lesson->batches * plan->share / 1000;
+	ListCell *cell;
+
+	/* A filter that an index serves: each range would be looked for in all that it finds. */
+	foreach (cell, plan->terms)
+		if (may_use_index(lfirst(cell), lesson->indexes))
+			return 0;
+	if (batches < LEAST_PARTS)
+		return 0;
+	return (int) Min(Min((uint64) plan->cursors * PER_CURSOR, batches), lesson->nkeys);
+}
+
+int
+mtf_ranges_cut(MtfRanges *ranges, MtfRange **result)
+{
+	const Lesson *lesson = find_lesson(ranges);
+	MtfKey *keys;
+	int n;
+
+	ranges->parts = ranges->nsamples = 0;
+	ranges->seen = 0;
+	ranges->distance = 1;
+	if (lesson == NULL ||
+		TimestampDifferenceExceeds(lesson->since, GetCurrentTimestamp(), KEEP_MS) ||
+		(n = wanted_parts(ranges, lesson)) < 2)
+		return 0;
+	/* A copy: what is kept may be forgotten while the run goes on. */
+	keys = palloc(sizeof(MtfKey) * n);
+	*result = palloc0(sizeof(MtfRange) * n);
+	for (int i = 1; i < n; i++)
+	{
+		keys[i] = lesson->keys[(int64) i * lesson->nkeys / n];
+		(*result)[i - 1].to = (*result)[i].from = &keys[i];
+	}
+	ranges->parts = ranges->used = n;
+	return n;
+}
