@@ -127,26 +127,41 @@ counts_misfits(const MtfAccumulator *accumulator)
 	return accumulator->kind == MTF_ACCUMULATE_MISFITS;
 }
 
-/* The number (from 1 on) of a document's first column from `cell` on that does not decode, 0 without one. */
+/*
+ * The number (from 1 on) of a document's first column that does not decode, 0 without one.  Side by side
+ * in a $switch: servers do not take expressions as deep as a table can have columns.
+ */
 static void
-write_first_misfit(const MtfExprContext *context, const List *accumulators, int i, StringInfo out,
+write_first_misfit(const MtfExprContext *context, const List *accumulators, StringInfo out,
 				   const char *key)
 {
-	MtfCall cond;
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark choice = mtf_write_begin(out, "$switch");
+	MtfMark branches = mtf_write_begin_array(out, "branches");
+	const ListCell *cell;
+	int number = 0;
+	int n = 0;
 
-	while (i < list_length(accumulators) && !counts_misfits(list_nth(accumulators, i)))
-		i++;
-	if (i >= list_length(accumulators))
+	foreach (cell, accumulators)
 	{
-		mtf_write_int(out, key, 0);
-		return;
+		const MtfAccumulator *accumulator = lfirst(cell);
+		MtfMark branch;
+		MtfCall not ;
+
+		number++;
+		if (!counts_misfits(accumulator))
+			continue;
+		branch = mtf_write_begin(out, mtf_array_key(n++));
+		not = mtf_call_begin(out, "case", "$not");
+		mtf_field_write_fits(context, accumulator->arg->field, out, mtf_call_next(&not ));
+		mtf_call_end(out, &not );
+		mtf_write_int(out, "then", number);
+		mtf_write_end(out, branch);
 	}
-	cond = mtf_call_begin(out, key, "$cond");
-	mtf_field_write_fits(context, ((MtfAccumulator *) list_nth(accumulators, i))->arg->field, out,
-						 mtf_call_next(&cond));
-	write_first_misfit(context, accumulators, i + 1, out, mtf_call_next(&cond));
-	mtf_write_int(out, mtf_call_next(&cond), i + 1);
-	mtf_call_end(out, &cond);
+	mtf_write_end(out, branches);
+	mtf_write_int(out, "default", 0);
+	mtf_write_end(out, choice);
+	mtf_write_end(out, document);
 }
 
 /*
@@ -170,7 +185,7 @@ write_misfit_accumulator(const MtfExprContext *context, const List *accumulators
 	}
 	mtf_call_end(out, &all);
 	mtf_write_int(out, mtf_call_next(&cond), 0);
-	write_first_misfit(context, accumulators, 0, out, mtf_call_next(&cond));
+	write_first_misfit(context, accumulators, out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
 	mtf_write_end(out, field);
 }
