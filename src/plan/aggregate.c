@@ -300,6 +300,27 @@ finish_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return mtf_finish_choose(mtf_finish_some(count), quotient, NULL);
 }
 
+/* The transition state of avg(int4): {count, sum}. */
+static Node *
+finish_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	ArrayExpr *state = makeNode(ArrayExpr);
+	Node *sum;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	sum = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
+		INT8OID, -1);
+	state->array_typeid = INT8ARRAYOID;
+	state->element_typeid = INT8OID;
+	state->elements =
+		list_make2(mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0)),
+				   mtf_finish_first_of(sum, mtf_finish_int8(0)));
+	state->location = -1;
+	return (Node *) state;
+}
+
 /* --- variances ----------------------------------------------------------------------------------------- */
 
 /* arg², with the digits that it can have. */
@@ -459,7 +480,10 @@ finish_aggregate(MtfGrouping *grouping, const Aggref *aggref, MtfTerm *arg, MtfT
 		case F_AVG_INT2:
 		case F_AVG_INT4:
 		case F_AVG_INT8:
-		case F_AVG_NUMERIC: return finish_avg(grouping, arg, filter);
+		case F_AVG_NUMERIC:
+			if (aggref->aggsplit != AGGSPLIT_SIMPLE)
+				return finish_avg_state(grouping, arg, filter);
+			return finish_avg(grouping, arg, filter);
 		case F_VAR_POP_INT2:
 		case F_VAR_POP_INT4:
 		case F_VAR_POP_INT8:
@@ -652,6 +676,48 @@ lower_distinct(MtfGrouping *grouping, const Aggref *aggref, MtfTerm *arg)
 	return distinct_term(arg);
 }
 
+/*
+ * Is what one partition brings, for PostgreSQL to combine, a value that it shows: a count, a sum in
+ * int8, the least, the greatest, or count and sum of an average of int4?
+ */
+static bool
+has_plain_state(const Aggref *aggref)
+{
+	if (aggref->aggsplit != AGGSPLIT_INITIAL_SERIAL)
+		return false;
+	switch (aggref->aggfnoid)
+	{
+		case F_AVG_INT2:
+		case F_AVG_INT4: return aggref->aggtype == INT8ARRAYOID;
+		case F_COUNT_:
+		case F_COUNT_ANY:
+		case F_SUM_INT2:
+		case F_SUM_INT4: return aggref->aggtype == INT8OID;
+		case F_MIN_INT2:
+		case F_MIN_INT4:
+		case F_MIN_INT8:
+		case F_MIN_FLOAT8:
+		case F_MIN_NUMERIC:
+		case F_MIN_TEXT:
+		case F_MIN_DATE:
+		case F_MIN_TIMESTAMP:
+		case F_MIN_TIMESTAMPTZ:
+		case F_MAX_INT2:
+		case F_MAX_INT4:
+		case F_MAX_INT8:
+		case F_MAX_FLOAT8:
+		case F_MAX_NUMERIC:
+		case F_MAX_TEXT:
+		case F_MAX_DATE:
+		case F_MAX_TIMESTAMP:
+		case F_MAX_TIMESTAMPTZ:
+		case F_BOOL_AND:
+		case F_BOOL_OR:
+		case F_EVERY: return true;
+		default: return false;
+	}
+}
+
 /* Nothing is proven of sums of floating point numbers, and so of what is made of them. */
 static bool
 is_float_sum(Oid aggregate)
@@ -720,9 +786,11 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 	int attno;
 
 	grouping->current = (Expr *) aggref;
-	if (aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->aggkind != AGGKIND_NORMAL ||
-		aggref->aggvariadic || (aggref->aggorder != NIL && aggref->aggdistinct == NIL))
-		return mtf_grouping_local(grouping, "an aggregate of ordered, split or variadic arguments");
+	if (aggref->aggsplit != AGGSPLIT_SIMPLE && !has_plain_state(aggref))
+		return mtf_grouping_local(grouping, "its partial state is no plain value");
+	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggvariadic ||
+		(aggref->aggorder != NIL && aggref->aggdistinct == NIL))
+		return mtf_grouping_local(grouping, "an aggregate of ordered or variadic arguments");
 	if (!lower_filter(grouping, aggref, &filter) || !lower_argument(grouping, aggref, &arg))
 		return false;
 	if (arg != NULL)

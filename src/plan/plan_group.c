@@ -217,7 +217,7 @@ mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)
  * copy: the path itself is freed when ours is better.
  */
 static Path *
-local_path(RelOptInfo *output_rel)
+local_path(RelOptInfo *output_rel, AggSplit split)
 {
 	AggPath *best = NULL;
 	AggPath *copy;
@@ -227,7 +227,7 @@ local_path(RelOptInfo *output_rel)
 	{
 		AggPath *path = lfirst(cell);
 
-		if (IsA(path, AggPath) && path->aggsplit == AGGSPLIT_SIMPLE &&
+		if (IsA(path, AggPath) && path->aggsplit == split &&
 			(best == NULL || path->path.total_cost < best->path.total_cost))
 			best = path;
 	}
@@ -240,7 +240,7 @@ local_path(RelOptInfo *output_rel)
 
 static void
 add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel,
-				  PathTarget *target, List *clauses, List *having)
+				  PathTarget *target, List *clauses, List *having, AggSplit split)
 {
 	MtfGroupInfo *info = palloc0(sizeof(MtfGroupInfo));
 	Path *local = NULL;
@@ -252,7 +252,7 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	info->clauses = clauses;
 	info->having = having;
 	if (!mtf_group_plan(root, info, &grouping) ||
-		(grouping.alarms_here && (local = local_path(output_rel)) == NULL))
+		(grouping.alarms_here && (local = local_path(output_rel, split)) == NULL))
 		return;
 	info->groups = 1;
 	if (clauses != NIL)
@@ -278,7 +278,21 @@ mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *group
 {
 	if (is_possible(root, input_rel) && extra->patype != PARTITIONWISE_AGGREGATE_PARTIAL)
 		add_grouping_path(root, input_rel, grouped_rel, grouped_rel->reltarget,
-						  mtf_compat_group_clause(root), (List *) extra->havingQual);
+						  mtf_compat_group_clause(root), (List *) extra->havingQual,
+						  AGGSPLIT_SIMPLE);
+}
+
+/*
+ * One partition's part of a group, which PostgreSQL combines with the others': where a partial state is
+ * a plain value (aggregate.c).
+ */
+void
+mtf_plan_partial_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *partial_rel,
+							 GroupPathExtraData *extra)
+{
+	if (is_possible(root, input_rel) && extra->patype == PARTITIONWISE_AGGREGATE_PARTIAL)
+		add_grouping_path(root, input_rel, partial_rel, partial_rel->reltarget,
+						  mtf_compat_group_clause(root), NIL, AGGSPLIT_INITIAL_SERIAL);
 }
 
 void
@@ -299,5 +313,6 @@ mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *di
 	if (!parse->hasDistinctOn && !parse->hasAggs && parse->groupClause == NIL &&
 		!parse->hasWindowFuncs && !parse->hasTargetSRFs &&
 		list_length(target->exprs) == list_length(parse->distinctClause))
-		add_grouping_path(root, input_rel, distinct_rel, target, parse->distinctClause, NIL);
+		add_grouping_path(root, input_rel, distinct_rel, target, parse->distinctClause, NIL,
+						  AGGSPLIT_SIMPLE);
 }

@@ -37,6 +37,10 @@ extern bool mtf_group_add_target(MtfGrouping *grouping, List *exprs);
 extern void mtf_plan_group_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *grouped_rel,
 								 GroupPathExtraData *extra);
 
+/* The same for a partition's part of groups that other partitions have, too. */
+extern void mtf_plan_partial_group_paths(PlannerInfo *root, RelOptInfo *input_rel,
+										 RelOptInfo *partial_rel, GroupPathExtraData *extra);
+
 /* The same for SELECT DISTINCT: keys without aggregates. */
 extern void mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel,
 									RelOptInfo *distinct_rel);

@@ -343,6 +343,8 @@ mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 {
 	if (stage == UPPERREL_GROUP_AGG)
 		mtf_plan_group_paths(root, input_rel, output_rel, extra);
+	if (stage == UPPERREL_PARTIAL_GROUP_AGG)
+		mtf_plan_partial_group_paths(root, input_rel, output_rel, extra);
 	if (stage == UPPERREL_DISTINCT)
 		mtf_plan_distinct_paths(root, input_rel, output_rel);
 	if (stage == UPPERREL_FINAL)
