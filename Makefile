@@ -18,7 +18,7 @@ OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/t
 	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely
 OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/lowering.o src/plan/classify.o src/plan/compute.o src/plan/compute_part.o src/plan/scalar.o src/plan/plan_private.o src/plan/cost.o src/plan/cost_expression.o \
-	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o src/plan/grouping.o src/plan/aggregate.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o
+	src/plan/relation.o src/plan/plan_scan.o src/plan/plan_upper.o src/plan/grouping.o src/plan/aggregate.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o src/plan/plan_bind.o
 OBJS += src/plan/member.o
 # pipeline: what is sent
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \
@@ -29,7 +29,7 @@ OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
 	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor.o src/remote/gather.o src/remote/estimate.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_async.o src/rows/estimate.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/finish.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o src/rows/exec_async.o src/rows/estimate.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

@@ -14,6 +14,7 @@
 
 #include "base/key_dir.h"
 #include "plan/cost.h"
+#include "plan/plan_bind.h"
 #include "plan/plan_private.h"
 #include "plan/plan_join.h"
 #include "plan/plan_scan.h"
@@ -22,6 +23,7 @@
 #include "remote/connection.h"
 #include "rows/estimate.h"
 #include "rows/exec_async.h"
+#include "rows/exec_bind.h"
 #include "rows/exec_scan.h"
 #include "rows/explain.h"
 #include "tenant/audit.h"
@@ -145,6 +147,7 @@ _PG_init(void)
 	mtf_plan_private_init();
 	mtf_facts_hook = mtf_estimate_facts;
 	mtf_sample_hook = mtf_estimate_sample;
+	mtf_plan_bind_init(&mtf_bind_scan_methods);
 	mtf_connection_init();
 }
 

@@ -11,6 +11,7 @@
 #include "catalog/pg_collation.h"
 #include "access/stratnum.h"
 #include "catalog/pg_database.h"
+#include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -199,6 +200,22 @@ mtf_compat_estimate_num_groups(PlannerInfo *root, List *exprs, double rows)
 	return estimate_num_groups(root, exprs, rows, NULL, NULL);
 #else
 	return estimate_num_groups(root, exprs, rows, NULL);
+#endif
+}
+
+/* PostgreSQL 15: custom nodes say whether they project; before, all do. */
+#if PG_VERSION_NUM >= 150000
+#define MTF_CUSTOMPATH_PROJECTS CUSTOMPATH_SUPPORT_PROJECTION
+#else
+#define MTF_CUSTOMPATH_PROJECTS 0
+#endif
+
+/* PostgreSQL 18: nodes that a setting disables are counted, not made dear. */
+static inline void
+mtf_compat_copy_disabled_nodes(Path *to, const Path *from)
+{
+#if PG_VERSION_NUM >= 180000
+	to->disabled_nodes = from->disabled_nodes;
 #endif
 }
 

@@ -174,6 +174,20 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, joins),
 	INT_OF(MtfScanPlan, cursors),
 	INT_OF(MtfScanPlan, share),
+	NODE_OF(MtfScanPlan, bound),
+	END_OF_ATTRIBUTES,
+};
+
+static const Attribute bind_plan_attributes[] = {
+	INT_OF(MtfBindPlan, kind),
+	INT_OF(MtfBindPlan, batch_size),
+	INT_OF(MtfBindPlan, nouter),
+	INT_OF(MtfBindPlan, ninner),
+	NODE_OF(MtfBindPlan, extras),
+	NODE_OF(MtfBindPlan, values),
+	NODE_OF(MtfBindPlan, outer_hashes),
+	NODE_OF(MtfBindPlan, inner_hashes),
+	NODE_OF(MtfBindPlan, collations),
 	END_OF_ATTRIBUTES,
 };
 
@@ -184,6 +198,7 @@ static const struct
 	const Attribute *attributes;
 } node_types[] = {
 	{"MtfAccumulator", sizeof(MtfAccumulator), accumulator_attributes},
+	{"MtfBindPlan", sizeof(MtfBindPlan), bind_plan_attributes},
 	{"MtfDecision", sizeof(MtfDecision), decision_attributes},
 	{"MtfField", sizeof(MtfField), field_attributes},
 	{"MtfFinish", sizeof(MtfFinish), finish_attributes},
@@ -377,6 +392,16 @@ mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form)
 	join->form = form;
 	join->projects = true;
 	return join;
+}
+
+MtfBindPlan *
+mtf_bind_plan_create(MtfJoinKind kind, int batch_size)
+{
+	MtfBindPlan *bind = create_node(sizeof(MtfBindPlan), "MtfBindPlan");
+
+	bind->kind = kind;
+	bind->batch_size = batch_size;
+	return bind;
 }
 
 MtfFinish *

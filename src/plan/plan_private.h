@@ -324,7 +324,27 @@ typedef struct MtfScanPlan
 	List *joins;        /* of MtfJoin, in order: relation 1, 2, … */
 	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
 	int share;          /* what it is believed to retrieve of the documents, in thousandths */
+	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives */
 } MtfScanPlan;
+
+/*
+ * A join that runs here and takes the inner documents by batches of keys: CustomScan.custom_private.
+ * The scan tuple is the outer plan's columns, the inner plan's, and `extras`: columns of these that
+ * stand for the same values above the join.
+ */
+typedef struct MtfBindPlan
+{
+	ExtensibleNode node;
+	int kind;       /* MtfJoinKind: inner, left, semi or anti */
+	int batch_size; /* outer rows whose keys one command asks for */
+	int nouter;     /* columns of the outer plan */
+	int ninner;
+	List *extras; /* of int: attribute number of the column that each is */
+	List *values; /* of int: of each key, the index of its list into the inner plan's fdw_exprs */
+	List *outer_hashes; /* of OID: of each key, the hash functions of its two sides */
+	List *inner_hashes;
+	List *collations; /* of OID */
+} MtfBindPlan;
 
 /* Register the nodes; from _PG_init only. */
 extern void mtf_plan_private_init(void);
@@ -337,6 +357,7 @@ extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, 
 extern MtfGroupValue *mtf_group_value_create(const char *name, const char *value,
 											 const char *count);
 extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form);
+extern MtfBindPlan *mtf_bind_plan_create(MtfJoinKind kind, int batch_size);
 extern MtfFinish *mtf_finish_create(MtfFinishKind kind, int attno, Node *expr, const char *what);
 extern MtfOutput *mtf_output_create(int rel, int attnum, const char *name);
 extern MtfDecision *mtf_decision_create(MtfShip ship, Node *clause, const char *why);

@@ -23,6 +23,7 @@
 #include "options/cache.h"
 #include "plan/classify.h"
 #include "plan/cost.h"
+#include "plan/plan_bind.h"
 #include "plan/plan_private.h"
 #include "plan/plan_upper.h"
 #include "plan/relation.h"
@@ -409,6 +410,8 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);
 	plan_ranges(root, baserel, best_path, plan);
+	if (list_length(best_path->fdw_private) == 3)
+		mtf_plan_bind_scan(plan, lowering, lthird(best_path->fdw_private));
 	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,
 							NIL, outer_plan);
 }

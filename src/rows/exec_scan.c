@@ -36,6 +36,7 @@ typedef struct MtfScanState
 	bool is_doubtful;      /* rows may turn out to be inexact: none is given before all are seen */
 	TupleTableSlot *gathered_row;
 	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
+	Datum *bound;       /* by index into fdw_exprs: lists that were given (MtfScanPlan.bound) */
 	MtfCursorOptions options;
 	MtfRanges *ranges; /* NULL: always one cursor */
 
@@ -108,6 +109,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	if (state->is_doubtful)
 		state->gathered_row = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
+	state->bound = palloc0(sizeof(Datum) * Max(list_length(scan->fdw_exprs), 1));
 	read_cursor_options(&state->options, driving);
 	state->ranges = mtf_ranges_create(state->plan, mtf_compat_check_user(scan, estate), binding);
 	state->run_context = AllocSetContextCreate(estate->es_query_cxt, "mongo_tenant_fdw scan run",
@@ -133,6 +135,13 @@ evaluate_values(MtfScanState *state, ExprContext *econtext, int *nvalues)
 		value->typid = exprType((Node *) expr->expr);
 		value->is_known = true;
 		value->datum = ExecEvalExprSwitchContext(expr, econtext, &value->isnull);
+	}
+	foreach (cell, state->plan->bound)
+	{
+		MtfValue *value = &values[lfirst_int(cell)];
+
+		value->datum = state->bound[lfirst_int(cell)];
+		value->isnull = value->datum == (Datum) 0;
 	}
 	*nvalues = n;
 	return values;
@@ -380,6 +389,16 @@ mtfIterateForeignScan(ForeignScanState *node)
 		return slot;
 	(void) next_row(node, state, &exact);
 	return slot;
+}
+
+void
+mtf_exec_scan_bind(ForeignScanState *node, int index, Datum list)
+{
+	MtfScanState *state = node->fdw_state;
+
+	if (state->started)
+		end_run(state);
+	state->bound[index] = list;
 }
 
 void

@@ -17,6 +17,12 @@ extern void mtfReScanForeignScan(ForeignScanState *node);
 extern void mtfEndForeignScan(ForeignScanState *node);
 
 /*
+ * Give the scan the list at `index` of its fdw_exprs (MtfScanPlan.bound): an array that lives until the
+ * next one is given.  What was scanned before is forgotten.
+ */
+extern void mtf_exec_scan_bind(ForeignScanState *node, int index, Datum list);
+
+/*
  * For a scan that shares its waits with others (exec_async.c): the socket of what is missing, or
  * PGINVALID_SOCKET when the last Iterate said the truth.  An Iterate that would have waited gave an
  * empty slot instead; after mtf_exec_scan_continue() the next one waits if it must.

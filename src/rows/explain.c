@@ -19,7 +19,7 @@
 
 /* Constants are known while explaining; everything else is shown as a parameter. */
 static MtfValue *
-known_values(const List *exprs, int *nvalues)
+known_values(const List *exprs, const List *bound, int *nvalues)
 {
 	MtfValue *values = palloc0(sizeof(MtfValue) * Max(list_length(exprs), 1));
 	ListCell *cell;
@@ -31,7 +31,7 @@ known_values(const List *exprs, int *nvalues)
 		MtfValue *value = &values[i++];
 
 		value->typid = exprType(expr);
-		if (IsA(expr, Const))
+		if (IsA(expr, Const) && !list_member_int(bound, value - values))
 		{
 			value->is_known = true;
 			value->isnull = castNode(Const, expr)->constisnull;
@@ -54,7 +54,7 @@ explain_pipeline(const ForeignScan *scan, const MtfScanPlan *plan, ExplainState 
 
 	foreach (cell, plan->relids)
 		scopes[i++] = mtf_scope_create_for_explain(lfirst_oid(cell));
-	values = known_values(scan->fdw_exprs, &nvalues);
+	values = known_values(scan->fdw_exprs, plan->bound, &nvalues);
 	pipeline = mtf_pipeline_for_scan(plan, scopes, values, nvalues);
 
 	ExplainPropertyText(

@@ -1,0 +1,461 @@
+/*
+ * plan_bind.c
+ *	  Bind joins: CustomPaths for a foreign table of ours as the inner side of any join.
+ *
+ * A nested loop sends a command for each outer row; a hash join fetches all documents of the tenant.
+ * Between them: outer rows are gathered in batches, one command asks for the documents whose keys are
+ * in the batch ({key: {$in: […]}}, behind the tenant's predicate as in any scan), and both are joined
+ * here.  The inner scan is an ordinary one with lists that are given later, so that scope, recheck
+ * and EXPLAIN are an ordinary scan's.  PostgreSQL asks wrappers about joins of two foreign tables of
+ * one server only, hence a hook.
+ *
+ * What must not happen here: a clause of the join that is tested remotely only; a volatile key.
+ */
+#include "plan/plan_bind.h"
+
+#include <math.h>
+
+#include "catalog/pg_class.h"
+#include "foreign/fdwapi.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+#include "utils/lsyscache.h"
+
+#include "plan/cost.h"
+#include "plan/plan_private.h"
+#include "plan/plan_scan.h"
+#include "plan/relation.h"
+#include "plan/setting.h"
+
+/* One equality of the join by which inner documents are asked for. */
+typedef struct BindKey
+{
+	RestrictInfo *clause;
+	MtfField *field; /* of the inner documents */
+	Expr *value;     /* of the outer row, what the field is compared with */
+	Expr *outer;     /* the clause's two sides */
+	Expr *inner;
+	int index; /* of the list in the inner scan's fdw_exprs; known when that is planned */
+} BindKey;
+
+typedef struct BindPath
+{
+	CustomPath path;
+	MtfJoinKind kind;
+	List *keys;    /* of BindKey */
+	List *clauses; /* of RestrictInfo: the join's own */
+	List *filters; /* of RestrictInfo: tested after it */
+} BindPath;
+
+static set_join_pathlist_hook_type previous_hook = NULL;
+static const CustomScanMethods *scan_methods = NULL;
+
+/* --- keys --------------------------------------------------------------------------------------------- */
+
+/* Kinds whose equality is a list of values; of others each value would be a range. */
+static bool
+is_listable(const MtfField *field)
+{
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_BOOL:
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8:
+		case MTF_KIND_TEXT:
+		case MTF_KIND_OBJECTID:
+		case MTF_KIND_TIMESTAMP:
+		case MTF_KIND_TIMESTAMPTZ:
+		case MTF_KIND_UUID: return true;
+		default: return false;
+	}
+}
+
+/* Is the clause `outer expression = inner field`, so that lists of values can be sent and hashed? */
+static BindKey *
+find_key(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, RestrictInfo *clause)
+{
+	MtfLowering *lowering = mtf_lowering_of(root, innerrel);
+	OpExpr *expr = (OpExpr *) clause->clause;
+	bool outer_left = bms_is_subset(clause->left_relids, outerrel->relids) &&
+					  bms_is_subset(clause->right_relids, innerrel->relids);
+	bool outer_right = bms_is_subset(clause->right_relids, outerrel->relids) &&
+					   bms_is_subset(clause->left_relids, innerrel->relids);
+	BindKey *key;
+	const char *why;
+	MtfTerm *term;
+	MtfShip ship;
+
+	if (!clause->can_join || !OidIsValid(clause->hashjoinoperator) || !IsA(expr, OpExpr) ||
+		!(outer_left || outer_right) || contain_volatile_functions((Node *) expr))
+		return NULL;
+	term = mtf_classify_filter(lowering, (Node *) expr, &ship, &why);
+	if (term == NULL || term->kind != MTF_TERM_COMPARE || term->op != MTF_OP_EQ ||
+		term->value < 0 || term->args != NIL || !is_listable(term->field) ||
+		mtf_lowering_field(lowering, outer_left ? lsecond(expr->args) : linitial(expr->args)) ==
+			NULL)
+		return NULL;
+	key = palloc0(sizeof(BindKey));
+	key->clause = clause;
+	key->field = term->field;
+	key->value = list_nth(lowering->values, term->value);
+	key->outer = outer_left ? linitial(expr->args) : lsecond(expr->args);
+	key->inner = outer_left ? lsecond(expr->args) : linitial(expr->args);
+	if (!bms_is_subset(mtf_compat_pull_varnos(root, (Node *) key->value), outerrel->relids) ||
+		!OidIsValid(get_array_type(exprType((Node *) key->value))))
+		return NULL;
+	return key;
+}
+
+void
+mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, List *keys)
+{
+	ListCell *cell;
+
+	/* What the keys leave is little, and another part of the whole for each batch. */
+	plan->cursors = 0;
+	foreach (cell, keys)
+	{
+		BindKey *key = lfirst(cell);
+		Oid list = get_array_type(exprType((Node *) key->value));
+
+		/* Its value is given, not computed: each has a place of its own. */
+		key->index = list_length(lowering->values);
+		lowering->values = lappend(lowering->values, makeConst(list, -1, get_typcollation(list), -1,
+															   (Datum) 0, true, false));
+		plan->bound = lappend_int(plan->bound, key->index);
+		plan->terms =
+			lappend(plan->terms, mtf_term_create(MTF_TERM_ANY, MTF_OP_EQ, copyObject(key->field),
+												 key->index, NIL));
+		plan->decisions =
+			lappend(plan->decisions,
+					mtf_decision_create(MTF_SHIP_SUPERSET, copyObject((Node *) key->clause->clause),
+										"keys in batches"));
+	}
+}
+
+/* --- cost ---------------------------------------------------------------------------------------------- */
+
+/* The server's work for finding one key of a list in an index. */
+#define REMOTE_KEY_COST 0.005
+
+/* Rows that the key clauses alone let pass, of all pairs. */
+static double
+pairs_of(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, List *keys)
+{
+	SpecialJoinInfo join = {0};
+	List *clauses = NIL;
+	ListCell *cell;
+
+	foreach (cell, keys)
+		clauses = lappend(clauses, ((BindKey *) lfirst(cell))->clause);
+	join.type = T_SpecialJoinInfo;
+	join.min_lefthand = join.syn_lefthand = outerrel->relids;
+	join.min_righthand = join.syn_righthand = innerrel->relids;
+	join.jointype = JOIN_INNER;
+	return outerrel->rows * innerrel->rows *
+		   clauselist_selectivity(root, clauses, 0, JOIN_INNER, &join);
+}
+
+/* Does an index find the documents of one of the keys?  Not known, a join's key most often has one. */
+static bool
+is_indexed(const MtfRelInfo *info, List *keys)
+{
+	ListCell *cell;
+
+	if (info->facts == NULL || !info->facts->knows_indexes)
+		return true;
+	foreach (cell, keys)
+		if (mtf_facts_has_index(info->facts, ((BindKey *) lfirst(cell))->field->path))
+			return true;
+	return false;
+}
+
+/* The inner scan, all its batches together; *batches is how many. */
+static MtfCost
+cost_inner(PlannerInfo *root, Path *outer_path, RelOptInfo *outerrel, RelOptInfo *innerrel,
+		   List *keys, double *batches)
+{
+	const MtfRelInfo *info = innerrel->fdw_private;
+	double documents = clamp_row_est(innerrel->tuples * info->remote_selectivity);
+	double pairs = pairs_of(root, outerrel, innerrel, keys);
+	double retrieved;
+	double looked_at;
+	QualCost none = {0};
+	MtfCost cost;
+
+	*batches = ceil(Max(outer_path->rows, 1) / mtf_setting_join_batch_size);
+	retrieved = clamp_row_est(Min(pairs, documents * *batches));
+	looked_at = is_indexed(info, keys) ? retrieved : mtf_documents_below(innerrel) * *batches;
+	cost = mtf_cost_scan(looked_at, retrieved, innerrel->reltarget->width,
+						 &innerrel->baserestrictcost);
+	cost.total += (*batches - 1) * mtf_cost_scan(0, 0, 0, &none).startup;
+	cost.total += outer_path->rows * list_length(keys) * REMOTE_KEY_COST;
+	return cost;
+}
+
+static void
+cost_bind(PlannerInfo *root, BindPath *bind, Path *outer_path, RelOptInfo *outerrel,
+		  RelOptInfo *innerrel, MtfCost inner, double batches)
+{
+	double pairs = pairs_of(root, outerrel, innerrel, bind->keys);
+	Path *path = &bind->path.path;
+	QualCost quals;
+
+	cost_qual_eval(&quals, list_concat_copy(bind->clauses, bind->filters), root);
+	/* The first row comes when the first batch is complete. */
+	path->startup_cost = outer_path->startup_cost +
+						 (outer_path->total_cost - outer_path->startup_cost) / batches +
+						 inner.startup + quals.startup;
+	path->total_cost = outer_path->total_cost + inner.total + quals.startup +
+					   outer_path->rows * (cpu_tuple_cost + cpu_operator_cost) +
+					   pairs * (quals.per_tuple + cpu_tuple_cost) +
+					   path->rows * path->pathtarget->cost.per_tuple;
+	path->total_cost = Max(path->total_cost, path->startup_cost);
+}
+
+/* --- paths ---------------------------------------------------------------------------------------------- */
+
+static Plan *plan_bind(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
+					   List *clauses, List *custom_plans);
+
+static const CustomPathMethods path_methods = {.CustomName = "Mongo Bind Join",
+											   .PlanCustomPath = plan_bind};
+
+static bool
+kind_of(JoinType jointype, MtfJoinKind *kind)
+{
+	switch (jointype)
+	{
+		case JOIN_INNER: *kind = MTF_JOIN_INNER; return true;
+		case JOIN_LEFT: *kind = MTF_JOIN_LEFT; return true;
+		case JOIN_SEMI: *kind = MTF_JOIN_SEMI; return true;
+		case JOIN_ANTI: *kind = MTF_JOIN_ANTI; return true;
+		default: return false;
+	}
+}
+
+/* Is there a clause without columns, which PostgreSQL tests in a node of its own? */
+static bool
+has_gate(List *clauses)
+{
+	ListCell *cell;
+
+	foreach (cell, clauses)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return true;
+	return false;
+}
+
+/* A table of ours whose scan can be given lists, and an outer side that can be gathered. */
+static bool
+is_possible(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+{
+	if (!mtf_setting_enable_join_pushdown || !mtf_setting_enable_filter_pushdown ||
+		(mtf_setting_join_method != MTF_JOIN_METHOD_AUTO &&
+		 mtf_setting_join_method != MTF_JOIN_METHOD_BIND))
+		return false;
+	/* Rows that are locked are tested again one by one. */
+	if (root->parse->commandType != CMD_SELECT || root->rowMarks != NIL)
+		return false;
+	return IS_SIMPLE_REL(innerrel) && innerrel->fdwroutine != NULL &&
+		   innerrel->fdwroutine->GetForeignRelSize == mtfGetForeignRelSize &&
+		   innerrel->fdw_private != NULL && !IS_DUMMY_REL(innerrel) &&
+		   !has_gate(innerrel->baserestrictinfo) && innerrel->lateral_relids == NULL &&
+		   outerrel->lateral_relids == NULL && joinrel->lateral_relids == NULL &&
+		   outerrel->cheapest_total_path != NULL &&
+		   PATH_REQ_OUTER(outerrel->cheapest_total_path) == NULL;
+}
+
+/* Sort the clauses of the join into its own, those tested after it, and keys. */
+static void
+sort_clauses(PlannerInfo *root, BindPath *bind, RelOptInfo *joinrel, RelOptInfo *outerrel,
+			 RelOptInfo *innerrel, JoinType jointype, List *clauses)
+{
+	ListCell *cell;
+
+	foreach (cell, clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		BindKey *key;
+
+		if (IS_OUTER_JOIN(jointype) && RINFO_IS_PUSHED_DOWN(clause, joinrel->relids))
+		{
+			bind->filters = lappend(bind->filters, clause);
+			continue;
+		}
+		bind->clauses = lappend(bind->clauses, clause);
+		if ((key = find_key(root, outerrel, innerrel, clause)) != NULL)
+			bind->keys = lappend(bind->keys, key);
+	}
+}
+
+static void
+add_bind_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+			  JoinType jointype, List *clauses)
+{
+	BindPath *bind = (BindPath *) newNode(sizeof(BindPath), T_CustomPath);
+	Path *path = &bind->path.path;
+	Path *outer_path = outerrel->cheapest_total_path;
+	Path *inner_path;
+	double batches;
+	MtfCost inner;
+
+	if (!kind_of(jointype, &bind->kind))
+		return;
+	sort_clauses(root, bind, joinrel, outerrel, innerrel, jointype, clauses);
+	if (bind->keys == NIL)
+		return;
+	inner = cost_inner(root, outer_path, outerrel, innerrel, bind->keys, &batches);
+	inner_path = (Path *) mtf_compat_create_foreignscan_path(root, innerrel, NULL, innerrel->rows,
+															 inner.startup, inner.total, NIL, NULL,
+															 list_make3(NULL, NIL, bind->keys));
+	path->pathtype = T_CustomScan;
+	path->parent = joinrel;
+	path->pathtarget = joinrel->reltarget;
+	path->rows = joinrel->rows;
+	mtf_compat_copy_disabled_nodes(path, outer_path);
+	bind->path.flags = MTF_CUSTOMPATH_PROJECTS;
+	bind->path.custom_paths = list_make2(outer_path, inner_path);
+	bind->path.methods = &path_methods;
+	cost_bind(root, bind, outer_path, outerrel, innerrel, inner, batches);
+	add_path(joinrel, path);
+}
+
+static void
+consider_bind_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+				   RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
+{
+	if (previous_hook != NULL)
+		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
+	if (is_possible(root, joinrel, outerrel, innerrel) && !has_gate(extra->restrictlist))
+		add_bind_path(root, joinrel, outerrel, innerrel, jointype, extra->restrictlist);
+}
+
+void
+mtf_plan_bind_init(const CustomScanMethods *methods)
+{
+	scan_methods = methods;
+	RegisterCustomScanMethods(methods);
+	previous_hook = set_join_pathlist_hook;
+	set_join_pathlist_hook = consider_bind_join;
+}
+
+/* --- the plan -------------------------------------------------------------------------------------------- */
+
+static List *
+add_columns(List *columns, List *tlist)
+{
+	ListCell *cell;
+
+	foreach (cell, tlist)
+		columns = lappend(columns, makeTargetEntry(copyObject(lfirst_node(TargetEntry, cell)->expr),
+												   list_length(columns) + 1, NULL, false));
+	return columns;
+}
+
+/* Do two column references, below and above an outer join, stand for the same column? */
+static bool
+is_same_column(Node *above, Node *below)
+{
+	if (IsA(above, Var) && IsA(below, Var))
+		return ((Var *) above)->varno == ((Var *) below)->varno &&
+			   ((Var *) above)->varattno == ((Var *) below)->varattno;
+	return IsA(above, PlaceHolderVar) && IsA(below, PlaceHolderVar) &&
+		   ((PlaceHolderVar *) above)->phid == ((PlaceHolderVar *) below)->phid;
+}
+
+/*
+ * From PostgreSQL 16 on a column that an outer join may make null is another Var above the join than
+ * below: what the output names is added to the scan tuple.
+ */
+static List *
+add_extras(MtfBindPlan *bind, List *columns, Node *exprs)
+{
+	int known = bind->nouter + bind->ninner;
+	ListCell *cell;
+
+	foreach (cell, pull_var_clause(exprs, PVC_INCLUDE_PLACEHOLDERS))
+	{
+		Node *node = lfirst(cell);
+		int i = 0;
+
+		if (tlist_member((Expr *) node, columns) != NULL)
+			continue;
+		while (i < known &&
+			   !is_same_column(node, (Node *) list_nth_node(TargetEntry, columns, i)->expr))
+			i++;
+		if (i < known)
+		{
+			bind->extras = lappend_int(bind->extras, i + 1);
+			columns = lappend(columns, makeTargetEntry(copyObject((Expr *) node),
+													   list_length(columns) + 1, NULL, false));
+		}
+		/* Evaluated at this join. */
+		else if (IsA(node, PlaceHolderVar))
+			columns = add_extras(bind, columns, (Node *) ((PlaceHolderVar *) node)->phexpr);
+	}
+	return columns;
+}
+
+/* What is evaluated here of each key: its value for the list, and its two sides. */
+static List *
+add_keys(MtfBindPlan *bind, const BindPath *path)
+{
+	List *values = NIL;
+	List *outers = NIL;
+	List *inners = NIL;
+	ListCell *cell;
+
+	foreach (cell, path->keys)
+	{
+		BindKey *key = lfirst(cell);
+		OpExpr *expr = castNode(OpExpr, key->clause->clause);
+		bool outer_left = key->outer == linitial(expr->args);
+		RegProcedure left;
+		RegProcedure right;
+
+		if (!get_op_hash_functions(expr->opno, &left, &right))
+			elog(ERROR, "could not find hash function for hash operator %u", expr->opno);
+		values = lappend(values, copyObject(key->value));
+		outers = lappend(outers, copyObject(key->outer));
+		inners = lappend(inners, copyObject(key->inner));
+		bind->values = lappend_int(bind->values, key->index);
+		bind->outer_hashes = lappend_oid(bind->outer_hashes, outer_left ? left : right);
+		bind->inner_hashes = lappend_oid(bind->inner_hashes, outer_left ? right : left);
+		bind->collations = lappend_oid(bind->collations, expr->inputcollid);
+	}
+	return list_make3(values, outers, inners);
+}
+
+static Plan *
+plan_bind(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist, List *clauses,
+		  List *custom_plans)
+{
+	BindPath *path = (BindPath *) best_path;
+	CustomScan *scan = makeNode(CustomScan);
+	MtfBindPlan *bind = mtf_bind_plan_create(path->kind, mtf_setting_join_batch_size);
+	Plan *outer = linitial(custom_plans);
+	Plan *inner = lsecond(custom_plans);
+	List *filters = extract_actual_clauses(path->filters, false);
+	List *columns = add_columns(add_columns(NIL, outer->targetlist), inner->targetlist);
+
+	bind->nouter = list_length(outer->targetlist);
+	bind->ninner = list_length(inner->targetlist);
+	columns = add_extras(bind, columns, (Node *) list_make2(tlist, filters));
+	scan->scan.plan.targetlist = tlist;
+	scan->scan.plan.qual = filters;
+	scan->flags = best_path->flags;
+	scan->custom_plans = custom_plans;
+	scan->custom_scan_tlist = columns;
+	scan->custom_exprs = lcons(extract_actual_clauses(path->clauses, false), add_keys(bind, path));
+	scan->custom_private = list_make1(bind);
+	scan->methods = scan_methods;
+	return &scan->scan.plan;
+}
