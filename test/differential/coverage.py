@@ -17,13 +17,14 @@ import re
 
 import grammar
 
-STAGES = {  # part of a query: the stage that does it
-    "JOIN": "$lookup", "LEFT JOIN": "$lookup", "RIGHT JOIN": "$lookup", "FULL JOIN": "$lookup",
-    "EXISTS": "$lookup", "NOT EXISTS": "$lookup", "IN (SELECT)": "$lookup", "GROUP BY": "$group",
-    "GROUP BY expression": "$group", "HAVING": "$group", "DISTINCT": "$group", "DISTINCT ON": "$group",
-    "FILTER": "$group", "ORDER BY": "$sort", "LIMIT": "$limit", "OFFSET": "$skip", "WITH TIES": "$limit",
-    "LATERAL": None, "NOT IN (SELECT)": None, "scalar subquery": None, "UNION": None, "EXCEPT": None,
-    "INTERSECT": None, "derived table": None, "three tables": None}
+JOINING, GROUPING = ("$lookup", "$unionWith"), ("$group",)
+STAGES = {  # part of a query: the stages that do it
+    "JOIN": JOINING, "LEFT JOIN": JOINING, "RIGHT JOIN": JOINING, "FULL JOIN": JOINING, "three tables": JOINING,
+    "EXISTS": JOINING, "NOT EXISTS": JOINING, "IN (SELECT)": JOINING, "GROUP BY": GROUPING,
+    "GROUP BY expression": GROUPING, "HAVING": GROUPING, "DISTINCT": GROUPING, "DISTINCT ON": GROUPING,
+    "FILTER": GROUPING, "ORDER BY": ("$sort",), "LIMIT": ("$limit",), "OFFSET": ("$skip",), "WITH TIES": ("$limit",),
+    "LATERAL": (), "NOT IN (SELECT)": (), "scalar subquery": (), "UNION": (), "EXCEPT": (), "INTERSECT": (),
+    "derived table": ()}
 # What must be seen to run remotely in a long run.
 REMOTE_PARTS = (
     "JOIN", "LEFT JOIN", "RIGHT JOIN", "EXISTS", "NOT EXISTS", "IN (SELECT)", "GROUP BY", "HAVING", "DISTINCT",
@@ -91,10 +92,10 @@ def nodes_under(node):
 
 
 def parts(query, found=None):
-    """The parts that a query has, its subqueries included: {name: stage or None}."""
+    """The parts that a query has, its subqueries included: {name: stages}."""
     found = {} if found is None else found
     def note(name):
-        found[name] = STAGES.get(name, "$group" if AGGREGATE.match(name + "(") else None)
+        found[name] = STAGES.get(name, GROUPING if AGGREGATE.match(name + "(") else ())
     for source in query.sources:
         if source.lateral:
             note("LATERAL")
@@ -172,10 +173,10 @@ class Coverage:
         self.modes[mode] += 1
         if any('"$%d"' % number in text for text in pipelines for number in range(1, 5)):
             self.modes["parameter of an outer row"] += 1
-        for name, stage in parts(query).items():
+        for name, stages in parts(query).items():
             counts = self.parts[name]
             counts["queries"] += 1
-            counts["remote"] += stage is not None and any('"%s"' % stage in text for text in pipelines)
+            counts["remote"] += any('"%s"' % stage in text for stage in stages for text in pipelines)
         for root in query.where + [source.on for source in query.sources if source.on is not None]:
             for leaf in leaves(root):
                 self.add_condition(leaf, query, schema, local, explain)

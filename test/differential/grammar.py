@@ -843,7 +843,28 @@ class Maker:
         return [ref for ref in self.refs(scope, ORDERED + ("oid", "bytea"))
                 if ref.column.collation != "mtf_ci"]
 
+    def single_aggregate_query(self):
+        """One aggregate over one table, alone or by one column: what a mixture keeps local is seen remotely here."""
+        query = self.simple_body()
+        scope = query.sources
+        if self.chance(0.5):
+            query.items = [(self.pick(self.groupable(scope)), "g0", True)]
+            query.group = self.positions(query.items)
+        name = self.pick(("count", "count(DISTINCT", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "var_pop",
+                          "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
+        classes = (ORDERED + ("oid",) if name.startswith("count") else ("bool",) if name in ("bool_and", "bool_or", "every")
+                   else ("int", "date", "timestamp") if name in ("min", "max") else ("int", "int", "numeric"))
+        refs = self.refs(scope, classes)
+        node = self.pick(refs) if refs else self.predicate(scope, 0)  # no boolean column
+        form = "count(DISTINCT {0})" if name.endswith("DISTINCT") else name + "({0})"
+        query.items.append((self.risky(Node(form, node, cls="any")), "x", True))
+        if self.chance(0.15):
+            query.items[-1] = (Node("{0} FILTER (WHERE {1})", query.items[-1][0], self.leaf(scope)), "x", True)
+        return query
+
     def group_query(self):
+        if self.chance(0.25):
+            return self.single_aggregate_query()
         query = self.body() if self.chance(0.5) else self.simple_body()
         scope = query.sources
         keys = []
