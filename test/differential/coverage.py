@@ -95,7 +95,7 @@ def parts(query, found=None):
     """The parts that a query has, its subqueries included: {name: stages}."""
     found = {} if found is None else found
     def note(name):
-        found[name] = STAGES.get(name, GROUPING if AGGREGATE.match(name + "(") else ())
+        found[name] = STAGES.get(name, GROUPING if AGGREGATE.match(name.split()[0] + "(") else ())
     for source in query.sources:
         if source.lateral:
             note("LATERAL")
