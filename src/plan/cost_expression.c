@@ -12,6 +12,8 @@
 #include "plan/cost.h"
 
 #define OPERATOR_COST 0.001
+/* Of several conditions the first that fails ends the test, and those on one field share its guard. */
+#define FILTER_FACTOR 0.15
 
 /* --- values ---------------------------------------------------------------------------------------- */
 
@@ -91,7 +93,7 @@ mtf_cost_filters(const List *terms, double passed)
 		if (term->field != NULL && !term->field->trust)
 			operators += condition(term, true);
 	}
-	return operators * passed * OPERATOR_COST;
+	return operators * passed * FILTER_FACTOR * OPERATOR_COST;
 }
 
 Cost
