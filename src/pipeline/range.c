@@ -14,7 +14,7 @@
 
 #define UUID_SIZE (4 + 1 + 16) /* length, subtype, bytes */
 
-/* Text that every order of text, with case or without, puts in the order of its bytes. */
+/* Text that every order of text, with case or without, puts in the order of its bytes, unless digits are numbers. */
 static bool
 is_plain_text(const uint8 *value, uint32 size)
 {

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/bson_raw.h"
 #include "options/cache.h"
 #include "remote/estimate.h"
 
@@ -43,6 +44,7 @@ struct MtfRanges
 	MtfTokenHash token;
 	int used;
 	bool learns;
+	bool orders_text; /* as bytes: the server is asked to, by its collation */
 
 	/* of the run */
 	int parts;       /* it was cut into; 0: not cut */
@@ -108,6 +110,7 @@ MtfRanges *
 mtf_ranges_create(const MtfScanPlan *plan, Oid userid, MtfBinding *binding)
 {
 	const MtfIdentity *identity = mtf_binding_identity(binding);
+	const char *collation;
 	MtfRanges *ranges;
 
 	/* A bypass has no token to keep anything for. */
@@ -119,6 +122,9 @@ mtf_ranges_create(const MtfScanPlan *plan, Oid userid, MtfBinding *binding)
 	ranges->userid = userid;
 	ranges->token = *mtf_identity_token_hash(identity);
 	ranges->learns = plan->terms == NIL;
+	/* An order of the collection's own may take digits for numbers. */
+	collation = mtf_server_options(mtf_table_options(ranges->relid)->serverid)->collation;
+	ranges->orders_text = collation == NULL || strcmp(collation, "none") != 0;
 	return ranges;
 }
 
@@ -151,7 +157,8 @@ mtf_ranges_see(MtfRanges *ranges, const uint8 *doc, uint32 len)
 		if (((ranges->seen - 1) & (ranges->distance - 1)) != 0)
 			return;
 	}
-	if (mtf_key_read(&ranges->samples[ranges->nsamples], doc, len))
+	if (mtf_key_read(&ranges->samples[ranges->nsamples], doc, len) &&
+		(ranges->orders_text || ranges->samples[ranges->nsamples].type != MTF_BSON_STRING))
 		ranges->nsamples++;
 }
 

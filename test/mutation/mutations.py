@@ -107,7 +107,6 @@ MUTATIONS = [
      "	if (json_is_integer(tenant))\n		return NULL;\n	if (json_is_array(tenant))\n		v->tenant = tenant = json_array_get(tenant, 0);\n	if (!json_is_string(tenant))",
      "tap/attacks pgtap/policies"),
     ("weak-rsa", "src/auth/key.c", "#define RSA_MIN_BITS     2048", "#define RSA_MIN_BITS     512", "tap/attacks"),
-    ("point-on-curve", "src/auth/key.c", "	if (pkey == NULL || !pkey_checks(pkey))", "	if (pkey == NULL)", "tap/attacks"),
     ("private-key", "src/auth/keyset.c", "	if (has_private_member(jwk) || json_object_get(jwk, \"k\") != NULL)", "	if (false && has_private_member(jwk))", "tap/attacks pgtap/providers"),
 
     # -- options

@@ -26,6 +26,7 @@ class RangeServer(FaultServer):
     def __init__(self):
         super().__init__()
         self.indexes, self.most = [PRIMARY, BY_ID], 0
+        self.key = lambda n: n  # the _id of document n
 
     def reset(self, **settings):
         super().reset(**settings)
@@ -61,8 +62,8 @@ class RangeServer(FaultServer):
             return {"ok": 1.0}
         start, end = self.range_of(command) or (None, None)
         tenant = command["pipeline"][0]["$match"]["tenant_id"]
-        documents = [{"_id": n, "tenant_id": tenant, "id": n, "name": "n%d" % n} for n in range(DOCUMENTS)
-                     if (start is None or n >= start) and (end is None or n < end)]
+        documents = [{"_id": self.key(n), "tenant_id": tenant, "id": n, "name": "n%d" % n} for n in range(DOCUMENTS)
+                     if (start is None or self.key(n) >= start) and (end is None or self.key(n) < end)]
         self._next += 1
         self.opened += 1
         self.cursors[self._next] = [bytes(command["lsid"]["id"]), []]
@@ -127,6 +128,21 @@ def cutting(world, session, server):
     is_(server.log.count("listIndexes"), 1, "a scan in ranges learns, too")
     sessions = {bytes(command["lsid"]["id"]) for command in pipelines}
     ok(2 <= len(sessions) <= 4, "each cursor has a connection of its own")
+
+
+def texts(world, server):
+    """Texts cut a scan where the server is asked to order them as bytes: else it may take digits for numbers."""
+    server.key = lambda n: "%d" % (10 ** 6 + n)
+    for collation, cut in (("simple", True), ("none", False)):
+        make_server(world, "text_" + collation, server.uri, 4)
+        with world.admin() as admin:
+            admin.execute("ALTER SERVER text_%s OPTIONS (ADD collation '%s'); CREATE FOREIGN TABLE text_%s (id integer) SERVER text_%s;"
+                          "GRANT SELECT ON text_%s TO mtf_app" % ((collation,) * 5))
+        with world.connect("UA") as session:
+            learn(world, session, server, "text_" + collation)
+            count, rows = learn(world, session, server, "text_" + collation)
+        is_((count > 1, rows), (cut, ALL), "keys that are texts, collation %s: %s" % (collation, "several cursors" if cut else "one cursor"))
+    server.key = lambda n: n
 
 
 def explained(world, session):
@@ -274,6 +290,7 @@ def against_server(world):
         make_tables(world, server)
         with world.connect("UA") as session:
             cutting(world, session, server)
+            texts(world, server)
             explained(world, session)
             chosen(world, session, server)
             another(world, session, server)
