@@ -50,7 +50,7 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM several_accounts WHERE name <> 'x';
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM several_accounts LIMIT 1;
 SET mongo_tenant.join_method = lookup;
 SET mongo_tenant.enable_join_pushdown = off;
-SELECT line::text FROM plan_of($$SELECT a.id FROM generate_series(1, 2) x, LATERAL (SELECT id FROM several_accounts a WHERE a.id = x) a$$) line WHERE line::text ~ 'Nested|Parallel|Foreign';
+SELECT * FROM plan_of($$SELECT a.id FROM generate_series(1, 2) x, LATERAL (SELECT id FROM several_accounts a WHERE a.id = x) a$$) line WHERE line::text ~ 'Nested|Parallel|Foreign';
 RESET mongo_tenant.enable_join_pushdown;
 RESET mongo_tenant.join_method;
 SELECT id FROM several_accounts ORDER BY id;
