@@ -222,7 +222,7 @@ class Fuzzer:
                 (tokens.ISSUER, tokens.AUDIENCE, tokens.json.dumps(tokens.keyset([key]))))
             self.admin.execute(
                 "CREATE SERVER mtf_fuzz FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', "
-                "database '%s', providers 'fuzz', tenant_field 'tenant_id', collation '%s')" % (
+                "database '%s', providers 'fuzz', tenant_field 'tenant_id', parallel '1', fetch_size '1000', collation '%s')" % (
                     self.uri, self.database, self.collation()))
         if self.has(defects.has_no_far_dates):
             grammar.without_far_dates()
@@ -290,7 +290,32 @@ class Fuzzer:
             session.connection.execute("SET timezone = '%s'" % world.timezone)
         for text, times in world.refused.items():
             self.counts["refused by the engine: " + text] += times
+        if self.foreign:
+            self.set_parallel(world, random.Random("parallel/%s/%s" % (self.args.seed, number)))
         return world
+
+    def set_parallel(self, world, rng):
+        """Scans by 1 to 4 cursors, in batches so small that such collections are cut; each session learns where."""
+        cursors = rng.randint(1, 4)
+        settings = {"parallel": cursors, "fetch_size": rng.choice((1, 2, 5)) if cursors > 1 else 1000}
+        for name, value in settings.items():
+            self.admin.execute("ALTER SERVER mtf_fuzz OPTIONS (SET %s '%d')" % (name, value))
+        self.counts["worlds read by %d cursors" % cursors] += 1
+        if cursors == 1:
+            return
+        for table in world.tables:
+            collection = self.client[self.database][table.name]
+            try:
+                collection.create_index([("tenant_id", 1), ("_id", 1)])
+            except pymongo.errors.PyMongoError:  # an engine has no undefined in an index: it is nobody's
+                collection.delete_many({"tenant_id": {"$type": "undefined"}})
+                collection.create_index([("tenant_id", 1), ("_id", 1)])
+            for session in self.sessions.values():
+                for schema in ("fn", "fe"):
+                    session.run("SELECT 1 FROM %s.%s" % (schema, table.name))
+            plan = self.sessions["UA", "all"].run("EXPLAIN (ANALYZE, VERBOSE) SELECT 1 FROM fn.%s" % table.name)
+            self.counts["tables cut into ranges"] += any(
+                b"Ranges: " in line and b"Ranges: 0" not in line for line, in plan.rows)
 
     # -- one query
 
