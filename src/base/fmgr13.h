@@ -654,4 +654,7 @@
 #undef F_JSONB_EXISTS_ALL
 #define F_JSONB_EXISTS_ALL 4049
 
+#undef F_ARRAY_EQ
+#define F_ARRAY_EQ 744
+
 #endif /* MTF_FMGR13_H */

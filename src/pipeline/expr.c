@@ -139,7 +139,7 @@ write_any(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 	return write_each(field, op, list, true, out, key);
 }
 
-/* field op ALL (list): one NULL in the list and it is never true; an empty list makes it true. */
+/* field op ALL (list): one NULL in the list and it is never true (but IS NOT DISTINCT: NULLs are passed over). */
 static MtfVerdict
 write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo out,
 		  const char *key)
@@ -147,10 +147,12 @@ write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 	MtfLiteral *literals = palloc(sizeof(MtfLiteral) * (2 * list->n + 2));
 	int n;
 
-	if (list->has_null)
+	if (list->has_null && op != MTF_OP_NOT_DISTINCT)
 		return MTF_NEVER;
 	if (list->n == 0)
 		return MTF_ALWAYS;
+	if (op == MTF_OP_NOT_DISTINCT)
+		op = MTF_OP_EQ;
 	if (op == MTF_OP_NE && (n = list_literals(field, list, literals)) != MTF_NOT_BY_LITERALS)
 		return mtf_match_write_unequal(field, out, key, literals, n);
 	return write_each(field, op, list, false, out, key);

@@ -18,6 +18,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/element.h"
 #include "plan/member.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
@@ -87,67 +88,6 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 	return term;
 }
 
-/* The field of an array column's elements: conditions on it hold if one element satisfies them. */
-static MtfField *
-element_field(MtfLowering *lowering, Node *node)
-{
-	MtfField *field = mtf_lowering_find_field(lowering, node);
-
-	/* An array inside an array, named by its position, is not looked into. */
-	if (field == NULL || field->kind != MTF_KIND_ARRAY || mtf_path_has_position(field->path))
-		return NULL;
-	field->kind = field->element;
-	field->typmod = -1;
-	field->exact = field->trust = false;
-	/* Present is what has an element of the type: `{$ne: null}` is false of an array with a null in it. */
-	field->null_mismatch = true;
-	return field;
-}
-
-/* array @> values and array && values */
-static MtfTerm *
-lower_array_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
-{
-	MtfField *field = element_field(lowering, linitial(expr->args));
-	Node *list = lsecond(expr->args);
-	bool any = row->form == MTF_FORM_OVERLAPS;
-
-	if (any && field == NULL)
-	{
-		field = element_field(lowering, lsecond(expr->args));
-		list = linitial(expr->args);
-	}
-	if (negate || field == NULL || !mtf_lowering_is_value(lowering, list))
-		return mtf_lowering_local(lowering, "not an array column and an array value");
-	if ((list = mtf_lowering_fit_value(field, list, true)) == NULL ||
-		!mtf_lowering_collation_allows(lowering, field, MTF_OP_EQ, expr->inputcollid))
-		return mtf_lowering_local(lowering,
-								  "the elements compare by rules that have no remote form");
-	lowering->why = row->why;
-	return mtf_term_create(any ? MTF_TERM_ANY : MTF_TERM_ALL, MTF_OP_EQ, field,
-						   mtf_lowering_value_index(lowering, list), NIL);
-}
-
-/* value op ANY (array column): one element satisfies `element op' value`. */
-static MtfTerm *
-lower_any_element(MtfLowering *lowering, ScalarArrayOpExpr *expr, const MtfShippable *row,
-				  bool negate)
-{
-	MtfField *field = element_field(lowering, lsecond(expr->args));
-	Node *value = linitial(expr->args);
-	MtfOp op = mtf_op_commuted(row->op);
-
-	if (field == NULL || negate || !expr->useOr || op == MTF_OP_NE ||
-		!mtf_lowering_is_value(lowering, value))
-		return NULL;
-	if ((value = mtf_lowering_fit_value(field, value, false)) == NULL ||
-		!mtf_lowering_collation_allows(lowering, field, op, expr->inputcollid))
-		return NULL;
-	lowering->why = "an array field satisfies a condition if one element does";
-	return mtf_term_create(MTF_TERM_COMPARE, op, field, mtf_lowering_value_index(lowering, value),
-						   NIL);
-}
-
 /* What is not a column and a value: a member of a jsonb, two columns, something computed. */
 static MtfTerm *
 lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
@@ -158,6 +98,12 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 	MtfTerm *term =
 		mtf_member_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
 
+	if (term == NULL)
+		term =
+			mtf_element_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
+	if (term == NULL)
+		term = mtf_element_comparison(lowering, MTF_TERM_COMPARE, mtf_op_commuted(op), right, left,
+									  expr->inputcollid);
 	if (term == NULL)
 		term = mtf_member_comparison(lowering, MTF_TERM_COMPARE, mtf_op_commuted(op), right, left,
 									 expr->inputcollid);
@@ -182,7 +128,7 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 		return lower_like(lowering, expr, row, negate);
 	if (row != NULL && !distinct &&
 		(row->form == MTF_FORM_CONTAINS || row->form == MTF_FORM_OVERLAPS))
-		return lower_array_operator(lowering, expr, row, negate);
+		return mtf_element_operator(lowering, expr, row, negate);
 	if (row != NULL && !distinct && !negate &&
 		(row->form == MTF_FORM_JSON_CONTAINS || row->form == MTF_FORM_JSON_EQUAL ||
 		 row->form == MTF_FORM_JSON_KEY))
@@ -215,7 +161,10 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 	if (row == NULL || row->form != MTF_FORM_COMPARE)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
 	op = negate ? mtf_op_negated(row->op) : row->op;
-	if ((term = lower_any_element(lowering, expr, row, negate)) != NULL)
+	if ((term = mtf_element_any(lowering, expr, row, negate)) != NULL)
+		return term;
+	if ((term = mtf_element_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op,
+									   linitial(expr->args), list, expr->inputcollid)) != NULL)
 		return term;
 	if ((term = mtf_member_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op,
 									  linitial(expr->args), list, expr->inputcollid)) != NULL)
@@ -244,6 +193,9 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 
 	if (test->argisrow)
 		return mtf_lowering_local(lowering, "a test of a whole row");
+	if (field == NULL && !is_null &&
+		(term = mtf_element_not_null(lowering, (Node *) test->arg)) != NULL)
+		return term;
 	if (field == NULL &&
 		(term = mtf_member_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
 		return term;

@@ -110,6 +110,7 @@ static const MtfShippable table[] = {
 	/* Arrays: a condition on an array field holds if one element satisfies it. */
 	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",
 	 "each element is there"},
+	{F_ARRAY_EQ, MTF_FORM_CONTAINS, MTF_OP_NOT_DISTINCT, SUPERSET, "$and of $eq", "each element is there; NULLs are passed over"},
 	{F_ARRAYOVERLAP, MTF_FORM_OVERLAPS, MTF_OP_EQ, SUPERSET, "$in", "one of the elements is there"},
 
 	/* jsonb: a member is a field below; its text, also cast, is compared by the type that fits best. */
