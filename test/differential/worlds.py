@@ -183,6 +183,7 @@ def make_table(rng, name):
         table.columns.append(Column("doc", "jsonb", "."))
     table.count = rng.choice((0, 1, 8, 20, 30, 30, 45, 45))
     table.hostile_parents = hostile
+    table.fetch_size = rng.choice((None, None, 7))  # 7: a result is more than one batch
     for column in table.columns[2:]:
         if rng.random() < 0.3 and column.path != ".":
             table.indexes.append([("tenant_id", 1), (column.path, rng.choice((1, -1)))])
@@ -358,6 +359,8 @@ class World:
             statements += ["DROP SCHEMA IF EXISTS %s CASCADE" % schema, "CREATE SCHEMA %s" % schema]
             for table in self.tables:
                 options = {"database": self.database, "on_mismatch": policy}
+                if table.fetch_size:
+                    options["fetch_size"] = str(table.fetch_size)
                 if table.trusted and self.keeps_promise(table):
                     options["trust_types"] = "true"
                 columns = ", ".join(
