@@ -22,6 +22,7 @@
 #include "plan/member.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
+#include "plan/time_range.h"
 
 static MtfTerm *lower_clause(MtfLowering *lowering, Node *node, bool negate);
 static MtfTerm *lower_or(MtfLowering *lowering, List *args, bool negate);
@@ -98,6 +99,10 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 	MtfTerm *term =
 		mtf_member_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
 
+	if (term == NULL)
+		term = mtf_time_range(lowering, left, right, op);
+	if (term == NULL)
+		term = mtf_time_range(lowering, right, left, mtf_op_commuted(op));
 	if (term == NULL)
 		term =
 			mtf_element_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);

@@ -141,6 +141,15 @@ static const MtfShippable table[] = {
 	SIX_CROSS(DATE, TIMESTAMPTZ, EXACT, "the date is taken in the session's time zone first"),
 	SIX_CROSS(TIMESTAMPTZ, DATE, EXACT, "the date is taken in the session's time zone first"),
 
+	/* Parts of times, compared with constants: ranges of the column, which an index serves. */
+	{F_DATE_TRUNC_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the unit of time as a range of instants"},
+	{F_DATE_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the day as a range of instants"},
+	{F_EXTRACT_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
+	{F_EXTRACT_TEXT_DATE, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
+	{F_DATE_PART_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
+	{F_DATE_TRUNC_TEXT_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "two days wider, for the session's time zone decides"},
+	{F_DATE_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "two days wider, for the session's time zone decides"},
+
 	/* UUID: 16 bytes of binary subtype 4, compared byte by byte on both sides. */
 	SIX(UUID_, EXACT, "same bytes, same order; exact with trust_types"),
 

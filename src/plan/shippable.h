@@ -22,7 +22,8 @@ typedef enum MtfForm
 	MTF_FORM_MEMBER,   /* jsonb column ->, ->>, #> or #>> */
 	MTF_FORM_JSON_CONTAINS,
 	MTF_FORM_JSON_EQUAL,
-	MTF_FORM_JSON_KEY,   /* op EQ: one of the keys, else all of them */
+	MTF_FORM_JSON_KEY, /* op EQ: one of the keys, else all of them */
+	MTF_FORM_PART, /* a part of a time column, compared with a constant: a range of the column */
 	MTF_FORM_ARITHMETIC, /* + - *, where no result can overflow */
 	MTF_FORM_WIDEN       /* a cast of a column that keeps every value: looked through */
 } MtfForm;

@@ -461,6 +461,8 @@ class Maker:
             return self.row_leaf(scope, ref)
         if roll < 0.92:
             return self.computed_leaf(scope, cls)
+        if cls in ("date", "timestamp", "timestamptz") and self.chance(0.4):
+            return self.time_leaf(ref)
         if cls in ("timestamp", "timestamptz") and self.chance(0.3):
             return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date"))
         left = self.scalar(scope, cls, 1)
@@ -506,6 +508,28 @@ class Maker:
             lambda: Node("({0} %s ({1}, {2}))" % self.pick(("IN", "NOT IN")), computed(), self.literal(cls, ref),
                          self.literal(cls, ref)),
             lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), computed())))()
+
+    def time_leaf(self, ref):
+        """A part of a time against a constant: a range of the column."""
+        cls, unit = ref.cls, self.pick(("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
+                                        "century"))
+        other = self.pick(("date", "timestamp") if cls == "timestamp" else ("date", "timestamp", "timestamptz"))
+        def constant():
+            if self.chance(0.5):
+                return Node("date_trunc('%s', {0})" % unit, self.literal(cls, ref, 0), cls=cls)
+            return self.literal(other, ref if other == cls else None)
+        if cls != "date" and self.chance(0.5):
+            self.flags.add("risky")
+            return Node("(date_trunc('%s', {0}) %s {1})" % (unit, self.pick(COMPARISONS)), ref, constant())
+        if cls != "date" and self.chance(0.5):
+            return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date", None))
+        if cls == "timestamptz":
+            return Node("({0} IS NOT NULL)", ref)
+        self.flags.add("risky")
+        year = Literal(self.pick(("1969", "1970", "2019", "2020", "2020.5", "2013", "1", "0", "-44", "9999", "NaN")),
+                       self.pick(("numeric", "float8")), "numeric")
+        form = "extract(year from {0})" if year.type == "numeric" else "date_part('year', {0})"
+        return Node("(%s %s {1})" % (form, self.pick(COMPARISONS)), ref, year)
 
     def any_array(self, ref):
         items = [self.literal(ref.cls, ref, 0.05) for _ in range(self.rng.choice((0, 1, 2, 4)))]
