@@ -122,16 +122,6 @@ write_one_if_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo o
 	end_choice(out, &choice);
 }
 
-/* $abs fails on the least int64, but not on it as a Decimal128. */
-static void
-write_magnitude(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
-{
-	MtfMark magnitude = mtf_write_begin(out, key);
-
-	mtf_value_write_decimal(context, arg, out, "$abs");
-	mtf_write_end(out, magnitude);
-}
-
 /* 0 of the same scale */
 static void
 write_zero(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
@@ -217,7 +207,10 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 		case MTF_ACCUMULATE_SUM: write_summand(context, accumulator, out, key); break;
 		case MTF_ACCUMULATE_MIN:
 		case MTF_ACCUMULATE_MAX: write_comparable(context, accumulator->arg, out, key); break;
-		case MTF_ACCUMULATE_BOUND: write_magnitude(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_LOWEST:
+		case MTF_ACCUMULATE_HIGHEST:
+			mtf_value_write_summand(context, accumulator->arg, out, key);
+			break;
 		case MTF_ACCUMULATE_SCALE: write_zero(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_INEXACT:
 			write_one_if_inexact(context, accumulator->arg, out, key);
@@ -236,9 +229,10 @@ operator_of(const MtfAccumulator *accumulator)
 {
 	switch ((MtfAccumulate) accumulator->kind)
 	{
-		case MTF_ACCUMULATE_MIN: return "$min";
+		case MTF_ACCUMULATE_MIN:
+		case MTF_ACCUMULATE_LOWEST: return "$min";
 		case MTF_ACCUMULATE_MAX:
-		case MTF_ACCUMULATE_BOUND: return "$max";
+		case MTF_ACCUMULATE_HIGHEST: return "$max";
 		default: return "$sum";
 	}
 }

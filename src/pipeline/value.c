@@ -348,7 +348,13 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 
 		call = mtf_call_begin(out, key, "$and");
 		foreach (cell, term->args)
-			mtf_value_write_present(context, lfirst(cell), out, mtf_call_next(&call));
+		{
+			const MtfValue *operand = mtf_expr_value(context, lfirst(cell));
+
+			/* A constant that is there needs no test for each document. */
+			if (operand == NULL || !operand->is_known || operand->isnull)
+				mtf_value_write_present(context, lfirst(cell), out, mtf_call_next(&call));
+		}
 		mtf_call_end(out, &call);
 		return;
 	}

@@ -64,6 +64,29 @@ numeric_constant(const char *text)
 							  false, false);
 }
 
+static Node *
+magnitude(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *field)
+{
+	const char *name = mtf_grouping_accumulate(grouping, kind, field, NULL, true);
+
+	return mtf_finish_call(F_NUMERIC_ABS, NUMERICOID,
+						   list_make1(mtf_grouping_hidden(grouping, name, NUMERICOID, -1)));
+}
+
+/* Of the field's values: their extremes cost a server less than each one's own magnitude. */
+static Node *
+greatest_magnitude(MtfGrouping *grouping, MtfTerm *field)
+{
+	MinMaxExpr *greatest = makeNode(MinMaxExpr);
+
+	greatest->minmaxtype = NUMERICOID;
+	greatest->op = IS_GREATEST;
+	greatest->args = list_make2(magnitude(grouping, MTF_ACCUMULATE_LOWEST, field),
+								magnitude(grouping, MTF_ACCUMULATE_HIGHEST, field));
+	greatest->location = -1;
+	return (Node *) greatest;
+}
+
 /* The greatest absolute value that the term can have, given the greatest ones of its fields. */
 static Node *
 bound_of(MtfGrouping *grouping, MtfTerm *term)
@@ -76,11 +99,7 @@ bound_of(MtfGrouping *grouping, MtfTerm *term)
 							   list_make1(mtf_compute_constant_as_numeric(
 								   list_nth(grouping->lowering->values, term->value))));
 	if (term->kind == MTF_TERM_FIELD)
-		return mtf_finish_first_of(
-			mtf_grouping_hidden(
-				grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_BOUND, term, NULL, true),
-				NUMERICOID, -1),
-			numeric_constant("0"));
+		return mtf_finish_first_of(greatest_magnitude(grouping, term), numeric_constant("0"));
 	foreach (cell, term->args)
 	{
 		MtfTerm *arg = lfirst(cell);

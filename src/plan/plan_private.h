@@ -241,7 +241,8 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_SUM,   /* of a whole number or a decimal: 0 when there is none */
 	MTF_ACCUMULATE_MIN,   /* NaN left out; null when there is none */
 	MTF_ACCUMULATE_MAX,
-	MTF_ACCUMULATE_BOUND,     /* the greatest absolute value of a number */
+	MTF_ACCUMULATE_LOWEST, /* of a number, NaN too, which the server has lowest */
+	MTF_ACCUMULATE_HIGHEST,
 	MTF_ACCUMULATE_NANS,      /* how many are NaN */
 	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
 	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
