@@ -135,6 +135,7 @@ def foreign_partners(world, session, script):
     """Both documents of a remote join are looked at, or both tenants of a group of joined ones."""
     for method in ("hashjoin", "mergejoin", "nestloop"):
         session.execute("SET enable_%s = off" % method)
+    session.execute("SET mongo_tenant.join_method = 'hash'")  # not a bind join, which asks for each side alone
     join = "SELECT a.name, b.name FROM liar a %s JOIN liar b USING (id)"
     other = document(tenant_id="DL")
     for kind in ("", "LEFT"):
@@ -163,7 +164,7 @@ def foreign_partners(world, session, script):
                                  ("an unknown inner", tenants("UA"), {})):
         script.first = lambda command: batch(command, [{**found, **first, **second}])
         throws(NOT_OURS, lambda: session.execute(count).fetchall(), "a count above a join with %s of another: an error" % label)
-    session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop")
+    session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop; RESET mongo_tenant.join_method")
 
 
 def good_documents(world, session, script):
