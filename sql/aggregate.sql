@@ -72,6 +72,9 @@ SELECT count(*), count(i4), sum(i4), max(i8), count(t), count(b) FROM mismatch_n
 -- Another tenant's documents count for nobody else.
 SELECT set_config('mongo_tenant.jwt', :'dl', false) IS NOT NULL AS set;
 SELECT tenant_id, count(*), sum(id) FROM accounts GROUP BY tenant_id;
+-- Nor where all is computed here after all, once more for each row of the outer side.
+SELECT sum(n), count(n), stddev(i8) FROM typed;
+SELECT x, (SELECT sum(n) FROM typed WHERE id > x), (SELECT avg(balance) FROM accounts WHERE id > x) FROM generate_series(6, 9) x;
 SELECT count(*) FROM accounts WHERE tenant_id = 'UA';
 
 SET mongo_tenant.enable_aggregate_pushdown = off;
