@@ -13,6 +13,8 @@ import urllib.parse
 import bson
 
 OP_QUERY, OP_MSG = 2004, 2013
+# Python's dates end sooner than BSON's.
+OPTIONS = bson.codec_options.CodecOptions(datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO)
 
 
 class Recorder:
@@ -85,6 +87,6 @@ class Recorder:
     def _record(self, body):
         """The command of an OP_MSG with one section; a client of ours sends no other."""
         assert body[4] == 0
-        command = bson.decode(body[5:5 + struct.unpack("<i", body[5:9])[0]])
+        command = bson.decode(body[5:5 + struct.unpack("<i", body[5:9])[0]], OPTIONS)
         with self._lock:
             self.commands.append(command)

@@ -135,7 +135,8 @@ def foreign_partners(world, session, script):
     """Both documents of a remote join are looked at, or both tenants of a group of joined ones."""
     for method in ("hashjoin", "mergejoin", "nestloop"):
         session.execute("SET enable_%s = off" % method)
-    session.execute("SET mongo_tenant.join_method = 'hash'")  # not a bind join, which asks for each side alone
+    session.execute("SET mongo_tenant.join_method = lookup")
+    session.prepare_threshold = None  # each time planned anew
     join = "SELECT a.name, b.name FROM liar a %s JOIN liar b USING (id)"
     other = document(tenant_id="DL")
     for kind in ("", "LEFT"):
@@ -164,6 +165,18 @@ def foreign_partners(world, session, script):
                                  ("an unknown inner", tenants("UA"), {})):
         script.first = lambda command: batch(command, [{**found, **first, **second}])
         throws(NOT_OURS, lambda: session.execute(count).fetchall(), "a count above a join with %s of another: an error" % label)
+    # Here the inner documents come by a command of their own.
+    session.execute("SET mongo_tenant.join_method = bind")
+    for label, outer, inner, error in (("positive control", GOOD, GOOD, False), ("the outer of another", other, GOOD, True),
+                                       ("the inner of another", GOOD, other, True), ("nobody's inner", GOOD, without_tenant(), True)):
+        answers = iter((outer, inner))
+        sent = []
+        script.first = lambda command: sent.append(command) or batch(command, [next(answers)])
+        if error:
+            throws(NOT_OURS, lambda: session.execute(join % "").fetchall(), "a bind join, %s: an error" % label)
+        else:
+            is_(world.rows(session, join % ""), [("ours", "ours")], "%s: a bind join" % label)
+            is_([begins_with_tenant(command["pipeline"]) for command in sent], [True, True], "both of its commands begin with the tenant")
     session.execute("RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop; RESET mongo_tenant.join_method")
 
 
