@@ -371,37 +371,52 @@ is_same_column(Node *above, Node *below)
 		   ((PlaceHolderVar *) above)->phid == ((PlaceHolderVar *) below)->phid;
 }
 
+/* The entry of the scan tuple that holds the column; NULL: it is none of them. */
+static TargetEntry *
+find_column(List *columns, Node *node)
+{
+	ListCell *cell;
+
+	foreach (cell, columns)
+		if (is_same_column(node, (Node *) lfirst_node(TargetEntry, cell)->expr))
+			return lfirst(cell);
+	return NULL;
+}
+
 /*
  * From PostgreSQL 16 on a column that an outer join may make null is another Var above the join than
- * below: what the output names is added to the scan tuple.
+ * below.  The scan tuple has each column once, as what stands above names it …
  */
-static List *
-add_extras(MtfBindPlan *bind, List *columns, Node *exprs)
+static void
+name_as_above(List *columns, Node *exprs)
 {
-	int known = bind->nouter + bind->ninner;
 	ListCell *cell;
 
 	foreach (cell, pull_var_clause(exprs, PVC_INCLUDE_PLACEHOLDERS))
 	{
 		Node *node = lfirst(cell);
-		int i = 0;
+		TargetEntry *column = find_column(columns, node);
 
-		if (tlist_member((Expr *) node, columns) != NULL)
-			continue;
-		while (i < known &&
-			   !is_same_column(node, (Node *) list_nth_node(TargetEntry, columns, i)->expr))
-			i++;
-		if (i < known)
-		{
-			bind->extras = lappend_int(bind->extras, i + 1);
-			columns = lappend(columns, makeTargetEntry(copyObject((Expr *) node),
-													   list_length(columns) + 1, NULL, false));
-		}
+		if (column != NULL)
+			column->expr = copyObject((Expr *) node);
 		/* Evaluated at this join. */
 		else if (IsA(node, PlaceHolderVar))
-			columns = add_extras(bind, columns, (Node *) ((PlaceHolderVar *) node)->phexpr);
+			name_as_above(columns, (Node *) ((PlaceHolderVar *) node)->phexpr);
 	}
-	return columns;
+}
+
+/* … and the join's own clauses are made to name it so, too. */
+static Node *
+name_as_columns(Node *node, void *columns)
+{
+	TargetEntry *column;
+
+	if (node == NULL)
+		return NULL;
+	if ((IsA(node, Var) || IsA(node, PlaceHolderVar)) &&
+		(column = find_column(columns, node)) != NULL)
+		return (Node *) copyObject(column->expr);
+	return expression_tree_mutator(node, name_as_columns, columns);
 }
 
 /* What is evaluated here of each key: its value for the list, and its two sides. */
@@ -445,16 +460,18 @@ plan_bind(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist
 	Plan *inner = lsecond(custom_plans);
 	List *filters = extract_actual_clauses(path->filters, false);
 	List *columns = add_columns(add_columns(NIL, outer->targetlist), inner->targetlist);
+	List *exprs = lcons(extract_actual_clauses(path->clauses, false), add_keys(bind, path));
 
 	bind->nouter = list_length(outer->targetlist);
 	bind->ninner = list_length(inner->targetlist);
-	columns = add_extras(bind, columns, (Node *) list_make2(tlist, filters));
+	/* The target list may be set later, but from no other columns than the relation's. */
+	name_as_above(columns, (Node *) list_make2(rel->reltarget->exprs, filters));
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = filters;
 	scan->flags = best_path->flags;
 	scan->custom_plans = custom_plans;
 	scan->custom_scan_tlist = columns;
-	scan->custom_exprs = lcons(extract_actual_clauses(path->clauses, false), add_keys(bind, path));
+	scan->custom_exprs = (List *) name_as_columns((Node *) exprs, columns);
 	scan->custom_private = list_make1(bind);
 	scan->methods = scan_methods;
 	return &scan->scan.plan;

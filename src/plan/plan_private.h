@@ -330,8 +330,7 @@ typedef struct MtfScanPlan
 
 /*
  * A join that runs here and takes the inner documents by batches of keys: CustomScan.custom_private.
- * The scan tuple is the outer plan's columns, the inner plan's, and `extras`: columns of these that
- * stand for the same values above the join.
+ * The scan tuple is the outer plan's columns and the inner plan's.
  */
 typedef struct MtfBindPlan
 {
@@ -340,7 +339,6 @@ typedef struct MtfBindPlan
 	int batch_size; /* outer rows whose keys one command asks for */
 	int nouter;     /* columns of the outer plan */
 	int ninner;
-	List *extras; /* of int: attribute number of the column that each is */
 	List *values; /* of int: of each key, the index of its list into the inner plan's fdw_exprs */
 	List *outer_hashes; /* of OID: of each key, the hash functions of its two sides */
 	List *inner_hashes;

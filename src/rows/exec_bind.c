@@ -125,16 +125,7 @@ finish_tuple(BindState *state)
 {
 	TupleTableSlot *slot = scan_slot(state);
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
-	int at = state->plan->nouter + state->plan->ninner;
-	ListCell *cell;
 
-	foreach (cell, state->plan->extras)
-	{
-		int from = lfirst_int(cell) - 1;
-
-		slot->tts_values[at] = slot->tts_values[from];
-		slot->tts_isnull[at++] = slot->tts_isnull[from];
-	}
 	ExecClearTuple(slot);
 	ExecStoreVirtualTuple(slot);
 	econtext->ecxt_scantuple = slot;
