@@ -35,6 +35,13 @@ SELECT * FROM plan_of($$SELECT id FROM accounts WHERE name LIKE 'UA%1' AND name 
 SELECT id FROM accounts WHERE name LIKE 'UA customer _' AND name NOT LIKE '%1' ORDER BY id LIMIT 3;
 SELECT id FROM accounts WHERE name ILIKE 'ua CUSTOMER 1%' ORDER BY id;
 SELECT count(*) FROM accounts WHERE name LIKE '.*' OR name LIKE 'DL%';
+-- Regular expressions that say what LIKE says; others stay.
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE name ~ '^UA.+1$' AND name ~ '100\.' AND name !~ 'x' AND name ~* 'customer' AND name ^@ 'UA_'$$);
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE name ~ '^(UA|DL)' AND name ~ 'a*' AND name ~ '\d' AND name ~ 'a.*?b' AND name !~* 'a' AND name ~ city$$);
+SELECT id FROM accounts WHERE name ~ '^UA.*r.1$' ORDER BY id;
+SELECT id FROM accounts WHERE name ~* '^ua CUSTOMER .$' AND name !~ '[1-3]' AND name !~ '4' ORDER BY id;
+SELECT id FROM accounts WHERE name ^@ 'UA customer 1' ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM accounts WHERE name ~ '^UA' ORDER BY id LIMIT 1$$);
 
 -- Absence.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 IS NULL AND t IS NOT NULL AND i8 IS DISTINCT FROM 8$$);

@@ -20,6 +20,7 @@
 
 #include "plan/element.h"
 #include "plan/member.h"
+#include "plan/regex.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
 #include "plan/time_range.h"
@@ -62,15 +63,38 @@ is_sound_pattern(Node *node)
 	return wildcards <= MTF_PATTERN_MAX_WILDCARDS;
 }
 
+static bool
+is_pattern_form(MtfForm form)
+{
+	return form == MTF_FORM_LIKE || form == MTF_FORM_ILIKE || form == MTF_FORM_REGEX ||
+		   form == MTF_FORM_IREGEX || form == MTF_FORM_PREFIX;
+}
+
+/* The LIKE pattern of an operator's right operand; NULL: it has none. */
+static Node *
+pattern_of(Node *operand, MtfForm form)
+{
+	switch (form)
+	{
+		case MTF_FORM_REGEX:
+		case MTF_FORM_IREGEX: return mtf_regex_as_like(operand);
+		case MTF_FORM_PREFIX: return mtf_prefix_as_like(operand);
+		default: return operand;
+	}
+}
+
 static MtfTerm *
 lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
 {
 	MtfField *field = mtf_lowering_find_field(lowering, linitial(expr->args));
-	Node *pattern = lsecond(expr->args);
+	Node *pattern = pattern_of(lsecond(expr->args), row->form);
 	MtfOp op = negate ? mtf_op_negated(row->op) : row->op;
-	MtfTermKind kind = row->form == MTF_FORM_LIKE ? MTF_TERM_LIKE : MTF_TERM_ILIKE;
+	bool folds = row->form == MTF_FORM_ILIKE || row->form == MTF_FORM_IREGEX;
+	MtfTermKind kind = folds ? MTF_TERM_ILIKE : MTF_TERM_LIKE;
 	MtfTerm *term;
 
+	if (pattern == NULL)
+		return mtf_lowering_local(lowering, row->why);
 	if (field == NULL && (term = mtf_member_like(lowering, kind, op, linitial(expr->args), pattern,
 												 expr->inputcollid)) != NULL)
 		return term;
@@ -80,11 +104,11 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 			lowering, mtf_lowering_operand_reason(lowering, linitial(expr->args), pattern));
 	if (!mtf_lowering_collation_allows(lowering, field, MTF_OP_EQ, expr->inputcollid))
 		return NULL;
-	if (row->form == MTF_FORM_ILIKE && op != MTF_OP_EQ)
+	if (folds && op != MTF_OP_EQ)
 		return mtf_lowering_local(lowering,
 								  "NOT ILIKE would lose letters whose case is not ASCII's");
 	term = mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL);
-	term->exact = row->form == MTF_FORM_LIKE && field->exact && is_sound_pattern(pattern);
+	term->exact = !folds && field->exact && is_sound_pattern(pattern);
 	lowering->why = row->why;
 	return term;
 }
@@ -129,7 +153,7 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 	Node *value;
 	MtfOp op;
 
-	if (row != NULL && !distinct && (row->form == MTF_FORM_LIKE || row->form == MTF_FORM_ILIKE))
+	if (row != NULL && !distinct && is_pattern_form(row->form))
 		return lower_like(lowering, expr, row, negate);
 	if (row != NULL && !distinct &&
 		(row->form == MTF_FORM_CONTAINS || row->form == MTF_FORM_OVERLAPS))

@@ -107,6 +107,12 @@ static const MtfShippable table[] = {
 	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT, "documents that have the field; exact for constant patterns"),
 	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET, "ASCII letters in either case; patterns of ASCII only"),
 
+	/* Regular expressions: those that say what LIKE says. */
+	LIKE_ROW(TEXTREGEXEQ, REGEX, EQ, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
+	LIKE_ROW(TEXTREGEXNE, REGEX, NE, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
+	LIKE_ROW(TEXTICREGEXEQ, IREGEX, EQ, SUPERSET, "constants of characters, . .* .+, ^ first and $ last: as ILIKE"),
+	LIKE_ROW(STARTS_WITH, PREFIX, EQ, EXACT, "constants: as LIKE"),
+
 	/* Arrays: a condition on an array field holds if one element satisfies it. */
 	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",
 	 "each element is there"},

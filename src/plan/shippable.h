@@ -17,6 +17,9 @@ typedef enum MtfForm
 	MTF_FORM_COMPARE, /* column op value; also under ANY, ALL and IS DISTINCT FROM */
 	MTF_FORM_LIKE,
 	MTF_FORM_ILIKE,
+	MTF_FORM_REGEX, /* that is a LIKE pattern in other words */
+	MTF_FORM_IREGEX,
+	MTF_FORM_PREFIX,
 	MTF_FORM_CONTAINS, /* array column @> value */
 	MTF_FORM_OVERLAPS, /* array column && value */
 	MTF_FORM_MEMBER,   /* jsonb column ->, ->>, #> or #>> */

@@ -576,7 +576,7 @@ class Maker:
         if roll < 0.9:
             literal = SPECIAL.sub(r"\\\1", text)
             pattern = self.pick((literal, "^" + literal, literal + "$", "^" + literal + "$", "^.*$", "a|b",
-                                 "^(a|b)", "[a-c]+", "^a.c", "\\d", "x{2,}", "^$", "(?i)abc", "a\\Z",
+                                 "^(a|b)", "[a-c]+", "^a.c", "^" + literal + ".*", ".*" + literal + "$", "^a.*b", "^.+$", "a.+", "^a.$", literal + "*", "a.*?", "\\d", "x{2,}", "^$", "(?i)abc", "a\\Z",
                                  "^" + literal[:1].replace("\\", "") + ".*"))
             op = self.pick(("~", "~", "!~", "~*", "!~*"))
             return self.risky(Node("({0} %s {1})" % op, ref, Literal(pattern, "text", "text")))
@@ -625,7 +625,7 @@ class Maker:
 
     def member_cast(self, text, member, scope):
         """A member as a number, a truth or a time: what cannot be cast is an error."""
-        if len(scope) > 1:  # which side of a join is looked at first decides who raises
+        if self.aliases > 1 or len(scope) > 1:  # in a join the plan decides which rows are looked at
             return Node("({0} IS NOT NULL)", text)
         self.flags.add("risky")
         kind, cls = self.pick((("int", "int"), ("bigint", "int"), ("smallint", "int"), ("numeric", "numeric"),

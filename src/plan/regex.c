@@ -1,0 +1,123 @@
+/*
+ * regex.c
+ *	  Regular expressions and prefixes that are LIKE patterns in other words.
+ *
+ * PostgreSQL's expressions and the server's agree on little that can be proven, and some keep a server
+ * busy for long.  What is sent is what LIKE says as well: `.` is any character, newlines too, and `$` the
+ * very end.  Such an expression is never invalid, so that no error depends on where it runs.
+ */
+#include "plan/regex.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+
+static char *
+constant_text(Node *node)
+{
+	if (!IsA(node, Const) || castNode(Const, node)->constisnull ||
+		castNode(Const, node)->consttype != TEXTOID)
+		return NULL;
+	return TextDatumGetCString(castNode(Const, node)->constvalue);
+}
+
+static Node *
+text_constant(const char *text)
+{
+	return (Node *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(text),
+							  false, false);
+}
+
+/* A character of a text, as LIKE wants it. */
+static void
+append_literal(StringInfo like, char c)
+{
+	if (c == '%' || c == '_' || c == '\\')
+		appendStringInfoChar(like, '\\');
+	appendStringInfoChar(like, c);
+}
+
+static bool
+is_quantifier(char c)
+{
+	return c == '*' || c == '+' || c == '?' || c == '{';
+}
+
+/* `.`, `.*` or `.+` at regex[*i]; false: another quantifier stands there. */
+static bool
+append_any(StringInfo like, const char *regex, int *i)
+{
+	char quantifier = regex[*i + 1];
+
+	if (!is_quantifier(quantifier))
+	{
+		appendStringInfoChar(like, '_');
+		return true;
+	}
+	/* A second one (`.*?`) makes it another expression. */
+	if ((quantifier != '*' && quantifier != '+') || is_quantifier(regex[*i + 2]))
+		return false;
+	appendStringInfoString(like, quantifier == '*' ? "%" : "_%");
+	(*i)++;
+	return true;
+}
+
+/* A character that stands for itself, `\\.` included; false: it does not, or it is repeated. */
+static bool
+append_character(StringInfo like, const char *regex, int *i)
+{
+	char c = regex[*i];
+
+	if (c == '\\')
+	{
+		c = regex[++*i];
+		if (c == '\0' || IS_HIGHBIT_SET(c) || isalnum((unsigned char) c))
+			return false;
+	}
+	else if (strchr("^$*+?{}[]()|", c) != NULL)
+		return false;
+	append_literal(like, c);
+	return !is_quantifier(regex[*i + 1]);
+}
+
+Node *
+mtf_regex_as_like(Node *node)
+{
+	char *regex = constant_text(node);
+	StringInfoData like;
+	int i = 0;
+
+	if (regex == NULL)
+		return NULL;
+	initStringInfo(&like);
+	if (regex[0] == '^')
+		i++;
+	else
+		appendStringInfoChar(&like, '%');
+	for (; regex[i] != '\0'; i++)
+	{
+		if (regex[i] == '$' && regex[i + 1] == '\0')
+			return text_constant(like.data);
+		if (regex[i] == '.' ? !append_any(&like, regex, &i) : !append_character(&like, regex, &i))
+			return NULL;
+	}
+	appendStringInfoChar(&like, '%');
+	return text_constant(like.data);
+}
+
+Node *
+mtf_prefix_as_like(Node *node)
+{
+	char *prefix = constant_text(node);
+	StringInfoData like;
+
+	if (prefix == NULL)
+		return NULL;
+	initStringInfo(&like);
+	for (; *prefix != '\0'; prefix++)
+		append_literal(&like, *prefix);
+	appendStringInfoChar(&like, '%');
+	return text_constant(like.data);
+}
