@@ -14,7 +14,7 @@ import measure
 import readme
 import servers
 
-PARTS = ("scan", "peer", "native", "tenants", "token")
+PARTS = ("scan", "peer", "native", "parallel", "tenants", "token")
 SETTINGS = {"shared_buffers": "128MB", "max_parallel_workers_per_gather": "0", "jit": "off",
             "log_min_messages": "warning"}
 

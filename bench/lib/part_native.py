@@ -80,7 +80,9 @@ def create_tables(session, uri, database, tenant):
     measure.create_server(session, "engine", uri, database)
     session.sql("CREATE FOREIGN TABLE orders (%s) SERVER engine" % orders.ORDERS_COLUMNS)
     session.sql("CREATE FOREIGN TABLE customers (%s) SERVER engine" % orders.CUSTOMERS_COLUMNS)
-    session.token(identity.token(tenant))
+    token = identity.token(tenant)
+    session.token(token)
+    return token
 
 
 def explained_pipeline(session, query, tenant):
