@@ -15,13 +15,16 @@
 #include "pipeline/call.h"
 #include "pipeline/value.h"
 
-#define V              "$$v"
+#define V              "$$v" /* the instant */
+#define W              "$$w" /* the same day and time of a year that every engine knows */
 #define SECOND         INT64CONST(1000)
 #define DAY            INT64CONST(86400000)
 #define YEAR_ONE       (INT64CONST(-62135596800000)) /* the beginning of the year 1 */
 #define CYCLE          (INT64CONST(146097) * DAY)    /* 400 years */
 #define CYCLES         12                            /* more than there are before the year 1 */
 #define YEARS_OF_CYCLE 400
+#define FAR            (356 * CYCLE) /* about 2^52 */
+#define YEAR_10000     INT64CONST(253402300800000)
 
 static void
 write_long(StringInfo out, const char *key, int64 number)
@@ -37,15 +40,21 @@ write_milliseconds(StringInfo out, const char *key)
 	mtf_call_write_unary(out, key, "$toLong", V);
 }
 
-/* What of the instant lies behind the last multiple of `unit`: ((t mod u) + u) mod u, for $mod keeps the sign. */
+/*
+ * What of the instant lies behind the last multiple of `unit`: ((t mod u) + u) mod u, for $mod keeps the
+ * sign.  One engine takes the remainder of doubles: whole cycles earlier, every timestamp is below 2^53.
+ */
 static void
 write_rest(StringInfo out, const char *key, int64 unit)
 {
 	MtfCall outer = mtf_call_begin(out, key, "$mod");
 	MtfCall add = mtf_call_begin(out, mtf_call_next(&outer), "$add");
 	MtfCall inner = mtf_call_begin(out, mtf_call_next(&add), "$mod");
+	MtfCall nearer = mtf_call_begin(out, mtf_call_next(&inner), "$subtract");
 
-	write_milliseconds(out, mtf_call_next(&inner));
+	write_milliseconds(out, mtf_call_next(&nearer));
+	write_long(out, mtf_call_next(&nearer), FAR);
+	mtf_call_end(out, &nearer);
 	write_long(out, mtf_call_next(&inner), unit);
 	mtf_call_end(out, &inner);
 	write_long(out, mtf_call_next(&add), unit);
@@ -60,7 +69,7 @@ write_part_less(StringInfo out, const char *key, const char *op, int less)
 {
 	MtfCall call = mtf_call_begin(out, key, "$subtract");
 
-	mtf_call_write_unary(out, mtf_call_next(&call), op, V);
+	mtf_call_write_unary(out, mtf_call_next(&call), op, W);
 	mtf_write_int(out, mtf_call_next(&call), less);
 	mtf_call_end(out, &call);
 }
@@ -89,7 +98,7 @@ write_days_of_quarter(StringInfo out, const char *key)
 	MtfCall first = mtf_call_begin(out, mtf_call_next(&cond), "$lte");
 	MtfCall add;
 
-	mtf_call_write_unary(out, mtf_call_next(&first), "$month", V);
+	mtf_call_write_unary(out, mtf_call_next(&first), "$month", W);
 	mtf_write_literal(out, mtf_call_next(&first), &march);
 	mtf_call_end(out, &first);
 	write_part_less(out, mtf_call_next(&cond), "$dayOfYear", 1);
@@ -191,17 +200,72 @@ write_extracted(StringInfo out, const char *key, MtfPart part)
 
 	switch (part)
 	{
-		case MTF_PART_MINUTE: mtf_call_write_unary(out, key, "$minute", V); break;
-		case MTF_PART_HOUR: mtf_call_write_unary(out, key, "$hour", V); break;
-		case MTF_PART_DAY: mtf_call_write_unary(out, key, "$dayOfMonth", V); break;
-		case MTF_PART_WEEK: mtf_call_write_unary(out, key, "$isoWeek", V); break;
-		case MTF_PART_MONTH: mtf_call_write_unary(out, key, "$month", V); break;
+		case MTF_PART_MINUTE: mtf_call_write_unary(out, key, "$minute", W); break;
+		case MTF_PART_HOUR: mtf_call_write_unary(out, key, "$hour", W); break;
+		case MTF_PART_DAY: mtf_call_write_unary(out, key, "$dayOfMonth", W); break;
+		case MTF_PART_WEEK: mtf_call_write_unary(out, key, "$isoWeek", W); break;
+		case MTF_PART_MONTH: mtf_call_write_unary(out, key, "$month", W); break;
 		case MTF_PART_QUARTER: write_by_month(out, key, quarters); break;
 		case MTF_PART_YEAR: write_year(out, key); break;
 		case MTF_PART_DOW: write_part_less(out, key, "$dayOfWeek", 1); break;
-		case MTF_PART_ISODOW: mtf_call_write_unary(out, key, "$isoDayOfWeek", V); break;
-		case MTF_PART_DOY: mtf_call_write_unary(out, key, "$dayOfYear", V); break;
+		case MTF_PART_ISODOW: mtf_call_write_unary(out, key, "$isoDayOfWeek", W); break;
+		case MTF_PART_DOY: mtf_call_write_unary(out, key, "$dayOfYear", W); break;
 		default: mtf_write_null(out, key); break;
+	}
+}
+
+/*
+ * w: the instant itself, in the years 1 to 9999; outside of them, where one engine's $isoWeek fails, the
+ * same day some cycles of 400 years away, which are whole weeks.
+ */
+static void
+write_near(StringInfo out, const char *key)
+{
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+	MtfCall both = mtf_call_begin(out, mtf_call_next(&cond), "$and");
+	MtfCall compare = mtf_call_begin(out, mtf_call_next(&both), "$gte");
+	MtfMark date;
+
+	write_milliseconds(out, mtf_call_next(&compare));
+	write_long(out, mtf_call_next(&compare), YEAR_ONE);
+	mtf_call_end(out, &compare);
+	compare = mtf_call_begin(out, mtf_call_next(&both), "$lt");
+	write_milliseconds(out, mtf_call_next(&compare));
+	write_long(out, mtf_call_next(&compare), YEAR_10000);
+	mtf_call_end(out, &compare);
+	mtf_call_end(out, &both);
+	mtf_write_word(out, mtf_call_next(&cond), V);
+	date = mtf_write_begin(out, mtf_call_next(&cond));
+	write_rest(out, "$toDate", CYCLE);
+	mtf_write_end(out, date);
+	mtf_call_end(out, &cond);
+}
+
+static void
+write_part(StringInfo out, const char *key, const MtfTerm *term)
+{
+	bool needs_calendar = term->function == MTF_FUNCTION_EXTRACT || term->part > MTF_PART_DAY;
+	MtfMark document = 0;
+	MtfMark let = 0;
+	MtfMark vars;
+
+	if (needs_calendar)
+	{
+		document = mtf_write_begin(out, key);
+		let = mtf_write_begin(out, "$let");
+		vars = mtf_write_begin(out, "vars");
+		write_near(out, "w");
+		mtf_write_end(out, vars);
+		key = "in";
+	}
+	if (term->function == MTF_FUNCTION_TRUNCATE)
+		write_truncated(out, key, term->part);
+	else
+		write_extracted(out, key, term->part);
+	if (needs_calendar)
+	{
+		mtf_write_end(out, let);
+		mtf_write_end(out, document);
 	}
 }
 
@@ -219,10 +283,7 @@ mtf_instant_write(const MtfExprContext *context, const MtfTerm *term, StringInfo
 	mtf_write_end(out, vars);
 	cond = mtf_call_begin(out, "in", "$cond");
 	mtf_call_write_type_in(out, mtf_call_next(&cond), V, dates);
-	if (term->function == MTF_FUNCTION_TRUNCATE)
-		write_truncated(out, mtf_call_next(&cond), term->part);
-	else
-		write_extracted(out, mtf_call_next(&cond), term->part);
+	write_part(out, mtf_call_next(&cond), term);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
 	mtf_write_end(out, let);
