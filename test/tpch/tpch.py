@@ -296,7 +296,7 @@ def run(args, parameters, uri):
         client.drop_database(name)
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description="TPC-H over foreign tables")
     parser.add_argument("--scale", type=float, default=0.05)
     parser.add_argument("--engine")
@@ -308,7 +308,11 @@ def main():
     parser.add_argument("--trust", action="store_true", help="tables with trust_types: no guards")
     parser.add_argument("--lax", action="store_true", help="do not ask Q1, Q6, Q12 and Q14 to be one command")
     parser.add_argument("--database", help="document database to use again, or to load and keep")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     servers.exit_on_signals()
     with servers.Owner() as owner:
         environment = servers.environment(owner, args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"})
