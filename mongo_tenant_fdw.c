@@ -22,6 +22,7 @@
 #include "plan/setting.h"
 #include "remote/connection.h"
 #include "rows/estimate.h"
+#include "rows/validator.h"
 #include "rows/exec_async.h"
 #include "rows/exec_bind.h"
 #include "rows/exec_scan.h"
@@ -147,6 +148,7 @@ _PG_init(void)
 	mtf_plan_private_init();
 	mtf_facts_hook = mtf_estimate_facts;
 	mtf_sample_hook = mtf_estimate_sample;
+	mtf_validator_hook = mtf_validator_proves;
 	mtf_plan_bind_init(&mtf_bind_scan_methods);
 	mtf_connection_init();
 }

@@ -171,7 +171,7 @@ column_of_attribute(const MtfTableOptions *table, Form_pg_attribute attribute)
 	column->not_null = attribute->attnotnull;
 	column->on_mismatch = options->has_on_mismatch ? options->on_mismatch : table->on_mismatch;
 	column->json_format = table->json_format;
-	column->trust_types = table->trust_types;
+	column->trust_types = table->trust_types == MTF_TYPES_BY_OWNER;
 	return column;
 }
 

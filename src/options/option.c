@@ -35,6 +35,7 @@ typedef enum ValueKind
 {
 	VALUE_TEXT,       /* any text but the empty one: const char * */
 	VALUE_BOOL,       /* bool */
+	VALUE_TRUST,      /* a Boolean, or 'validator': MtfTypeTrust */
 	VALUE_FALSE,      /* only 'false': bool */
 	VALUE_COUNT,      /* 1 to 2^31-1: int */
 	VALUE_CURSORS,    /* 1 to 8: int */
@@ -131,7 +132,7 @@ static const OptionDef option_table[] = {
 	TABLE("read_preference", VALUE_CHOICE, read_preference, choices_read_preference),
 	TABLE("max_time_ms", VALUE_MS, max_time_ms),
 	TABLE("updatable", VALUE_FALSE, updatable),
-	TABLE("trust_types", VALUE_BOOL, trust_types),
+	TABLE("trust_types", VALUE_TRUST, trust_types),
 
 	COLUMN("path", VALUE_PATH, path),
 	COLUMN("bson_type", VALUE_CHOICE, bson_type, choices_bson_type),
@@ -384,6 +385,11 @@ read_value(const OptionDef *option, const char *value, char *target)
 	StaticAssertStmt(sizeof(scratch) >= sizeof(int64), "the largest value fits");
 	switch (option->kind)
 	{
+		case VALUE_TRUST:
+			*(MtfTypeTrust *) to = strcmp(value, "validator") == 0 ? MTF_TYPES_BY_VALIDATOR
+								   : parse_truth(option, value)    ? MTF_TYPES_BY_OWNER
+																   : MTF_TYPES_UNPROVEN;
+			break;
 		case VALUE_BOOL: *(bool *) to = parse_truth(option, value); break;
 		case VALUE_FALSE:
 			if (parse_truth(option, value))

@@ -21,6 +21,14 @@ typedef enum MtfTenantType
 	MTF_TENANT_UUID
 } MtfTenantType;
 
+/* Who says that values have the types of their columns. */
+typedef enum MtfTypeTrust
+{
+	MTF_TYPES_UNPROVEN,
+	MTF_TYPES_BY_OWNER,
+	MTF_TYPES_BY_VALIDATOR /* a $jsonSchema of the collection, and the owner that it was always there */
+} MtfTypeTrust;
+
 typedef enum MtfMismatch
 {
 	MTF_MISMATCH_ERROR,
@@ -74,7 +82,7 @@ typedef struct MtfTableOptions
 	bool use_remote_estimate;
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
-	bool trust_types;
+	MtfTypeTrust trust_types;
 	int64 max_time_ms; /* the lower of the server's and the table's; 0: none */
 	const char *read_preference;
 	bool updatable; /* both the server and the table say so */

@@ -13,6 +13,7 @@
 #include "optimizer/cost.h"
 
 const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid) = NULL;
+Bitmapset *(*mtf_validator_hook)(Oid relid, Oid userid) = NULL;
 void (*mtf_sample_hook)(Oid relid, Oid userid, List *terms, List *values, double *fractions) = NULL;
 
 bool

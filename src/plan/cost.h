@@ -29,6 +29,12 @@ typedef struct MtfFacts
 extern const MtfFacts *(*mtf_facts_hook)(Oid relid, Oid userid);
 
 /*
+ * Asks which columns (attribute numbers) the validator of the table's collection proves.  Set as
+ * mtf_facts_hook is.
+ */
+extern Bitmapset *(*mtf_validator_hook)(Oid relid, Oid userid);
+
+/*
  * Asks how large a part of the tenant's documents satisfies each of `terms` (exact; of MtfTerm), by looking
  * at a few of them: one fraction per term, or -1 where nothing was learnt.  `values` (of Const) are what the
  * terms compare with.  Set as mtf_facts_hook is.

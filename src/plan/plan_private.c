@@ -150,6 +150,7 @@ static const Attribute group_value_attributes[] = {
 static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, relids),
 	NODE_OF(MtfScanPlan, rtis),
+	NODE_OF(MtfScanPlan, proofs),
 	NODE_OF(MtfScanPlan, wanted),
 	NODE_OF(MtfScanPlan, paths),
 	BOOL_OF(MtfScanPlan, projects),

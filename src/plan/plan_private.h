@@ -298,14 +298,14 @@ typedef struct MtfGroupValue
 typedef struct MtfScanPlan
 {
 	ExtensibleNode node;
-	List *relids;  /* OIDs of the base foreign tables, driving table first */
-	List *rtis;    /* their range table indexes, same order */
-	List *wanted;  /* attribute numbers to decode, of the single base relation */
-	List *paths;   /* of String: what a projection must keep; meaningful only with `projects` */
-	bool projects; /* false: whole documents travel */
-	List *terms;   /* of MtfTerm, ANDed: the remote filter */
-	List *
-		index; /* of String: paths of the driving table's index that serves them; NIL: none is known */
+	List *relids;    /* OIDs of the base foreign tables, driving table first */
+	List *rtis;      /* their range table indexes, same order */
+	List *proofs;    /* per relation a List of int: 0, and columns that its validator proves */
+	List *wanted;    /* attribute numbers to decode, of the single base relation */
+	List *paths;     /* of String: what a projection must keep; meaningful only with `projects` */
+	bool projects;   /* false: whole documents travel */
+	List *terms;     /* of MtfTerm, ANDed: the remote filter */
+	List *index;     /* of String: the driving table's index that serves them; NIL: unknown */
 	List *decisions; /* of MtfDecision */
 	bool exact;      /* terms are sent in their exact form: nothing is rechecked here */
 	List *sort;      /* of MtfSortKey; of groups if there are any */

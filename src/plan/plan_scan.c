@@ -127,6 +127,28 @@ sample_clauses(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 	}
 }
 
+/* The columns that the collection's validator proves are trusted as the owner's promise would be. */
+static void
+trust_validator(MtfRelInfo *info, Oid relid, Oid userid)
+{
+	Bitmapset *proven = mtf_validator_hook(relid, userid);
+	MtfColumnMap *map = palloc(sizeof(MtfColumnMap));
+
+	*map = *info->map;
+	map->columns = palloc(sizeof(MtfColumn *) * map->natts);
+	for (int i = 0; i < map->natts; i++)
+	{
+		map->columns[i] = info->map->columns[i];
+		if (!bms_is_member(i + 1, proven))
+			continue;
+		map->columns[i] = palloc(sizeof(MtfColumn));
+		*map->columns[i] = *info->map->columns[i];
+		map->columns[i]->trust_types = true;
+		info->proof = lappend_int(info->proof, i + 1);
+	}
+	info->map = map;
+}
+
 void
 mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -134,6 +156,10 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	ListCell *cell;
 
 	info->map = mtf_column_map(foreigntableid);
+	info->proof = list_make1_int(0);
+	if (mtf_validator_hook != NULL &&
+		mtf_table_options(foreigntableid)->trust_types == MTF_TYPES_BY_VALIDATOR)
+		trust_validator(info, foreigntableid, baserel->userid);
 	baserel->fdw_private = info;
 	if (mtf_facts_hook != NULL && mtf_table_options(foreigntableid)->use_remote_estimate)
 		info->facts = mtf_facts_hook(foreigntableid, baserel->userid);
@@ -402,6 +428,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	lowering = mtf_lowering_of(root, baserel);
 	plan->relids = list_make1_oid(foreigntableid);
 	plan->rtis = list_make1_int(baserel->relid);
+	plan->proofs = list_make1(info->proof);
 	plan->wanted = wanted_columns(baserel, info->map, quals);
 	plan_projection(plan, info->map);
 	plan_filter(plan, lowering, quals);

@@ -287,6 +287,7 @@ add_relation(PlannerInfo *root, MtfScanPlan *plan, RelOptInfo *baserel)
 {
 	plan->relids = lappend_oid(plan->relids, root->simple_rte_array[baserel->relid]->relid);
 	plan->rtis = lappend_int(plan->rtis, baserel->relid);
+	plan->proofs = lappend(plan->proofs, ((MtfRelInfo *) baserel->fdw_private)->proof);
 }
 
 MtfLowering *

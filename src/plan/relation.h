@@ -15,7 +15,8 @@
 typedef struct MtfRelInfo
 {
 	const MtfColumnMap *map;
-	List *remote;                   /* of RestrictInfo: base clauses of which something is sent */
+	List *proof;  /* of int: 0, and the columns whose types the collection's validator proves */
+	List *remote; /* of RestrictInfo: base clauses of which something is sent */
 	Selectivity remote_selectivity; /* of `remote` */
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */

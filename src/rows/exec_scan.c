@@ -21,6 +21,7 @@
 #include "remote/gather.h"
 #include "rows/decode.h"
 #include "rows/finish.h"
+#include "rows/validator.h"
 #include "rows/ranges.h"
 #include "tenant/scope.h"
 #include "tenant/session.h"
@@ -99,6 +100,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 	driving = linitial_oid(state->plan->relids);
 
 	binding = mtf_session_bind(estate);
+	mtf_validator_check(state->plan, mtf_compat_check_user(scan, estate));
 	state->scopes = create_scopes(binding, state->plan->relids);
 	state->connection =
 		mtf_connection_get(mtf_scope_server(state->scopes[0]), mtf_compat_check_user(scan, estate));

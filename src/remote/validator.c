@@ -1,0 +1,112 @@
+/*
+ * validator.c
+ *	  listCollections, for the one collection of a scope.
+ *
+ * What must not happen here: another collection's options; a document of anybody.
+ */
+#include "remote/validator.h"
+
+#define MTF_REMOTE_ROOM
+#include "base/driver_compat.h"
+
+#include "base/guard.h"
+#include "remote/client.h"
+#include "remote/wire.h"
+
+/* {listCollections: 1, filter: {name: collection}, cursor: {}} */
+static bool
+append_command(bson_t *command, const char *collection)
+{
+	bson_t filter;
+	bson_t cursor;
+
+	return BSON_APPEND_INT32(command, "listCollections", 1) &&
+		   BSON_APPEND_DOCUMENT_BEGIN(command, "filter", &filter) &&
+		   BSON_APPEND_UTF8(&filter, "name", collection) &&
+		   bson_append_document_end(command, &filter) &&
+		   BSON_APPEND_DOCUMENT_BEGIN(command, "cursor", &cursor) &&
+		   bson_append_document_end(command, &cursor);
+}
+
+/* The options of the collection in the reply, copied; NULL: it is not there, or no plain collection. */
+static uint8 *
+read_options(const uint8 *reply, uint32 size, const char *collection, uint32 *len)
+{
+	const uint8_t *data;
+	bson_iter_t iter;
+	bson_iter_t part;
+	uint8 *copy;
+	bson_t doc;
+
+	if (!bson_init_static(&doc, reply, size) || !bson_iter_init(&iter, &doc) ||
+		!bson_iter_find_descendant(&iter, "cursor.firstBatch.0.name", &part) ||
+		!BSON_ITER_HOLDS_UTF8(&part) || strcmp(bson_iter_utf8(&part, NULL), collection) != 0)
+		return NULL;
+	if (!bson_iter_init(&iter, &doc) ||
+		!bson_iter_find_descendant(&iter, "cursor.firstBatch.0.type", &part) ||
+		!BSON_ITER_HOLDS_UTF8(&part) || strcmp(bson_iter_utf8(&part, NULL), "collection") != 0)
+		return NULL;
+	if (!bson_iter_init(&iter, &doc) ||
+		!bson_iter_find_descendant(&iter, "cursor.firstBatch.0.options", &part) ||
+		!BSON_ITER_HOLDS_DOCUMENT(&part))
+		return NULL;
+	bson_iter_document(&part, len, &data);
+	copy = palloc(*len);
+	memcpy(copy, data, *len);
+	return copy;
+}
+
+static uint8 *
+ask(MtfClient *client, const MtfScope *scope, uint32 *len)
+{
+	bson_t *command = mtf_bson_create(CurrentMemoryContext);
+	int64 deadline = mtf_clock() + client->reply_timeout_ms * INT64CONST(1000);
+	MtfReplyBuffer buffer = {CurrentMemoryContext};
+	MtfReply reply;
+	bson_error_t error;
+	MtfIo io;
+
+	if (!append_command(command, mtf_scope_collection(scope)) ||
+		!mtf_wire_append_common(client, command, mtf_scope_database(scope), true))
+		return NULL;
+	io = mtf_wire_send(client, command, deadline);
+	if (io == MTF_IO_OK)
+		io = mtf_wire_receive(client, &buffer, deadline, &reply);
+	if (io != MTF_IO_OK)
+	{
+		client->doomed = true;
+		mtf_client_raise_io(client, io, "listCollections");
+	}
+	/* No such collection, no right to ask: nothing is proven. */
+	if (!mtf_wire_reply_ok(&reply, &error))
+		return NULL;
+	return read_options(reply.data, reply.len, mtf_scope_collection(scope), len);
+}
+
+uint8 *
+mtf_validator_ask(MtfConnection *connection, const MtfScope *scope, const char *read_preference,
+				  uint32 *len)
+{
+	uint8 *volatile options = NULL;
+	MtfClient *client;
+
+	if (!mtf_scope_is_bound(scope))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("a validator cannot be read without a tenant")));
+	client = mtf_connection_lease(connection, read_preference);
+	PG_TRY();
+	{
+		/* Through the driver alone (compression, sharded clusters) nothing is known. */
+		if (client->direct)
+			options = ask(client, scope, len);
+	}
+	PG_CATCH();
+	{
+		client->doomed = true;
+		mtf_connection_return(client);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	mtf_connection_return(client);
+	return options;
+}
