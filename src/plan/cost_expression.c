@@ -11,7 +11,7 @@
 #include "plan/compute.h"
 #include "plan/cost.h"
 
-#define OPERATOR_COST 0.001
+#define OPERATOR_COST 0.0008
 /* Of several conditions the first that fails ends the test, and those on one field share its guard. */
 #define FILTER_FACTOR 0.15
 
@@ -23,7 +23,7 @@ guard_of(const MtfField *field)
 {
 	switch ((MtfKind) field->kind)
 	{
-		case MTF_KIND_NUMERIC: return field->trust ? 1.5 : 6;
+		case MTF_KIND_NUMERIC: return field->trust ? 0.7 : 6;
 		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8: return field->trust ? 0.5 : 3;
 		case MTF_KIND_DATE:

@@ -6,8 +6,7 @@
 #define MTF_REMOTE_VALIDATOR_H
 
 #include "base/compat.h"
-#include "remote/connection.h"
-#include "tenant/scope.h"
+#include "remote/cursor.h"
 
 /*
  * The options of the scope's collection as the server lists them, a BSON document in the current memory
