@@ -14,6 +14,6 @@ import tpch  # noqa: E402
 
 with World(objects=False) as world:
     args = tpch.arguments(["--scale", os.environ.get("MTF_TPCH_SCALE", "0.001"), "--no-off", "--lax",
-                           "--repeat", "1", "--timeout", "120"])
+                           "--repeat", "1", "--timeout", "300"])
     tpch.run(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, world.uri)
 done()
