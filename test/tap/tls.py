@@ -206,6 +206,7 @@ class SecureEngine(servers.Engine):
                 client["$external"].command("createUser", subject, mechanisms=["MONGODB-X509"],
                                             roles=[{"role": "readAnyDatabase", "db": "admin"}])
             client["x"]["t"].insert_many([{"tenant_id": tenant, "id": n} for tenant in ("UA", "DL") for n in range(10)])
+            client["x"]["t"].create_index([("tenant_id", 1), ("_id", 1)])
         self.stop()
         self.options += ["--auth", "--tls-cert-file", certificate, "--tls-key-file", certificate,
                          "--tls-ca-file", ca, "--tls-require-client-cert"]
@@ -250,6 +251,11 @@ def x509_users(world, admin, session, authority, key_dir):
     throws(("28000", "42501"), lambda: session.execute(QUERY).fetchall(), "X.509: a certificate of nobody")
     admin.execute("ALTER USER MAPPING FOR mtf_app SERVER s_t OPTIONS (SET tls_certificate_key_file 'known.pem')")
     is_(len(session.execute(QUERY).fetchall()), 10, "X.509: a changed mapping counts at once")
+    admin.execute("ALTER SERVER s_t OPTIONS (ADD parallel '3', ADD fetch_size '1')")
+    session.execute("SELECT id FROM t").fetchall()
+    plan = str(session.execute("EXPLAIN (ANALYZE, VERBOSE) SELECT id FROM t").fetchall())
+    ok("Ranges: " in plan and "Ranges: 0" not in plan, "a scan by several cursors through TLS") or diag(plan)
+    is_(sorted(session.execute("SELECT id FROM t").fetchall()), [(n,) for n in range(10)], "each row once")
 
 
 def traffic(admin, session, key_dir):
