@@ -62,7 +62,7 @@ MUTATIONS = [
     ("bypass-role", "src/tenant/session.c", "	return OidIsValid(role) && is_member_of_role(GetSessionUserId(), role);",
      "	return true;", "tap/identity"),
     ("bypass-ends", "src/tenant/session.c", "		if (!may_bypass())\n			raise_changed();", "		(void) 0;", "tap/identity"),
-    ("checked-user", "src/rows/exec_scan.c", "mtf_compat_check_user(scan, estate));", "GetUserId());", "tap/peer"),
+    ("checked-user", "src/rows/exec_scan.c", "mtf_scope_server(state->scopes[0]), mtf_compat_check_user(scan, estate));", "mtf_scope_server(state->scopes[0]), GetUserId());", "tap/peer"),
 
     # -- the setting: who sees the token
     ("mask-show", "src/tenant/setting.c", "mtf_setting_jwt[0] != '\\0' ? \"********\" : \"\";", "mtf_setting_jwt[0] != '\\0' ? mtf_setting_jwt : \"\";",
