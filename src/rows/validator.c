@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/syscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/plancache.h"
@@ -271,6 +272,13 @@ forget_changed(Datum argument, Oid relid)
 		forget_all();
 }
 
+/* A server that was altered may be another one, or of another database. */
+static void
+forget_server(Datum argument, int cacheid, uint32 hashvalue)
+{
+	forget_changed(argument, InvalidOid);
+}
+
 static const Kept *
 find_kept(Oid relid, Oid userid)
 {
@@ -297,6 +305,7 @@ keep(Oid relid, Oid userid, const Bitmapset *proven)
 	if (!is_registered)
 	{
 		CacheRegisterRelcacheCallback(forget_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_server, (Datum) 0);
 		is_registered = true;
 	}
 	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)

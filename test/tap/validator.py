@@ -81,4 +81,9 @@ with World() as world:
         ok(is_guarded(nobody, "plain", "i"), "without a token nothing is asked and nothing proven")
     with world.connect("DL") as dl:
         is_(dl.execute("SELECT sum(i) FROM plain").fetchone()[0], 4500, "DL's only")
+        ok(not is_guarded(dl, "plain", "i"), "positive control: proven")
+        with world.admin() as admin:
+            admin.execute("ALTER SERVER mongo OPTIONS (SET database '%s_elsewhere')" % world.name)
+            ok(is_guarded(dl, "plain", "i"), "the server has another database: nothing is proven there")
+            admin.execute("ALTER SERVER mongo OPTIONS (SET database '%s')" % world.name)
 done()
