@@ -204,7 +204,7 @@ mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)
 	QualCost none = {0};
 	MtfCost cost = mtf_cost_scan(looked_at, rows, info->target->width, &none);
 
-	cost.total += mtf_cost_groups(plan, info->input->rows);
+	cost.total += mtf_cost_groups(plan, IS_JOIN_REL(info->input) ? looked_at : info->input->rows);
 	if (!IS_JOIN_REL(info->input))
 		cost.total += mtf_cost_filters(plan->terms, info->input->rows);
 	if (IS_JOIN_REL(info->input))

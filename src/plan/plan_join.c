@@ -126,9 +126,24 @@ doubt_of(const MtfScanPlan *plan)
 	return doubt;
 }
 
-/* The server's work for a join, without sending the result. */
+/*
+ * The rows that the server is believed to make.  Where nothing is known of the keys PostgreSQL takes
+ * them for 200 values, and joins of tables for far too large; an inner join of two by a key most often
+ * finds each row of one side once.
+ */
+static double
+rows_of(const MtfJoinInfo *info, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+{
+	const MtfJoinStep *step = linitial(info->steps);
+
+	if (list_length(info->steps) > 1 || step->kind != MTF_JOIN_INNER)
+		return joinrel->rows;
+	return Min(joinrel->rows, Max(outerrel->rows, innerrel->rows));
+}
+
+/* The server's work for a join that makes `joined` rows, without sending them. */
 static Cost
-work_of(const MtfScanPlan *plan, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+work_of(const MtfScanPlan *plan, double joined, RelOptInfo *outerrel, RelOptInfo *innerrel)
 {
 	const MtfJoin *join = llast(plan->joins);
 	QualCost none = {0};
@@ -146,8 +161,7 @@ work_of(const MtfScanPlan *plan, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 		return below + mtf_cost_lookup(rows, innerrel->tuples, is_indexed(join));
 	below +=
 		mtf_cost_filters(join->terms, innerrel->rows) + mtf_cost_keys(join->inners, innerrel->rows);
-	return below +
-		   mtf_cost_union(rows, inner_documents, innerrel->rows, joinrel->rows * doubt_of(plan));
+	return below + mtf_cost_union(rows, inner_documents, innerrel->rows, joined * doubt_of(plan));
 }
 
 /* All documents of a key come together in one group, which servers hold to 16 MB. */
@@ -222,7 +236,8 @@ add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	joinrel->fdw_private = before;
 	if (upper == NULL || groups_are_large(root, llast(info->steps), outerrel, innerrel))
 		return;
-	info->work = work_of(upper->plan, joinrel, outerrel, innerrel);
+	info->rows = rows_of(info, joinrel, outerrel, innerrel);
+	info->work = work_of(upper->plan, info->rows, outerrel, innerrel);
 	if (before == NULL || info->work < before->work)
 		joinrel->fdw_private = info;
 	cost = mtf_cost_scan(0, joinrel->rows, joinrel->reltarget->width, &none);

@@ -24,7 +24,7 @@ double
 mtf_documents_below(RelOptInfo *rel)
 {
 	if (IS_JOIN_REL(rel))
-		return rel->rows;
+		return ((MtfJoinInfo *) rel->fdw_private)->rows;
 	return clamp_row_est(rel->tuples * ((MtfRelInfo *) rel->fdw_private)->index_selectivity);
 }
 

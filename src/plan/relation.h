@@ -39,6 +39,7 @@ typedef struct MtfJoinInfo
 	List *baserels; /* of RelOptInfo, driving relation first */
 	List *steps;    /* of MtfJoinStep */
 	Cost work;      /* of the server, without sending the result */
+	double rows;    /* that the server is believed to make */
 } MtfJoinInfo;
 
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
