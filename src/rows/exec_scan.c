@@ -327,25 +327,29 @@ next_row(ForeignScanState *node, MtfScanState *state, bool *exact)
 	return true;
 }
 
-/* Read all rows; one that is not exact, and none of them counts. */
+/*
+ * Read all rows; one that is not exact, and none of them counts.  They belong to the state only at the end:
+ * a pipeline that the server refuses ends the run, and what the state had gathered, at the first of them.
+ */
 static void
 gather(ForeignScanState *node, MtfScanState *state)
 {
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	MemoryContext old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	bool exact;
 
-	state->gathered = tuplestore_begin_heap(false, false, work_mem);
 	MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	while (!state->computes_here && next_row(node, state, &exact))
 	{
 		if (exact)
-			tuplestore_puttupleslot(state->gathered, node->ss.ss_ScanTupleSlot);
+			tuplestore_puttupleslot(rows, node->ss.ss_ScanTupleSlot);
 		else
 			state->computes_here = true;
 		ResetExprContext(econtext);
 	}
 	MemoryContextSwitchTo(old);
+	state->gathered = rows;
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
 }
 
