@@ -3,6 +3,7 @@
     with Recorder(uri) as recorder:      # recorder.uri reaches the same server
         ...
         recorder.commands                # of connections that say that they are mongo_tenant_fdw's
+        recorder.refuse = condition      # pipelines of which it holds meet a server that has no such stage
 """
 
 import socket
@@ -25,6 +26,7 @@ class Recorder:
         # Else the driver would go on to the addresses that the server names.
         self.uri = "mongodb://127.0.0.1:%d/?directConnection=true" % self._listener.getsockname()[1]
         self.commands = []
+        self.refuse = None
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -78,7 +80,11 @@ class Recorder:
                     ours = b"mongo_tenant_fdw" in body
                 elif ours:
                     assert opcode == OP_MSG, "opcode %d" % opcode
-                    self._record(body)
+                    command = self._record(body)
+                    if self.refuse is not None and "pipeline" in command and self.refuse(command["pipeline"]):
+                        command["pipeline"].append({"$noSuchStage": {}})
+                        body = body[:5] + bson.encode(command, codec_options=OPTIONS)
+                        head = struct.pack("<i", 16 + len(body)) + head[4:]
                 server.sendall(head + body)
         except OSError:
             pass
@@ -90,3 +96,4 @@ class Recorder:
         command = bson.decode(body[5:5 + struct.unpack("<i", body[5:9])[0]], OPTIONS)
         with self._lock:
             self.commands.append(command)
+        return command
