@@ -316,13 +316,35 @@ comparison_is_exact(const MtfField *field, MtfOp op)
 	return is_plain_kind(field) && !(field->kind == MTF_KIND_DATE && op == MTF_OP_NE);
 }
 
-/* A long list is sent as IS NOT NULL. */
+/* Is an integer column compared with the one integer that servers order differently (literal.c)?  It is sent as a range. */
 static bool
-list_is_short(const MtfExprContext *context, const MtfTerm *term)
+is_widened(const MtfField *field, const MtfValue *value)
+{
+	return mtf_is_integer_kind(field) && !mtf_value_is_plain_integer(value);
+}
+
+static bool
+value_is_exact(const MtfExprContext *context, const MtfTerm *term)
 {
 	const MtfValue *value = &context->values[term->value];
 
-	return !value->is_known || value->isnull || mtf_expand_list(value).n <= MAX_LIST_RANGES;
+	return !value->is_known || value->isnull || !is_widened(term->field, value);
+}
+
+/* A long list is sent as IS NOT NULL. */
+static bool
+list_is_exact(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = &context->values[term->value];
+	MtfValueList list;
+
+	if (!value->is_known || value->isnull)
+		return true;
+	list = mtf_expand_list(value);
+	for (int i = 0; i < list.n; i++)
+		if (is_widened(term->field, &list.values[i]))
+			return false;
+	return list.n <= MAX_LIST_RANGES;
 }
 
 bool
@@ -340,10 +362,11 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 		case MTF_TERM_NOT:
 		case MTF_TERM_CASE: return true;
 		case MTF_TERM_LIKE: return term->field->trust && term->op == MTF_OP_EQ;
-		case MTF_TERM_COMPARE: return comparison_is_exact(term->field, term->op);
+		case MTF_TERM_COMPARE:
+			return comparison_is_exact(term->field, term->op) && value_is_exact(context, term);
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL:
-			return comparison_is_exact(term->field, term->op) && list_is_short(context, term);
+			return comparison_is_exact(term->field, term->op) && list_is_exact(context, term);
 		case MTF_TERM_NULL: return term->field->trust;
 		case MTF_TERM_NOT_NULL: return term->field->trust && !term->field->null_mismatch;
 		case MTF_TERM_TRUTH: return term->field == NULL || term->field->trust;
