@@ -19,23 +19,13 @@
 #include "base/driver_compat.h"
 
 #include "pgstat.h"
-#include "storage/proc.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
-#include "base/guard.h"
-#include "remote/client.h"
+#include "remote/cursor_private.h"
 #include "remote/kill.h"
-#include "remote/wire.h"
 
-#define FIRST_BATCH     1000
-#define LEARN_DOCUMENTS 100
-#define BATCH_BYTES     (1024 * 1024) /* what a core keeps in its second cache while it decodes */
-#define MAX_BATCH       1000000
-#define MAX_COMMAND     (16 * 1024 * 1024)
-
-/* A step-down takes seconds: how long, and how often, a read that has not begun is tried again. */
-#define RETRY_MS       5000
+/* Between two tries to borrow a client. */
 #define RETRY_PAUSE_MS 200
 
 #define CODE_CURSOR_NOT_FOUND 43
@@ -44,52 +34,6 @@
 
 /* How long a wait on several cursors goes without serving other processes. */
 #define SLICE_US INT64CONST(100000)
-
-typedef enum CursorState
-{
-	CURSOR_NEW,
-	CURSOR_OPEN,
-	CURSOR_DONE, /* the server has nothing more; a batch may still be here */
-	CURSOR_CLOSED
-} CursorState;
-
-typedef struct PipelineShape
-{
-	int64 limit;  /* of a $limit that ends the pipeline; 0: none */
-	bool gathers; /* a stage keeps documents before it passes any on */
-} PipelineShape;
-
-struct MtfCursor
-{
-	MemoryContext context;
-	MemoryContextCallback callback;
-	MtfConnection *connection;
-	const MtfPipeline *pipeline;
-	MtfCursorOptions options;
-	const char *database;
-	const char *collection;
-	char *ns;
-	PipelineShape shape;
-	CursorState state;
-	bool asked; /* NEW, and the aggregate is sent already */
-	bool refused;
-	MtfClient *client; /* borrowed; NULL before the first command and after the last */
-
-	/* direct */
-	int64 id;
-	bson_t *command; /* reused for each getMore */
-	MtfReplyBuffer buffer;
-	uint8 *at;    /* next element of the batch's array */
-	uint8 *end;   /* its final NUL */
-	uint8 *first; /* start of the batch, for a rewind */
-
-	/* through the driver */
-	bool retried;
-	MtfGuard *driver_guard;
-	mongoc_cursor_t *driver;
-
-	MtfCursorStatistics statistics;
-};
 
 /* ---- opening and closing ---- */
 
@@ -128,44 +72,14 @@ is_outstanding(MtfCursor *cursor)
 	return stream != NULL && mtf_stream_is_outstanding(stream);
 }
 
-static void
-release_client(MtfCursor *cursor)
+void
+mtf_cursor_release_client(MtfCursor *cursor)
 {
 	MtfClient *client = cursor->client;
 
 	cursor->client = NULL;
 	if (client != NULL)
 		mtf_connection_return(client);
-}
-
-static void
-destroy_driver_cursor(void *object)
-{
-	mongoc_cursor_destroy((mongoc_cursor_t *) object);
-}
-
-/*
- * The driver kills its cursor itself, over the connection it has; when that broke or is busy, it is
- * killed over another.
- */
-static void
-close_driver_cursor(MtfCursor *cursor)
-{
-	MtfClient *client = cursor->client;
-	MtfNetwork *network = &client->streams.network;
-	int64 id = mongoc_cursor_get_id(cursor->driver);
-
-	network->persist = true;
-	network->deadline = mtf_clock() + MTF_KILL_BUDGET_US;
-	if (client->doomed)
-	{
-		mtf_kill_session(client, cursor->database, cursor->collection, id);
-		network->shut = true;
-	}
-	cursor->driver = NULL;
-	mtf_client_enter_driver(client);
-	mtf_guard_release(cursor->driver_guard);
-	mtf_client_leave_driver(client);
 }
 
 /*
@@ -183,11 +97,11 @@ close_quietly(MtfCursor *cursor)
 	if (client == NULL || mtf_client_in_driver())
 		return;
 	if (cursor->driver != NULL)
-		close_driver_cursor(cursor);
+		mtf_cursor_close_driver(cursor);
 	else if (client->direct)
 		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id, cursor->asked);
 	cursor->id = 0;
-	release_client(cursor);
+	mtf_cursor_release_client(cursor);
 }
 
 static void
@@ -217,7 +131,7 @@ mtf_cursor_open(MtfConnection *connection, const MtfPipeline *pipeline,
 	cursor->ns = psprintf("%s.%s", cursor->database, cursor->collection);
 	cursor->buffer.context = CurrentMemoryContext;
 	cursor->command = mtf_bson_create(CurrentMemoryContext);
-	cursor->driver_guard = mtf_guard_arm(CurrentMemoryContext, destroy_driver_cursor);
+	cursor->driver_guard = mtf_guard_arm(CurrentMemoryContext, mtf_cursor_destroy_driver);
 	/* Armed last, so that it runs first. */
 	cursor->callback.func = cursor_callback;
 	cursor->callback.arg = cursor;
@@ -237,120 +151,6 @@ mtf_cursor_close(MtfCursor *cursor)
 		pfree(cursor->buffer.data);
 	cursor->buffer.data = NULL;
 	cursor->buffer.size = 0;
-}
-
-/* ---- commands ---- */
-
-/* Milliseconds the server may work; 0: no limit. */
-static int64
-max_time_ms(const MtfCursor *cursor)
-{
-	int64 limit = cursor->options.max_time_ms;
-
-	/* A backstop: the cancel that statement_timeout sends comes first. */
-	if (StatementTimeout > 0 && (limit == 0 || StatementTimeout < limit))
-		limit = StatementTimeout;
-	return limit;
-}
-
-static int64
-reply_deadline(const MtfCursor *cursor)
-{
-	int64 limit = max_time_ms(cursor);
-	int64 wait = cursor->client->reply_timeout_ms;
-
-	/* A server that is allowed to work for longer is waited for. */
-	if (limit > 0)
-		wait = Max(wait, limit + 5000);
-	return mtf_clock() + wait * 1000;
-}
-
-static int32
-first_batch_size(const MtfCursor *cursor)
-{
-	int64 limit = cursor->shape.limit;
-	int64 size = cursor->options.batch_size > 0 ? cursor->options.batch_size : FIRST_BATCH;
-
-	/* A server closes its cursor only when it looks one further. */
-	if (limit > 0 && limit < size)
-		return (int32) limit + 1;
-	if (cursor->options.first_batch > 0 && cursor->options.first_batch < size)
-		return (int32) cursor->options.first_batch;
-	return (int32) size;
-}
-
-static int32
-next_batch_size(const MtfCursor *cursor)
-{
-	const MtfCursorStatistics *s = &cursor->statistics;
-	uint64 average = s->documents > 0 ? Max(s->bytes / s->documents, 1) : 1024;
-
-	if (cursor->options.batch_size > 0)
-		return cursor->options.batch_size;
-	return (int32) Max(Min(BATCH_BYTES / average, MAX_BATCH), 1);
-}
-
-static bool
-append_options(const MtfCursor *cursor, bson_t *command)
-{
-	int64 limit = max_time_ms(cursor);
-	bson_t child;
-	bool ok = true;
-
-	if (cursor->options.collation == NULL || strcmp(cursor->options.collation, "none") != 0)
-		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "collation", &child) &&
-			 BSON_APPEND_UTF8(&child, "locale", "simple") &&
-			 bson_append_document_end(command, &child);
-	if (ok && limit > 0)
-		ok = BSON_APPEND_INT64(command, "maxTimeMS", limit);
-	/* The default from MongoDB 6.0 on: a sort or a group does not end at 100 MB. */
-	if (ok && cursor->shape.gathers)
-		ok = BSON_APPEND_BOOL(command, "allowDiskUse", true);
-	if (ok && cursor->options.read_concern != NULL)
-		ok = BSON_APPEND_DOCUMENT_BEGIN(command, "readConcern", &child) &&
-			 BSON_APPEND_UTF8(&child, "level", cursor->options.read_concern) &&
-			 bson_append_document_end(command, &child);
-	return ok;
-}
-
-static void
-check_command(const bson_t *command, bool ok)
-{
-	if (!ok || command->len > MAX_COMMAND)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("query is too large to be sent to the MongoDB server"),
-						errdetail("The limit of a command is 16 MB.")));
-}
-
-static void
-build_aggregate(MtfCursor *cursor)
-{
-	bson_t *command = cursor->command;
-	bson_t child;
-	bool ok;
-
-	bson_reinit(command);
-	ok = BSON_APPEND_UTF8(command, "aggregate", cursor->collection) &&
-		 BSON_APPEND_ARRAY(command, "pipeline", mtf_pipeline_stages(cursor->pipeline)) &&
-		 BSON_APPEND_DOCUMENT_BEGIN(command, "cursor", &child) &&
-		 BSON_APPEND_INT32(&child, "batchSize", first_batch_size(cursor)) &&
-		 bson_append_document_end(command, &child) && append_options(cursor, command) &&
-		 mtf_wire_append_common(cursor->client, command, cursor->database, true);
-	check_command(command, ok);
-}
-
-static void
-build_get_more(MtfCursor *cursor)
-{
-	bson_t *command = cursor->command;
-	bool ok;
-
-	bson_reinit(command);
-	ok = BSON_APPEND_INT64(command, "getMore", cursor->id) &&
-		 BSON_APPEND_UTF8(command, "collection", cursor->collection) &&
-		 BSON_APPEND_INT32(command, "batchSize", next_batch_size(cursor)) &&
-		 mtf_wire_append_common(cursor->client, command, cursor->database, true);
-	check_command(command, ok);
 }
 
 /* ---- replies of the direct way ---- */
@@ -419,7 +219,8 @@ receive_reply(MtfCursor *cursor, MtfReply *reply)
 	MtfIo io;
 
 	network->direct = true;
-	io = mtf_wire_receive(cursor->client, &cursor->buffer, reply_deadline(cursor), reply);
+	io =
+		mtf_wire_receive(cursor->client, &cursor->buffer, mtf_cursor_reply_deadline(cursor), reply);
 	network->direct = false;
 	return io;
 }
@@ -427,7 +228,7 @@ receive_reply(MtfCursor *cursor, MtfReply *reply)
 static MtfIo
 send_command(MtfCursor *cursor)
 {
-	return mtf_wire_send(cursor->client, cursor->command, reply_deadline(cursor));
+	return mtf_wire_send(cursor->client, cursor->command, mtf_cursor_reply_deadline(cursor));
 }
 
 static void raise_io(MtfCursor *cursor, MtfIo io, const char *command) pg_attribute_noreturn();
@@ -447,8 +248,8 @@ raise_io(MtfCursor *cursor, MtfIo io, const char *command)
 }
 
 /* Codes of the retryable reads specification: the server has not begun, or is no longer the one. */
-static bool
-code_is_retryable(int code)
+bool
+mtf_cursor_is_retryable(int code)
 {
 	static const int codes[] = {6,    7,     89,    91,    134,   189,  262,
 								9001, 10107, 11600, 11602, 13435, 13436};
@@ -463,10 +264,10 @@ code_is_retryable(int code)
  * If it is no longer the server that was chosen, the next query chooses again: on a new client, since
  * the driver would sleep, and nothing would wake it, before it looks at its servers a second time.
  */
-static void
-leave_server(MtfCursor *cursor, const bson_error_t *error)
+void
+mtf_cursor_leave_server(MtfCursor *cursor, const bson_error_t *error)
 {
-	if (error->domain != MONGOC_ERROR_SERVER || !code_is_retryable((int) error->code))
+	if (error->domain != MONGOC_ERROR_SERVER || !mtf_cursor_is_retryable((int) error->code))
 		return;
 	cursor->client->doomed = true;
 	mtf_connection_drop_idle(cursor->connection);
@@ -488,13 +289,13 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 		raise_reply(cursor, "The reply is not a valid document.");
 	if (error->code == CODE_CURSOR_NOT_FOUND)
 		cursor->id = 0;
-	leave_server(cursor, error);
+	mtf_cursor_leave_server(cursor, error);
 	mtf_error_raise(error, &doc, command);
 }
 
 /* Is it the pipeline that the server does not take, as it is written or with these documents? */
-static bool
-is_refusal(const MtfCursor *cursor, const bson_error_t *error)
+bool
+mtf_cursor_is_refusal(const MtfCursor *cursor, const bson_error_t *error)
 {
 	static const int codes[] = {
 		1,     /* InternalError: how one engine says that it has no such combination yet */
@@ -523,7 +324,7 @@ ask_for_more(MtfCursor *cursor)
 {
 	MtfIo io;
 
-	build_get_more(cursor);
+	mtf_cursor_build_get_more(cursor);
 	io = send_command(cursor);
 	if (io != MTF_IO_OK)
 		raise_io(cursor, io, "getMore");
@@ -541,13 +342,13 @@ pause_before_retry(void)
 }
 
 /* Borrow a client again after a failure: while a set elects, no primary may be there for a while. */
-static void
-lease_again(MtfCursor *cursor, int64 deadline)
+void
+mtf_cursor_lease_again(MtfCursor *cursor, int64 deadline)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	cursor->client->doomed = true;
-	release_client(cursor);
+	mtf_cursor_release_client(cursor);
 	mtf_connection_drop_idle(cursor->connection);
 	while (cursor->client == NULL)
 	{
@@ -570,10 +371,8 @@ lease_again(MtfCursor *cursor, int64 deadline)
 	}
 }
 
-static void raise_changed_kind(void) pg_attribute_noreturn();
-
-static void
-raise_changed_kind(void)
+void
+mtf_cursor_raise_changed_kind(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
 					errmsg("MongoDB server changed its kind while a query began")));
@@ -597,7 +396,7 @@ start_direct(MtfCursor *cursor)
 		io = MTF_IO_OK;
 		if (!cursor->asked)
 		{
-			build_aggregate(cursor);
+			mtf_cursor_build_aggregate(cursor);
 			io = send_command(cursor);
 		}
 		cursor->asked = false;
@@ -610,23 +409,23 @@ start_direct(MtfCursor *cursor)
 				ask_for_more(cursor);
 			return;
 		}
-		if (io == MTF_IO_OK && is_refusal(cursor, &error))
+		if (io == MTF_IO_OK && mtf_cursor_is_refusal(cursor, &error))
 		{
 			cursor->refused = true;
 			cursor->state = CURSOR_DONE;
 			return;
 		}
 		if (retried || (io != MTF_IO_OK && io != MTF_IO_CLOSED && io != MTF_IO_FAILED) ||
-			(io == MTF_IO_OK && !code_is_retryable((int) error.code)))
+			(io == MTF_IO_OK && !mtf_cursor_is_retryable((int) error.code)))
 		{
 			if (io == MTF_IO_OK)
 				raise_server(cursor, &error, &reply, "aggregate");
 			raise_io(cursor, io, "aggregate");
 		}
 		retried = true;
-		lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
+		mtf_cursor_lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
 		if (!cursor->client->direct)
-			raise_changed_kind();
+			mtf_cursor_raise_changed_kind();
 	}
 }
 
@@ -684,113 +483,6 @@ next_in_batch(MtfCursor *cursor, MtfDocument *document)
 	return true;
 }
 
-/* ---- through the driver ---- */
-
-static bool
-append_driver_options(MtfCursor *cursor, bson_t *opts)
-{
-	/* The driver turns batchSize into cursor.batchSize, and keeps it for its getMores. */
-	return BSON_APPEND_INT32(opts, "batchSize", first_batch_size(cursor)) &&
-		   append_options(cursor, opts) && mtf_client_append_session(cursor->client, opts);
-}
-
-static void
-start_driver(MtfCursor *cursor)
-{
-	MtfClient *client = cursor->client;
-	mongoc_collection_t *collection;
-	mongoc_read_prefs_t *prefs;
-	mongoc_cursor_t *driver;
-	bson_t *opts = cursor->command;
-
-	bson_reinit(opts);
-	check_command(opts, append_driver_options(cursor, opts));
-	/* No traffic yet, and nothing below raises before the guard holds the cursor. */
-	mtf_client_enter_driver(client);
-	collection = mongoc_client_get_collection(client->driver, cursor->database, cursor->collection);
-	prefs = mtf_client_read_prefs(client, cursor->options.read_preference);
-	driver = mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE,
-										 mtf_pipeline_stages(cursor->pipeline), opts, prefs);
-	mongoc_read_prefs_destroy(prefs);
-	mongoc_collection_destroy(collection);
-	mtf_client_leave_driver(client);
-	cursor->driver = mtf_guard_hold(cursor->driver_guard, driver);
-	cursor->state = CURSOR_OPEN;
-}
-
-static void raise_driver(MtfCursor *cursor) pg_attribute_noreturn();
-
-static void
-raise_driver(MtfCursor *cursor)
-{
-	bson_error_t error = {0};
-	const bson_t *reply = NULL;
-
-	(void) mongoc_cursor_error_document(cursor->driver, &error, &reply);
-	leave_server(cursor, &error);
-	/* As raise_io() does: where the process is ending, nothing would end the work afterwards. */
-	if (cursor->client->streams.network.canceled || error.domain != MONGOC_ERROR_SERVER)
-		mtf_kill_session(cursor->client, cursor->database, cursor->collection,
-						 mongoc_cursor_get_id(cursor->driver));
-	mtf_client_raise(cursor->client, &error, reply, "aggregate");
-}
-
-/*
- * As start_direct() does: what failed before any row was returned is tried once more, on a new
- * connection.  False: it is not to be tried again.
- */
-static bool
-retry_driver(MtfCursor *cursor, const bson_error_t *error)
-{
-	const MtfNetwork *network = &cursor->client->streams.network;
-	bool lost = network->failure == MTF_IO_CLOSED || network->failure == MTF_IO_FAILED;
-
-	if (cursor->retried || cursor->statistics.documents > 0 || network->canceled ||
-		!(lost || (error->domain == MONGOC_ERROR_SERVER && code_is_retryable((int) error->code))))
-		return false;
-	cursor->retried = true;
-	close_driver_cursor(cursor);
-	lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
-	if (cursor->client->direct)
-		raise_changed_kind();
-	start_driver(cursor);
-	return true;
-}
-
-static bool
-next_from_driver(MtfCursor *cursor, MtfDocument *document)
-{
-	MtfClient *client = cursor->client;
-	const bson_t *doc;
-	bool found;
-
-	mtf_client_enter_driver(client);
-	found = mongoc_cursor_next(cursor->driver, &doc);
-	mtf_client_leave_driver(client);
-	if (!found)
-	{
-		bson_error_t error = {0};
-
-		if (client->streams.network.canceled || mongoc_cursor_error(cursor->driver, &error))
-		{
-			if (retry_driver(cursor, &error))
-				return next_from_driver(cursor, document);
-			cursor->refused = cursor->statistics.documents == 0 && is_refusal(cursor, &error);
-			if (!cursor->refused)
-				raise_driver(cursor);
-		}
-		cursor->state = CURSOR_DONE;
-		return false;
-	}
-	document->data = (uint8 *) bson_get_data(doc);
-	document->len = doc->len;
-	cursor->statistics.documents++;
-	cursor->statistics.bytes += doc->len;
-	if (cursor->statistics.documents == LEARN_DOCUMENTS)
-		mongoc_cursor_set_batch_size(cursor->driver, next_batch_size(cursor));
-	return true;
-}
-
 /* ---- what the conductors call ---- */
 
 static void
@@ -801,7 +493,7 @@ start(MtfCursor *cursor)
 	if (cursor->client->direct)
 		start_direct(cursor);
 	else
-		start_driver(cursor);
+		mtf_cursor_start_driver(cursor);
 }
 
 bool
@@ -816,12 +508,12 @@ mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
 	if (cursor->state == CURSOR_NEW)
 		start(cursor);
 	if (cursor->driver != NULL)
-		return cursor->state == CURSOR_OPEN && next_from_driver(cursor, document);
+		return cursor->state == CURSOR_OPEN && mtf_cursor_next_from_driver(cursor, document);
 	while (!(found = next_in_batch(cursor, document)) && cursor->state == CURSOR_OPEN)
 		continue_direct(cursor);
 	/* The server has closed its cursor: another scan may have the client. */
 	if (cursor->state == CURSOR_DONE && cursor->client != NULL)
-		release_client(cursor);
+		mtf_cursor_release_client(cursor);
 	return found;
 }
 
@@ -839,12 +531,12 @@ start_ahead(MtfCursor *cursor)
 		cursor->client = mtf_connection_lease(cursor->connection, cursor->options.read_preference);
 	if (!cursor->client->direct || cursor->asked)
 		return;
-	build_aggregate(cursor);
+	mtf_cursor_build_aggregate(cursor);
 	cursor->asked = send_command(cursor) == MTF_IO_OK;
 	if (!cursor->asked)
 	{
 		cursor->client->doomed = true;
-		release_client(cursor);
+		mtf_cursor_release_client(cursor);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -897,7 +589,7 @@ mtf_cursor_wait(MtfCursor **cursors, int n)
 		streams[i] = stream_to_wait_for(cursors[i]);
 		if (streams[i] == NULL)
 			return i;
-		deadline = Min(deadline, reply_deadline(cursors[i]));
+		deadline = Min(deadline, mtf_cursor_reply_deadline(cursors[i]));
 	}
 	/* Barriers and the like are not looked at inside: others may be waiting for us. */
 	while ((io = mtf_stream_wait_any(streams, n, Min(deadline, mtf_clock() + SLICE_US), &ready)) ==
