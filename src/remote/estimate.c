@@ -12,9 +12,7 @@
 
 #include "nodes/value.h"
 
-#include "base/guard.h"
-#include "remote/client.h"
-#include "remote/wire.h"
+#include "remote/describe.h"
 
 #define MAX_INDEXES 1000 /* in one batch: a collection has at most 64 */
 
@@ -117,55 +115,13 @@ append_list_indexes(bson_t *command, const char *collection)
 		   bson_append_document_end(command, &child);
 }
 
-static bool
-ask_indexes(MtfClient *client, const MtfScope *scope, List **indexes)
-{
-	bson_t *command = mtf_bson_create(CurrentMemoryContext);
-	int64 deadline = mtf_clock() + client->reply_timeout_ms * INT64CONST(1000);
-	MtfReplyBuffer buffer = {CurrentMemoryContext};
-	MtfReply reply;
-	bson_error_t error;
-	MtfIo io;
-
-	if (!append_list_indexes(command, mtf_scope_collection(scope)) ||
-		!mtf_wire_append_common(client, command, mtf_scope_database(scope), true))
-		return false;
-	io = mtf_wire_send(client, command, deadline);
-	if (io == MTF_IO_OK)
-		io = mtf_wire_receive(client, &buffer, deadline, &reply);
-	if (io != MTF_IO_OK)
-	{
-		client->doomed = true;
-		mtf_client_raise_io(client, io, "listIndexes");
-	}
-	/* No such collection, no right to ask: the plan does without. */
-	return mtf_wire_reply_ok(&reply, &error) && read_indexes(reply.data, reply.len, indexes);
-}
-
 bool
 mtf_estimate_indexes(MtfConnection *connection, const MtfScope *scope, const char *read_preference,
 					 List **indexes)
 {
-	MtfClient *client;
-	volatile bool known = false;
+	MtfReply reply;
 
-	if (!mtf_scope_is_bound(scope))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("indexes cannot be listed without a tenant")));
-	client = mtf_connection_lease(connection, read_preference);
-	PG_TRY();
-	{
-		/* Through the driver alone (compression, sharded clusters) nothing is known. */
-		if (client->direct)
-			known = ask_indexes(client, scope, indexes);
-	}
-	PG_CATCH();
-	{
-		client->doomed = true;
-		mtf_connection_return(client);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	mtf_connection_return(client);
-	return known;
+	return mtf_describe_ask(connection, scope, read_preference, "listIndexes", append_list_indexes,
+							&reply) &&
+		   read_indexes(reply.data, reply.len, indexes);
 }

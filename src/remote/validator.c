@@ -9,9 +9,7 @@
 #define MTF_REMOTE_ROOM
 #include "base/driver_compat.h"
 
-#include "base/guard.h"
-#include "remote/client.h"
-#include "remote/wire.h"
+#include "remote/describe.h"
 
 /* {listCollections: 1, filter: {name: collection}, cursor: {}} */
 static bool
@@ -56,57 +54,15 @@ read_options(const uint8 *reply, uint32 size, const char *collection, uint32 *le
 	return copy;
 }
 
-static uint8 *
-ask(MtfClient *client, const MtfScope *scope, uint32 *len)
-{
-	bson_t *command = mtf_bson_create(CurrentMemoryContext);
-	int64 deadline = mtf_clock() + client->reply_timeout_ms * INT64CONST(1000);
-	MtfReplyBuffer buffer = {CurrentMemoryContext};
-	MtfReply reply;
-	bson_error_t error;
-	MtfIo io;
-
-	if (!append_command(command, mtf_scope_collection(scope)) ||
-		!mtf_wire_append_common(client, command, mtf_scope_database(scope), true))
-		return NULL;
-	io = mtf_wire_send(client, command, deadline);
-	if (io == MTF_IO_OK)
-		io = mtf_wire_receive(client, &buffer, deadline, &reply);
-	if (io != MTF_IO_OK)
-	{
-		client->doomed = true;
-		mtf_client_raise_io(client, io, "listCollections");
-	}
-	/* No such collection, no right to ask: nothing is proven. */
-	if (!mtf_wire_reply_ok(&reply, &error))
-		return NULL;
-	return read_options(reply.data, reply.len, mtf_scope_collection(scope), len);
-}
-
 uint8 *
 mtf_validator_ask(MtfConnection *connection, const MtfScope *scope, const char *read_preference,
 				  uint32 *len)
 {
-	uint8 *volatile options = NULL;
-	MtfClient *client;
+	MtfReply reply;
 
-	if (!mtf_scope_is_bound(scope))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("a validator cannot be read without a tenant")));
-	client = mtf_connection_lease(connection, read_preference);
-	PG_TRY();
-	{
-		/* Through the driver alone (compression, sharded clusters) nothing is known. */
-		if (client->direct)
-			options = ask(client, scope, len);
-	}
-	PG_CATCH();
-	{
-		client->doomed = true;
-		mtf_connection_return(client);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	mtf_connection_return(client);
-	return options;
+	/* Nothing said, nothing proven. */
+	if (!mtf_describe_ask(connection, scope, read_preference, "listCollections", append_command,
+						  &reply))
+		return NULL;
+	return read_options(reply.data, reply.len, mtf_scope_collection(scope), len);
 }
