@@ -114,8 +114,10 @@ find_key(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, Restrict
 }
 
 void
-mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, List *keys)
+mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, const MtfFacts *facts, List *keys)
 {
+	int others = list_length(plan->terms);
+	List *index;
 	ListCell *cell;
 
 	/* What the keys leave is little, and another part of the whole for each batch. */
@@ -138,6 +140,10 @@ mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, List *keys)
 					mtf_decision_create(MTF_SHIP_SUPERSET, copyObject((Node *) key->clause->clause),
 										"keys in batches"));
 	}
+	/* What the keys leave is less than what any other condition does, or the join would not be this one. */
+	index = mtf_facts_choose_index(facts, list_copy_tail(plan->terms, others));
+	if (index != NIL)
+		plan->index = index;
 }
 
 /* --- cost ---------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "base/compat.h"
 #include "base/compat_planner.h"
 #include "plan/classify.h"
+#include "plan/cost.h"
 
 #include "nodes/extensible.h"
 
@@ -15,6 +16,7 @@
 extern void mtf_plan_bind_init(const CustomScanMethods *methods);
 
 /* Add the lists of keys to the plan of the inner scan; `keys` is of a path made in plan_bind.c. */
-extern void mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, List *keys);
+extern void mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, const MtfFacts *facts,
+							   List *keys);
 
 #endif /* MTF_PLAN_BIND_H */

@@ -438,7 +438,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 		plan->sort = lsecond(best_path->fdw_private);
 	plan_ranges(root, baserel, best_path, plan);
 	if (list_length(best_path->fdw_private) == 3)
-		mtf_plan_bind_scan(plan, lowering, lthird(best_path->fdw_private));
+		mtf_plan_bind_scan(plan, lowering, info->facts, lthird(best_path->fdw_private));
 	return make_foreignscan(tlist, quals, baserel->relid, lowering->values, list_make1(plan), NIL,
 							NIL, outer_plan);
 }

@@ -48,6 +48,8 @@ with World() as world:
     create(world, "plain")
     create(world, "warns", validationLevel="strict", validationAction="warn")
     create(world, "moderate", validationLevel="moderate", validationAction="error")
+    # FerretDB does not list validators: then nothing is proven.
+    tells = any("validator" in one.get("options", {}) for one in world.mongo.list_collections(filter={"name": "strict"}))
     with world.admin() as admin:
         for name in ("strict", "plain", "warns", "moderate"):
             table(admin, name, name, "validator")
@@ -55,12 +57,12 @@ with World() as world:
         throws("HV00D", lambda: table(admin, "wrong", "strict", "validators"), "no other word")
     with world.connect("UA") as ua:
         for column in ("i", "maybe", "t", "n", "a.b"):
-            ok(not is_guarded(ua, "strict", column), "%s: proven, no test of its type" % column)
+            is_(is_guarded(ua, "strict", column), not tells, "%s: proven, no test of its type" % column)
             ok(is_guarded(ua, "guarded", column), "%s: without the option it is tested" % column)
         for column, why in (("loose", "one type too many"), ("step", "any scale"), ("list.b", "an array may lie on the way"),
                             ("small", "no bounds"), ("id", "not in the schema")):
             ok(is_guarded(ua, "strict", column), "%s: tested (%s)" % (column, why))
-        ok(not is_guarded(ua, "plain", "i"), "level and action are strict and error when nothing is said")
+        is_(is_guarded(ua, "plain", "i"), not tells, "level and action are strict and error when nothing is said")
         ok(is_guarded(ua, "warns", "i"), "a validator that warns proves nothing")
         ok(is_guarded(ua, "moderate", "i"), "nor does one that spares documents")
         for query in ("SELECT count(*), sum(i), count(maybe), min(n), max(n), sum(n) FROM %s",
@@ -74,14 +76,15 @@ with World() as world:
         world.mongo.command("collMod", "strict", validator={})
         with world.admin() as admin:
             admin.execute("ALTER FOREIGN TABLE plain OPTIONS (ADD fetch_size '7')")
-        throws("55000", lambda: ua.execute("EXECUTE p"), "a plan by a proof that is gone does not run")
+        if tells:
+            throws("55000", lambda: ua.execute("EXECUTE p"), "a plan by a proof that is gone does not run")
         is_(ua.execute("EXECUTE p").fetchone()[0], 45, "and is made again")
         ok(is_guarded(ua, "strict", "i"), "the validator is gone: tested again")
     with world.connect() as nobody:
         ok(is_guarded(nobody, "plain", "i"), "without a token nothing is asked and nothing proven")
     with world.connect("DL") as dl:
         is_(dl.execute("SELECT sum(i) FROM plain").fetchone()[0], 4500, "DL's only")
-        ok(not is_guarded(dl, "plain", "i"), "positive control: proven")
+        is_(is_guarded(dl, "plain", "i"), not tells, "positive control: proven")
         with world.admin() as admin:
             admin.execute("ALTER SERVER mongo OPTIONS (SET database '%s_elsewhere')" % world.name)
             ok(is_guarded(dl, "plain", "i"), "the server has another database: nothing is proven there")
