@@ -18,7 +18,9 @@
 #define MTF_REMOTE_ROOM
 #include "base/driver_compat.h"
 
+#include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
