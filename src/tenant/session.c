@@ -36,11 +36,21 @@ typedef struct RunFrame
 	EState *estate;      /* NULL: it is just being made */
 	MtfBinding *binding; /* NULL: not needed yet */
 	bool asked;          /* the identity was asked for while starting */
+	Portal portal;       /* that runs it; NULL: none */
 	struct RunFrame *up;
 } RunFrame;
 
+/* An execution that called a function that read as a tenant: its rows may be the tenant's, too. */
+typedef struct Caller
+{
+	struct Caller *next;
+	EState *estate;
+	MemoryContextCallback callback;
+} Caller;
+
 static MtfBinding *bindings = NULL;
 static RunFrame *current_run = NULL;
+static Caller *callers = NULL;
 
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorRun_hook_type prev_executor_run = NULL;
@@ -104,11 +114,66 @@ may_bypass(void)
 
 /* A held cursor's rows outlive every later check: they are read without running the executor. */
 static void
-refuse_held_portal(void)
+refuse_held_portal(Portal portal)
 {
-	if (ActivePortal != NULL && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD))
+	if (portal != NULL && (portal->cursorOptions & CURSOR_OPT_HOLD))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("cursor WITH HOLD is not supported over a tenant's rows")));
+}
+
+static void
+caller_gone(void *arg)
+{
+	Caller **link;
+
+	for (link = &callers; *link != NULL; link = &(*link)->next)
+		if (*link == arg)
+		{
+			*link = (*link)->next;
+			break;
+		}
+}
+
+static bool
+is_caller(const EState *estate)
+{
+	const Caller *caller;
+
+	for (caller = callers; caller != NULL; caller = caller->next)
+		if (caller->estate == estate)
+			return true;
+	return false;
+}
+
+static void
+mark_caller(EState *estate)
+{
+	Caller *caller;
+
+	if (is_caller(estate))
+		return;
+	caller = MemoryContextAllocZero(estate->es_query_cxt, sizeof(Caller));
+	caller->estate = estate;
+	caller->next = callers;
+	callers = caller;
+	caller->callback.func = caller_gone;
+	caller->callback.arg = caller;
+	MemoryContextRegisterResetCallback(estate->es_query_cxt, &caller->callback);
+}
+
+/* A function may read through a cursor of its own: what holds its caller's rows holds what it read. */
+static void
+refuse_held_callers(const EState *estate)
+{
+	RunFrame *frame;
+
+	refuse_held_portal(ActivePortal);
+	for (frame = current_run; frame != NULL; frame = frame->up)
+	{
+		refuse_held_portal(frame->portal);
+		if (frame->estate != NULL && frame->estate != estate)
+			mark_caller(frame->estate);
+	}
 }
 
 static void
@@ -152,7 +217,7 @@ create_binding(MemoryContext context, EState *estate)
 	}
 	else
 	{
-		refuse_held_portal();
+		refuse_held_callers(estate);
 		identity = require_identity();
 		mtf_stat_add(MTF_STAT_BINDINGS, 1);
 	}
@@ -292,7 +357,7 @@ refuse_holding(const QueryDesc *queryDesc)
 static void
 session_executor_start(QueryDesc *queryDesc, int eflags)
 {
-	RunFrame frame = {NULL, NULL, false, current_run};
+	RunFrame frame = {.portal = ActivePortal, .up = current_run};
 
 	current_run = &frame;
 	PG_TRY();
@@ -314,14 +379,15 @@ session_executor_start(QueryDesc *queryDesc, int eflags)
 static void
 session_executor_run(MTF_EXECUTOR_RUN_PARAMETERS)
 {
-	RunFrame frame = {queryDesc->estate, find_binding(queryDesc->estate), false, current_run};
+	RunFrame frame = {.estate = queryDesc->estate,
+					  .binding = find_binding(queryDesc->estate),
+					  .portal = ActivePortal,
+					  .up = current_run};
 
+	if ((frame.binding != NULL && frame.binding->identity != NULL) || is_caller(frame.estate))
+		refuse_holding(queryDesc);
 	if (frame.binding != NULL)
-	{
-		if (frame.binding->identity != NULL)
-			refuse_holding(queryDesc);
 		check_unchanged(frame.binding);
-	}
 	current_run = &frame;
 	PG_TRY();
 	{

@@ -38,9 +38,28 @@ BEGIN
 	END LOOP;
 	RETURN rows;
 END $$;
+-- Functions that read through cursors of their own.
+CREATE FUNCTION read_by_loop() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT secret FROM accounts LOOP
+		RETURN NEXT r.secret;
+	END LOOP;
+END $$;
+CREATE FUNCTION read_by_cursor() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	own CURSOR FOR SELECT secret FROM accounts;
+	result text;
+BEGIN
+	OPEN own;
+	FETCH own INTO result;
+	CLOSE own;
+	RETURN result;
+END $$;
 SET ROLE mtf_app;
 BEGIN;
-SELECT plan(42);
+SELECT plan(47);
 
 -- SET LOCAL, SAVEPOINT
 SELECT become(:'ua');
@@ -130,6 +149,21 @@ SELECT throws_ok('DECLARE held CURSOR WITH HOLD FOR SELECT secrets FROM (SELECT 
 DECLARE held CURSOR WITH HOLD FOR SELECT tenant FROM notes;
 SELECT throws_ok('FETCH 1 FROM held', '0A000', NULL, 'WITH HOLD over a local table of the tenant');
 CLOSE held;
+DECLARE held CURSOR WITH HOLD FOR SELECT * FROM read_by_loop();
+SELECT throws_ok('FETCH 1 FROM held', '0A000', NULL, 'WITH HOLD over a function that reads in a loop');
+CLOSE held;
+DECLARE held CURSOR WITH HOLD FOR SELECT read_by_cursor();
+SELECT throws_ok('FETCH 1 FROM held', '0A000', NULL, 'WITH HOLD over a function that reads by a cursor');
+CLOSE held;
+DECLARE held CURSOR WITH HOLD FOR SELECT (SELECT max(s) FROM read_by_loop() s) FROM generate_series(1, 3);
+SELECT throws_ok('FETCH 1 FROM held', '0A000', NULL, 'WITH HOLD over a subquery of such a function');
+CLOSE held;
+DECLARE unheld CURSOR FOR SELECT * FROM read_by_loop() AS secret;
+SELECT is(take('unheld', 2), '{secret of UA,secret of UA}', 'the same functions without WITH HOLD: in a loop');
+CLOSE unheld;
+DECLARE unheld CURSOR FOR SELECT read_by_cursor() AS secret FROM generate_series(1, 3);
+SELECT is(take('unheld', 2), '{secret of UA,secret of UA}', 'the same functions without WITH HOLD: by a cursor');
+CLOSE unheld;
 DECLARE held CURSOR WITH HOLD FOR SELECT 1 AS one;
 SELECT lives_ok('FETCH 1 FROM held', 'WITH HOLD over anything else');
 CLOSE held;

@@ -311,10 +311,15 @@ def parallel(world, admin):
 def commits(world, admin):
     admin.execute("CREATE PROCEDURE commit_inside(statement text) LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN"
                   " FOR r IN EXECUTE statement LOOP COMMIT; END LOOP; END $$;"
-                  " GRANT EXECUTE ON PROCEDURE commit_inside(text) TO mtf_app")
+                  " GRANT EXECUTE ON PROCEDURE commit_inside(text) TO mtf_app;"
+                  " CREATE FUNCTION by_a_loop() RETURNS SETOF text LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN"
+                  " FOR r IN SELECT secret FROM accounts LOOP RETURN NEXT r.secret; END LOOP; END $$")
     with world.connect("UA") as user:
         throws("0A000", lambda: user.execute("CALL commit_inside('SELECT id FROM accounts')"),
                "COMMIT inside a loop over a tenant's rows")
+        throws("0A000", lambda: user.execute("CALL commit_inside('SELECT * FROM by_a_loop()')"),
+               "and over the rows of a function that read them by a cursor of its own")
+        user.execute("SELECT * FROM by_a_loop()")
         user.execute("CALL commit_inside('SELECT 1')")
         ok(True, "and over others (control)")
         user.execute("BEGIN")
