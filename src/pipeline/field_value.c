@@ -388,8 +388,9 @@ write_in_date_range(const MtfField *field, StringInfo out, const char *key, cons
  * Dates inside the range of the PostgreSQL type; its ends are compared as numbers of milliseconds: one
  * engine cannot even read a pipeline with dates outside the years 1 to 9999 in it (m).
  */
-static void
-write_known_date(const MtfField *field, StringInfo out, const char *key, const char *reference)
+void
+mtf_field_write_known_date(const MtfField *field, StringInfo out, const char *key,
+						   const char *reference)
 {
 	MtfCall cond = mtf_call_begin(out, key, "$cond");
 
@@ -434,7 +435,7 @@ write_known(const MtfField *field, StringInfo out, const char *key, const char *
 		case MTF_KIND_OBJECTID: mtf_call_write_type_in(out, key, reference, ids); break;
 		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP:
-		case MTF_KIND_TIMESTAMPTZ: write_known_date(field, out, key, reference); break;
+		case MTF_KIND_TIMESTAMPTZ: mtf_field_write_known_date(field, out, key, reference); break;
 		/* Never exact without the owner's promise (lowering.c). */
 		default: mtf_call_write_not_null(out, key, reference); break;
 	}
@@ -541,7 +542,11 @@ mtf_field_write_day(const MtfExprContext *context, const MtfField *field, String
 	char *reference = mtf_field_reference(context, field);
 	MtfCall cond = mtf_call_begin(out, key, "$cond");
 
-	mtf_field_write_known(context, field, out, mtf_call_next(&cond));
+	/* A promise is no test, and midnight of no date, or of a far one, fails. */
+	if (field->trust)
+		mtf_field_write_known_date(field, out, mtf_call_next(&cond), reference);
+	else
+		mtf_field_write_known(context, field, out, mtf_call_next(&cond));
 	write_midnight(out, mtf_call_next(&cond), reference);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);

@@ -13,6 +13,7 @@
 #include "pipeline/instant.h"
 
 #include "pipeline/call.h"
+#include "pipeline/field_value.h"
 #include "pipeline/value.h"
 
 #define V              "$$v" /* the instant */
@@ -274,15 +275,20 @@ mtf_instant_write(const MtfExprContext *context, const MtfTerm *term, StringInfo
 				  const char *key)
 {
 	static const char *const dates[] = {"date", NULL};
+	const MtfTerm *arg = linitial(term->args);
 	MtfMark document = mtf_write_begin(out, key);
 	MtfMark let = mtf_write_begin(out, "$let");
 	MtfMark vars = mtf_write_begin(out, "vars");
 	MtfCall cond;
 
-	mtf_value_write(context, linitial(term->args), out, "v");
+	mtf_value_write(context, arg, out, "v");
 	mtf_write_end(out, vars);
 	cond = mtf_call_begin(out, "in", "$cond");
-	mtf_call_write_type_in(out, mtf_call_next(&cond), V, dates);
+	/* What was only promised may be a date from which nothing can be taken away. */
+	if (arg->kind == MTF_TERM_FIELD && arg->field->trust)
+		mtf_field_write_known_date(arg->field, out, mtf_call_next(&cond), V);
+	else
+		mtf_call_write_type_in(out, mtf_call_next(&cond), V, dates);
 	write_part(out, mtf_call_next(&cond), term);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);

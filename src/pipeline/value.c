@@ -50,13 +50,33 @@ reads_trusted(const MtfExprContext *context, const MtfTerm *term)
 	return false;
 }
 
+/* Of one of the types and, if `limited`, a whole number of no more digits than a double holds. */
+static void
+write_test(const char *const *types, bool limited, StringInfo out, const char *key)
+{
+	MtfLiteral least = mtf_literal_int64(INT64CONST(-1000000000000000));
+	MtfLiteral greatest = mtf_literal_int64(INT64CONST(1000000000000000));
+	MtfCall all;
+
+	if (!limited)
+	{
+		mtf_call_write_type_in(out, key, "$$n", types);
+		return;
+	}
+	all = mtf_call_begin(out, key, "$and");
+	mtf_call_write_type_in(out, mtf_call_next(&all), "$$n", types);
+	mtf_call_write_pair(out, mtf_call_next(&all), "$gt", "$$n", &least);
+	mtf_call_write_pair(out, mtf_call_next(&all), "$lt", "$$n", &greatest);
+	mtf_call_end(out, &all);
+}
+
 /*
  * A promise of types does not hold for other tenants' documents, where a sum or a conversion of a text
- * would fail: what is of none of the types is null.
+ * would fail: what does not pass the test is null.
  */
 static void
 write_tested(const MtfExprContext *context, const MtfTerm *term, const char *const *types,
-			 const char *conversion, StringInfo out, const char *key)
+			 bool limited, const char *conversion, StringInfo out, const char *key)
 {
 	MtfMark document = mtf_write_begin(out, key);
 	MtfMark let = mtf_write_begin(out, "$let");
@@ -66,7 +86,7 @@ write_tested(const MtfExprContext *context, const MtfTerm *term, const char *con
 	mtf_value_write(context, term, out, "n");
 	mtf_write_end(out, vars);
 	cond = mtf_call_begin(out, "in", "$cond");
-	mtf_call_write_type_in(out, mtf_call_next(&cond), "$$n", types);
+	write_test(types, limited, out, mtf_call_next(&cond));
 	if (conversion != NULL)
 		mtf_call_write_unary(out, mtf_call_next(&cond), conversion, "$$n");
 	else
@@ -92,7 +112,7 @@ mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term, Stri
 	}
 	if (reads_trusted(context, term))
 	{
-		write_tested(context, term, numbers, "$toDecimal", out, key);
+		write_tested(context, term, numbers, false, "$toDecimal", out, key);
 		return;
 	}
 	decimal = mtf_write_begin(out, key);
@@ -131,12 +151,13 @@ integer_operator(MtfFunction function)
 }
 
 static void
-write_integer(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
+write_integer(const MtfExprContext *context, const MtfTerm *term, bool limited, StringInfo out,
+			  const char *key)
 {
 	static const char *const integers[] = {"int", "long", NULL};
 
 	if (reads_trusted(context, term))
-		write_tested(context, term, integers, NULL, out, key);
+		write_tested(context, term, integers, limited, NULL, out, key);
 	else
 		mtf_value_write(context, term, out, key);
 }
@@ -172,7 +193,7 @@ write_remainder(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 	{
 		MtfMark decimal = mtf_write_begin(out, mtf_call_next(&call));
 
-		write_integer(context, lfirst(cell), out, "$toDecimal");
+		write_integer(context, lfirst(cell), false, out, "$toDecimal");
 		mtf_write_end(out, decimal);
 	}
 	mtf_call_end(out, &call);
@@ -202,7 +223,8 @@ write_integer_call(const MtfExprContext *context, const MtfTerm *term, StringInf
 	}
 	call = mtf_call_begin(out, key, integer_operator(term->function));
 	foreach (cell, term->args)
-		write_integer(context, lfirst(cell), out, mtf_call_next(&call));
+		/* A quotient is a double, which is made an int64 again: what is too large for that fails. */
+		write_integer(context, lfirst(cell), divides, out, mtf_call_next(&call));
 	mtf_call_end(out, &call);
 	if (divides)
 	{

@@ -3,8 +3,8 @@
 Every world has these schemas:
     fn, fe         foreign tables, on_mismatch 'null' and 'error'
     l_ua, l_dl     what model.py says a tenant must see, as local tables
-Both tenants' documents stand in the same collections, with identical ids, and between them poison:
-documents whose tenant field is missing, null, an array, of another type or nearly right.
+Both tenants' documents stand in the same collections, with identical ids, and between them those of a
+third, and poison: documents whose tenant field is missing, null, an array, of another type or nearly right.
 """
 
 import collections
@@ -17,6 +17,7 @@ import model
 import values as v
 
 TENANTS = ("UA", "DL")
+STRANGER = "ZZ"
 LOCAL = {"UA": "l_ua", "DL": "l_dl"}
 
 POISON_TENANTS = (v.MISSING, None, v.UNDEFINED, ["UA"], ["DL"], ["UA", "DL"], [None], "ua", "UA ", " UA",
@@ -213,15 +214,17 @@ class Branch(dict):
     pass
 
 
-def make_document(rng, table, tenant, number, unique):
+def make_document(rng, table, tenant, number, unique, stranger=False):
     tree = Branch()
     tree["_id"] = unique
     fields = [("tenant_id", tenant)]
     for column in table.columns:
-        if column.name == "id":
-            fields.append(("id", number))
-        elif column.name in ("owner", "_id", "doc"):
+        if column.name in ("owner", "_id", "doc"):
             continue
+        elif stranger:
+            fields.append((column.path, rng.choice(v.HOSTILE)))
+        elif column.name == "id":
+            fields.append(("id", number))
         else:
             fields.append((column.path, column.value(rng, table.trusted)))
     if rng.random() < 0.3:
@@ -237,19 +240,21 @@ def make_document(rng, table, tenant, number, unique):
         for segment in segments[:-1]:
             branch = branch.setdefault(segment, Branch())
         branch[segments[-1]] = value
-    return build(tree, rng, table.hostile_parents)
+    return build(tree, rng, table.hostile_parents or stranger)
 
 
 def make_documents(rng, table):
     documents = []
     def add(tenant, number):
         unique = bson.ObjectId(len(documents).to_bytes(12, "big"))
-        documents.append(make_document(rng, table, tenant, number, unique))
+        # What a tenant was promised of its types holds for nobody else's documents.
+        stranger = table.trusted and tenant not in TENANTS
+        documents.append(make_document(rng, table, tenant, number, unique, stranger))
     for number in range(table.count):
         for tenant in TENANTS:
             add(tenant, number)
     if table.count:
-        for tenant in POISON_TENANTS:
+        for tenant in POISON_TENANTS + (STRANGER,) * table.count:
             add(tenant, rng.randrange(table.count))
     rng.shuffle(documents)
     return documents

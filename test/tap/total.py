@@ -1,0 +1,127 @@
+"""Nothing that is sent can fail on any document: another tenant's would be told by the error.
+
+A server may evaluate an expression on documents that the tenant's predicate has not taken away yet (one engine
+does), whatever the owner has promised of their types (trust_types).  So each expression that the fuzzer's
+queries send, recorded by a proxy, is run again on hostile documents of everybody, with nothing in front of it.
+MTF_FUZZ_SEED, MTF_FUZZ_QUERIES and MTF_FUZZ_SECONDS as in differential.py; they run again for as many seconds.
+"""
+
+import os
+import random
+import sys
+import time
+
+import pymongo
+
+from recorder import Recorder
+from tap import World, diag, done, is_, ok
+import servers
+
+sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
+import fuzz  # noqa: E402
+import values  # noqa: E402
+from bson.codec_options import CodecOptions  # noqa: E402
+from bson.raw_bson import RawBSONDocument  # noqa: E402
+
+RAW = CodecOptions(document_class=RawBSONDocument)
+COLUMNS = ["c%d" % number for number in range(1, 9)]
+# What a server may say of what is too large or takes too long, whatever stands in the documents.
+LIMITS = {50, 146, 262, 292, 10334, 17419}
+
+
+def hostile_document(identity, value):
+    """A value of value() at the path of every column that a world may have."""
+    def columns():
+        return [values.field(name, value()) for name in COLUMNS]
+    sub = columns() + [b"\x03deep\0" + values.frame(columns())]
+    lists = [b"\x04list_" + name.encode() + b"\0" + values.frame([values.field("0", 0), values.field("1", value())])
+             for name in COLUMNS]
+    return RawBSONDocument(values.frame(
+        [values.field("_id", identity), values.field("tenant_id", "ZZ"), values.field("id", value())] + columns() +
+        [b"\x03sub\0" + values.frame(sub)] + lists))
+
+
+def hostile_documents(rng):
+    """Each hostile value everywhere, and many together."""
+    return [hostile_document(number, lambda: value) for number, value in enumerate(values.HOSTILE)] + [
+        hostile_document(-1 - number, lambda: rng.choice(values.HOSTILE)) for number in range(100)]
+
+
+def bare(pipeline):
+    """The pipeline without the $match that it begins with; the expressions there are computed as values."""
+    stages = []
+    begins = True
+    for number, stage in enumerate(pipeline):
+        (name, body), = stage.items()
+        begins &= name == "$match"
+        if begins:
+            stages += [{"$addFields": {"tested%d_%d" % (number, i): condition}}
+                       for i, condition in enumerate(expressions(body))]
+        elif name in ("$lookup", "$unionWith"):
+            # Of others there are few, so that a join of all with all ends.
+            other = "from" if name == "$lookup" else "coll"
+            stages.append({name: {**body, other: "few", "pipeline": bare(body["pipeline"])}})
+        else:
+            stages.append(stage)
+    return stages
+
+
+def expressions(match):
+    """All $expr of a $match."""
+    if isinstance(match, list):
+        return [one for part in match for one in expressions(part)]
+    if not isinstance(match, dict):
+        return []
+    return [one for name, part in match.items()
+            for one in ([part] if name == "$expr" else expressions(part))]
+
+
+def insert(collection, documents):
+    """Those that the engine takes."""
+    for document in documents:
+        try:
+            collection.insert_one(document)
+        except pymongo.errors.PyMongoError:
+            pass
+
+
+def failure(database, collection, pipeline, options):
+    try:
+        list(database.get_collection(collection, RAW).aggregate(pipeline, maxTimeMS=20000, **options))
+    except pymongo.errors.OperationFailure as error:
+        return None if error.code in LIMITS else error
+    return None
+
+
+seed = os.environ.get("MTF_FUZZ_SEED", "20130103")
+if seed == "random":
+    seed = str(random.SystemRandom().randrange(10**9))
+with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as recorder:
+    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "80"),
+                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "20"), "--per-world", "25", "--max-failures", "5",
+                           "--shrink-seconds", "1"])
+    fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, recorder.uri)
+    is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
+    documents = hostile_documents(random.Random(seed))
+    for number in range(1, 5):
+        insert(world.mongo["t%d" % number], documents)
+    insert(world.mongo["few"], documents[::7])
+    seen, problems, ran = set(), [], 0
+    end = time.monotonic() + args.seconds
+    for command in recorder.commands:
+        if "aggregate" not in command or repr(command["pipeline"]) in seen or time.monotonic() > end:
+            continue
+        seen.add(repr(command["pipeline"]))
+        stages = bare(command["pipeline"])
+        options = {"collation": command["collation"]} if "collation" in command else {}
+        error = failure(world.mongo, command["aggregate"], stages, options)
+        ran += any(name != "$project" for stage in stages for name in stage)
+        if error is not None:
+            problems.append((error, stages))
+    diag("%d pipelines with expressions" % ran)
+    ok(ran > 50, "positive control: there was much to run")
+    ok(failure(world.mongo, "t1", [{"$addFields": {"x": {"$toLong": "$c1"}}}], {}) is not None,
+       "positive control: what can fail does, on these documents")
+    ok(not problems, "no expression that is sent fails on any document") or diag(
+        "%d of them\n%s" % (len(problems), "\n".join("%s\n%s" % (error, stages) for error, stages in problems[:5])))
+done()
