@@ -71,10 +71,10 @@ extern MtfClient *mtf_connection_lease(MtfConnection *connection, const char *re
 
 /*
  * Borrow another client to end what the server does for `victim`: an idle one, or a new one.  Never
- * raises: NULL when it cannot be had before `deadline`.
+ * raises: NULL when it cannot be had before `deadline`, or, if `patient`, before an interrupt comes.
  */
 extern MtfClient *mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim,
-											   int64 deadline);
+											   int64 deadline, bool patient);
 
 /* Destroy the clients that nobody has borrowed: their servers may have changed their roles. */
 extern void mtf_connection_drop_idle(MtfConnection *connection);

@@ -69,6 +69,7 @@ struct MtfConnection
 	char unfinished_address[BSON_HOST_NAME_MAX + 8];
 	MtfSession unfinished[MAX_UNFINISHED];
 	int nunfinished;
+	bool tried_again; /* a query could not end them either */
 };
 
 static HTAB *connections = NULL;
@@ -319,6 +320,16 @@ ensure_valid(MtfConnection *connection)
 	connection->config = config;
 }
 
+/* Is there work on this client's server that could not be ended in time? */
+static bool
+has_unfinished(const MtfClient *client)
+{
+	const MtfConnection *connection = client->connection;
+
+	return connection->nunfinished > 0 &&
+		   strcmp(connection->unfinished_address, client->address) == 0;
+}
+
 /* The process ends: sessions of idle clients need not wait on their servers for half an hour. */
 static void
 say_farewell(int code, Datum arg)
@@ -337,8 +348,10 @@ say_farewell(int code, Datum arg)
 		{
 			MtfClient *client = dlist_container(MtfClient, node, iter.cur);
 
-			if (!client->leased)
-				mtf_kill_farewell(client);
+			if (client->leased)
+				continue;
+			mtf_kill_farewell(client, connection->unfinished,
+							  has_unfinished(client) ? connection->nunfinished : 0);
 		}
 	}
 }
@@ -441,43 +454,34 @@ mtf_connection_remember(MtfConnection *connection, const MtfClient *client)
 	if (connection->nunfinished == MAX_UNFINISHED)
 		connection->nunfinished = 0;
 	connection->unfinished[connection->nunfinished++] = client->session;
+	connection->tried_again = false;
 }
 
-/* End what earlier queries could not; a client that fails at it is replaced. */
+/* End what earlier queries could not, in two tries; a client that fails at it is replaced. */
 static void
 finish_unfinished(MtfClient *client)
 {
 	MtfConnection *connection = client->connection;
-	int n = connection->nunfinished;
 
-	if (n == 0 || strcmp(connection->unfinished_address, client->address) != 0)
+	if (!has_unfinished(client))
 		return;
-	connection->nunfinished = 0;
-	if (!mtf_kill_remembered(client, connection->unfinished, n))
+	if (!mtf_kill_remembered(client, connection->unfinished, connection->nunfinished))
 		client->doomed = true;
+	if (!client->doomed || connection->tried_again)
+		connection->nunfinished = 0;
+	else
+		connection->tried_again = true;
 }
 
-MtfClient *
-mtf_connection_lease(MtfConnection *connection, const char *read_preference)
+static MtfClient *
+connect_client(MtfConnection *connection, const char *read_preference)
 {
-	MtfClient *client;
+	MtfClient *client = create_client(connection);
 
-	ensure_valid(connection);
-	client = find_ready(connection, read_preference);
-	if (client != NULL)
-	{
-		client->leased = true;
-		finish_unfinished(client);
-		if (!client->doomed)
-			return client;
-		mtf_connection_return(client);
-	}
-	client = create_client(connection);
 	client->leased = true;
 	PG_TRY();
 	{
 		mtf_client_select(client, read_preference);
-		finish_unfinished(client);
 	}
 	PG_CATCH();
 	{
@@ -486,6 +490,27 @@ mtf_connection_lease(MtfConnection *connection, const char *read_preference)
 	}
 	PG_END_TRY();
 	return client;
+}
+
+MtfClient *
+mtf_connection_lease(MtfConnection *connection, const char *read_preference)
+{
+	/* Again only after finish_unfinished() has failed, which it does twice at most. */
+	for (;;)
+	{
+		MtfClient *client;
+
+		ensure_valid(connection);
+		client = find_ready(connection, read_preference);
+		if (client != NULL)
+			client->leased = true;
+		else
+			client = connect_client(connection, read_preference);
+		finish_unfinished(client);
+		if (!client->doomed)
+			return client;
+		mtf_connection_return(client);
+	}
 }
 
 void
@@ -532,7 +557,7 @@ find_killer(MtfConnection *connection, const MtfClient *victim)
 
 /* A new client for the same server; what it may raise is swallowed, since an error is on its way. */
 static MtfClient *
-create_killer(MtfConnection *connection, const MtfClient *victim, int64 deadline)
+create_killer(MtfConnection *connection, const MtfClient *victim, int64 deadline, bool patient)
 {
 	MemoryContext context = CurrentMemoryContext;
 	MtfClient *volatile client = NULL;
@@ -551,7 +576,7 @@ create_killer(MtfConnection *connection, const MtfClient *victim, int64 deadline
 	PG_END_TRY();
 	if (client == NULL)
 		return NULL;
-	client->streams.network.persist = true;
+	client->streams.network.persist = !patient;
 	client->streams.network.deadline = deadline;
 	if (mtf_client_try_select(client, victim->read_preference, &error) &&
 		strcmp(client->address, victim->address) == 0)
@@ -561,7 +586,8 @@ create_killer(MtfConnection *connection, const MtfClient *victim, int64 deadline
 }
 
 MtfClient *
-mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim, int64 deadline)
+mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim, int64 deadline,
+							 bool patient)
 {
 	MtfClient *client;
 
@@ -570,7 +596,7 @@ mtf_connection_lease_to_kill(MtfConnection *connection, const MtfClient *victim,
 	client = find_killer(connection, victim);
 	/* The options may have changed, or the process may be ending: then no new connection. */
 	if (client == NULL && connection->valid && !proc_exit_inprogress)
-		client = create_killer(connection, victim, deadline);
+		client = create_killer(connection, victim, deadline, patient);
 	if (client != NULL)
 		client->leased = true;
 	return client;

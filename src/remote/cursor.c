@@ -244,7 +244,7 @@ raise_io(MtfCursor *cursor, MtfIo io, const char *command)
 	client->doomed = true;
 	/* Also when the connection broke: the server may be well, and its cursor open. */
 	if (cursor->id != 0 || is_outstanding(cursor))
-		mtf_kill_session(client, cursor->database, cursor->collection, cursor->id);
+		mtf_kill_session_patiently(client, cursor->database, cursor->collection, cursor->id);
 	cursor->id = 0;
 	mtf_client_raise_io(client, io, command);
 }

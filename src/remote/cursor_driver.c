@@ -89,8 +89,8 @@ raise_driver(MtfCursor *cursor)
 	mtf_cursor_leave_server(cursor, &error);
 	/* As raise_io() does: where the process is ending, nothing would end the work afterwards. */
 	if (cursor->client->streams.network.canceled || error.domain != MONGOC_ERROR_SERVER)
-		mtf_kill_session(cursor->client, cursor->database, cursor->collection,
-						 mongoc_cursor_get_id(cursor->driver));
+		mtf_kill_session_patiently(cursor->client, cursor->database, cursor->collection,
+								   mongoc_cursor_get_id(cursor->driver));
 	mtf_client_raise(cursor->client, &error, reply, "aggregate");
 }
 

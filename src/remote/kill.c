@@ -10,6 +10,8 @@
  */
 #include "remote/kill.h"
 
+#include "miscadmin.h"
+
 #include "remote/wire.h"
 
 /* How long a query waits for kills that an earlier one could not finish. */
@@ -44,13 +46,25 @@ spend(int64 start)
 	spent += spent_until - start;
 }
 
+/*
+ * One try to end a client's work.  In a hurry, an interrupt that is pending must not end these waits
+ * too; a patient one takes longer, and ends when an interrupt comes.
+ */
+typedef struct Attempt
+{
+	const char *database;
+	const char *collection;
+	int64 id;
+	int64 deadline;
+	bool patient;
+} Attempt;
+
 static void
-begin_persisting(MtfClient *client, int64 deadline)
+begin_waits(MtfClient *client, int64 deadline, bool patient)
 {
 	MtfNetwork *network = &client->streams.network;
 
-	/* The interrupt that brought us here stays pending, and must not end these waits too. */
-	network->persist = true;
+	network->persist = !patient;
 	network->deadline = deadline;
 }
 
@@ -102,8 +116,7 @@ build_for_sessions(MtfClient *client, bson_t *command, const char *name, const M
 
 /* Send the kill and wait for its answer: afterwards the work has ended.  False: not in time. */
 static bool
-kill_once(MtfClient *killer, const MtfClient *victim, const char *database, const char *collection,
-		  int64 id, int64 deadline)
+kill_once(MtfClient *killer, const MtfClient *victim, const Attempt *attempt)
 {
 	bson_t command;
 	bool done;
@@ -111,50 +124,78 @@ kill_once(MtfClient *killer, const MtfClient *victim, const char *database, cons
 	bson_init(&command);
 	done = victim->has_session
 			   ? build_for_sessions(killer, &command, "killSessions", &victim->session, 1)
-			   : build_kill_cursors(killer, &command, database, collection, id);
-	done = done && mtf_wire_send(killer, &command, deadline) == MTF_IO_OK &&
-		   mtf_wire_drain(killer, deadline);
+			   : build_kill_cursors(killer, &command, attempt->database, attempt->collection,
+									attempt->id);
+	done = done && mtf_wire_send(killer, &command, attempt->deadline) == MTF_IO_OK &&
+		   mtf_wire_drain(killer, attempt->deadline);
 	bson_destroy(&command);
 	return done;
 }
 
 /* True when nothing of the victim's work is left, for all that can be known. */
 static bool
-kill_over(MtfClient *killer, MtfClient *victim, const char *database, const char *collection,
-		  int64 id, int64 deadline)
+kill_over(MtfClient *killer, MtfClient *victim, const Attempt *attempt)
 {
-	begin_persisting(killer, deadline);
-	if (!kill_once(killer, victim, database, collection, id, deadline))
+	int64 overtaken = mtf_clock() + (attempt->patient ? MTF_KILL_PATIENCE_US : OVERTAKEN_US);
+
+	begin_waits(killer, attempt->deadline, attempt->patient);
+	if (!kill_once(killer, victim, attempt))
 		return false;
 	if (!victim->has_session || !is_waiting(victim))
 		return true;
 	/* The kill may have overtaken the command: what that began is ended now. */
-	begin_persisting(victim, Min(deadline, mtf_clock() + OVERTAKEN_US));
-	return mtf_wire_drain(victim, deadline) &&
-		   kill_once(killer, victim, database, collection, id, deadline);
+	begin_waits(victim, Min(attempt->deadline, overtaken), attempt->patient);
+	return mtf_wire_drain(victim, attempt->deadline) && kill_once(killer, victim, attempt);
+}
+
+static void
+kill_session(MtfClient *client, Attempt attempt)
+{
+	MtfClient *killer;
+	bool done = false;
+
+	client->doomed = true;
+	if (client->killed || (!client->has_session && attempt.id == 0))
+		return;
+	client->killed = true;
+	killer =
+		mtf_connection_lease_to_kill(client->connection, client, attempt.deadline, attempt.patient);
+	if (killer != NULL)
+	{
+		done = kill_over(killer, client, &attempt);
+		mtf_connection_return(killer);
+	}
+	if (!done && client->has_session)
+		mtf_connection_remember(client->connection, client);
 }
 
 void
 mtf_kill_session(MtfClient *client, const char *database, const char *collection, int64 id)
 {
 	int64 start = mtf_clock();
-	int64 deadline = deadline_within_budget(start, MTF_KILL_BUDGET_US);
-	MtfClient *killer;
-	bool done = false;
+	Attempt attempt = {.database = database,
+					   .collection = collection,
+					   .id = id,
+					   .deadline = deadline_within_budget(start, MTF_KILL_BUDGET_US)};
 
-	client->doomed = true;
-	if (client->killed || (!client->has_session && id == 0))
-		return;
-	client->killed = true;
-	killer = mtf_connection_lease_to_kill(client->connection, client, deadline);
-	if (killer != NULL)
-	{
-		done = kill_over(killer, client, database, collection, id, deadline);
-		mtf_connection_return(killer);
-	}
-	if (!done && client->has_session)
-		mtf_connection_remember(client->connection, client);
+	kill_session(client, attempt);
 	spend(start);
+}
+
+void
+mtf_kill_session_patiently(MtfClient *client, const char *database, const char *collection,
+						   int64 id)
+{
+	Attempt attempt = {.database = database,
+					   .collection = collection,
+					   .id = id,
+					   .deadline = mtf_clock() + MTF_KILL_PATIENCE_US,
+					   .patient = true};
+
+	if (InterruptPending)
+		mtf_kill_session(client, database, collection, id);
+	else
+		kill_session(client, attempt);
 }
 
 bool
@@ -185,7 +226,7 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 	begun |= outstanding;
 	if (client->killed || (id == 0 && !begun))
 		return;
-	begin_persisting(client, deadline);
+	begin_waits(client, deadline, false);
 	if (client->doomed || mtf_client_stream(client) == NULL ||
 		(outstanding && !mtf_wire_drain(client, deadline)))
 	{
@@ -212,7 +253,7 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 }
 
 void
-mtf_kill_farewell(MtfClient *client)
+mtf_kill_farewell(MtfClient *client, const MtfSession *unfinished, int n)
 {
 	bson_t command;
 
@@ -220,6 +261,15 @@ mtf_kill_farewell(MtfClient *client)
 		mtf_client_stream(client) == NULL)
 		return;
 	client->streams.network.persist = true;
+	if (n > 0)
+	{
+		bson_init(&command);
+		if (build_for_sessions(client, &command, "killSessions", unfinished, n))
+			(void) mtf_wire_send(client, &command, 0);
+		bson_destroy(&command);
+		/* Its answer is still to come, and nothing else may be said before. */
+		return;
+	}
 	bson_init(&command);
 	if (build_for_sessions(client, &command, "endSessions", &client->session, 1))
 		(void) mtf_wire_send(client, &command, 0);

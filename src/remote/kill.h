@@ -14,6 +14,9 @@
 /* A cancelled query must end within 100 ms, however many cursors it has. */
 #define MTF_KILL_BUDGET_US INT64CONST(60000)
 
+/* Where no interrupt waits: what a busy server needs to take a connection and a command. */
+#define MTF_KILL_PATIENCE_US INT64CONST(500000)
+
 /*
  * Close the cursor `id` that `client` has open.  Without an id (0) there may be a cursor all the same
  * when a command is `begun` and nobody has looked at its answer.  A reply still to come is read first;
@@ -29,10 +32,20 @@ extern void mtf_kill_cursor(MtfClient *client, const char *database, const char 
 extern void mtf_kill_session(MtfClient *client, const char *database, const char *collection,
 							 int64 id);
 
+/*
+ * The same where the network failed and nobody waits for an interrupt to be served: a busy server is
+ * given more time, until an interrupt comes.  Not in callbacks, where one may have been served already.
+ */
+extern void mtf_kill_session_patiently(MtfClient *client, const char *database,
+									   const char *collection, int64 id);
+
 /* End the work of sessions that could not be ended in time; false: the client is unusable now. */
 extern bool mtf_kill_remembered(MtfClient *client, const MtfSession *sessions, int n);
 
-/* Tell the server that the session of an idle client has ended, without waiting for anything. */
-extern void mtf_kill_farewell(MtfClient *client);
+/*
+ * Tell the server that the session of an idle client has ended, or end those on it that could not be
+ * ended in time (n of them); without waiting for anything.
+ */
+extern void mtf_kill_farewell(MtfClient *client, const MtfSession *unfinished, int n);
 
 #endif /* MTF_KILL_H */

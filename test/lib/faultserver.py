@@ -34,6 +34,8 @@ class FaultServer(LyingServer):
         # "silent": connections are accepted, nothing is said; "close", "reset", "half" (and then closed),
         # "drip", "garbage" (no BSON), "huge" (a length of 2 GB)
         self.hello = "answer"
+        self.hello_delay = 0.0  # seconds that a new connection waits for the answer: a busy server
+        self.deaf = 0  # so many kill commands are heard, and neither obeyed nor answered
         self.member = {}  # what hello says of a replica set
         self.compression = False  # zlib, when the client asks for it
         self.read_limit = None  # a longer message is not read further than its header
@@ -51,7 +53,7 @@ class FaultServer(LyingServer):
         """Forget faults and the log, then set attributes."""
         self.faults, self.log, self.commands = {}, [], []
         self.batches, self.batch_size, self.padding, self.hello, self.read_limit = 1, 10, 0, "answer", None
-        self.held = None
+        self.held, self.hello_delay, self.deaf = None, 0.0, 0
         for name, value in settings.items():
             setattr(self, name, value)
 
@@ -161,7 +163,11 @@ class FaultServer(LyingServer):
             self.commands.append(command)
         if name in KILLS:
             with self._lock:
-                self._kill(command)
+                deaf, self.deaf = self.deaf > 0, max(self.deaf - 1, 0)
+                if not deaf:
+                    self._kill(command)
+            if deaf:
+                return True
             connection.sendall(Reply({"ok": 1.0}).message(request))
             return True
         with self._lock:
@@ -178,6 +184,7 @@ class FaultServer(LyingServer):
         return False
 
     def _hello(self, connection, request):
+        time.sleep(self.hello_delay)
         if self.hello == "silent":
             return True
         if self.hello in ("close", "reset"):

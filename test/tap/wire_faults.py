@@ -157,6 +157,19 @@ def one_command(world, session, server):
     is_(server.connections_seen, seen, "and no connection of its own, after idling too")
 
 
+def rewound(world, session, server):
+    """A scan that is begun again reads what it has in memory, when that is all of it."""
+    for name in ("material", "hashjoin", "mergejoin"):
+        session.execute("SET enable_%s = off" % name)
+    query = "SELECT x, id FROM generate_series(1, 3) x LEFT JOIN t ON t.id + x > 0"
+    for batches, commands in ((1, 1), (2, 3)):
+        server.reset(batches=batches)
+        is_(len(world.rows(session, query)), 30 * batches, "an inner side read three times, of %d batches" % batches)
+        is_(server.log.count("aggregate"), commands, "is asked for %d times" % commands) or diag(server.log)
+    for name in ("material", "hashjoin", "mergejoin"):
+        session.execute("RESET enable_%s" % name)
+
+
 def read_preferences(world, session, server):
     """What the option or the connection string prefers is said to members of a replica set."""
     member = {"setName": "rs", "hosts": ["127.0.0.1:%d" % server.port], "me": "127.0.0.1:%d" % server.port,
@@ -355,6 +368,45 @@ def sockets(world, session, server, name, table):
     ok(server.connections_open <= 6, name + ": few connections") or diag(server.connections_open)
 
 
+def cancelled_when_heard(world, admin, session, server, command):
+    """Run a scan, cancel it as soon as the server has the command, to which it says nothing."""
+    pid = session.info.backend_pid
+    server.at(command, 1, None)
+    helper = threading.Thread(target=lambda: server.heard(command, within=5) and
+                              admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
+    helper.start()
+    start = time.monotonic()
+    throws("57014", lambda: session.execute(QUERY).fetchall(), "cancelled at " + command)
+    helper.join()
+    return time.monotonic() - start
+
+
+def unhurried(world, admin, server):
+    """What ends the server's work when the server itself has little time."""
+    with world.connect("UA") as session:
+        server.reset(batches=3, hello_delay=0.25)
+        server.at("getMore", 1, "close")
+        throws(GONE, lambda: session.execute(QUERY).fetchall(), "closed mid-scan by a busy server")
+        is_((server.log.count("killSessions"), server.cursors), (1, {}), "its cursor is closed before the error is raised")
+    with world.connect("UA") as session:
+        server.reset(batches=3, hello_delay=0.25)
+        took = cancelled_when_heard(world, admin, session, server, "getMore")
+        ok(took < 0.25 + 0.2, "but not at a cancel, which does not wait for a busy server") or diag(took)
+        server.reset(batches=3, deaf=1)
+        is_(world.column(session, QUERY), list(range(30)), "the next query is whole")
+        is_((server.log.count("killSessions"), server.cursors), (2, {}), "and has ended that work, at the second try") \
+            or diag(server.log)
+    with world.connect("UA") as session:
+        server.reset(batches=3)
+        is_(world.column(session, QUERY), list(range(30)), "a query before a cancel")
+        server.reset(batches=3)
+        cancelled_when_heard(world, admin, session, server, "aggregate")
+        server.reset()
+        session.close()
+        ok(server.heard("killSessions"), "a command whose answer was not seen is ended again when the backend ends") \
+            or diag(server.log)
+
+
 def settled(server, within=2.0):
     """True as soon as the server has no cursor: the answers to the last kills are not waited for."""
     end = time.monotonic() + within
@@ -443,11 +495,13 @@ with World(engine=False) as world, FaultServer() as server, Silence() as silence
         mid_write(world, session, server)
         early_end(world, session, server)
         one_command(world, session, server)
+        rewound(world, session, server)
         read_preferences(world, session, server)
         dead_member(world, session, server)
         altered(world, session, server)
     mid_connect(world, server)
     with world.admin() as admin:
+        unhurried(world, admin, server)
         driver_ways(world, admin, server)
     leaks(world, server)
 done()
