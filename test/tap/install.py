@@ -1,4 +1,10 @@
 """CREATE EXTENSION, ALTER EXTENSION … UPDATE from every older version, DROP EXTENSION, squatters."""
+import os
+import shutil
+import subprocess
+import tempfile
+
+import servers
 from tap import World, ok, is_, throws, diag, done
 
 MEMBERS = """
@@ -73,4 +79,22 @@ with World(engine=False, objects=False) as world:
         throws("42501", lambda: user.execute("SELECT mongo_tenant.create_provider('mine', 'https://me.example',"
                                              " ARRAY['x'], '{\"keys\": []}')"), "an ordinary user makes no provider")
         throws("42501", lambda: user.execute("DROP EXTENSION mongo_tenant_fdw"), "nor does it drop the extension")
+
+
+def linked_environment():
+    """./setup makes .venv anew, which empties it: not when it is a link to another tree's."""
+    with tempfile.TemporaryDirectory() as directory:
+        shutil.copy(os.path.join(servers.ROOT, "setup"), directory)
+        other = os.path.join(directory, "other")
+        os.mkdir(other)
+        with open(os.path.join(other, "precious"), "w"):
+            pass
+        os.symlink(other, os.path.join(directory, ".venv"))
+        run = subprocess.run([os.path.join(directory, "setup")], env={**os.environ, "SETUP_APT": "no"},
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        ok(run.returncode != 0 and "symbolic link" in run.stderr, "./setup refuses a .venv that is a link") or diag(run.stderr)
+        is_(os.listdir(other), ["precious"], "and leaves alone what it points to")
+
+
+linked_environment()
 done()
