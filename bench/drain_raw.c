@@ -2,7 +2,7 @@
  * drain_raw.c
  *	  The floor of the benchmark: aggregate and getMore over a bare socket, replies thrown away.
  *
- * drain_raw PORT DB.COLLECTION BATCH REPEAT
+ * drain_raw PORT|PATH DB.COLLECTION BATCH REPEAT
  *
  * Prints one line of JSON per repetition: wall and CPU seconds, bytes, batches.  What the canned
  * server costs is what this takes; it must stay small against the reference (ref_mongoc).
@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,24 +125,46 @@ drain(int fd, const char *db, const char *collection, int batch)
 	return batches;
 }
 
-int
-main(int argc, char **argv)
+static int
+connect_unix(const char *path)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	char *dot = argc == 5 ? strchr(argv[2], '.') : NULL;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	if (connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
+		die("connect");
+	return fd;
+}
+
+static int
+connect_tcp(int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+								  .sin_port = htons((uint16_t) port),
+								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	int one = 1;
 
-	if (dot == NULL)
-	{
-		fprintf(stderr, "drain_raw PORT DB.COLLECTION BATCH REPEAT\n");
-		return 64;
-	}
-	*dot = 0;
-	address.sin_port = htons((uint16_t) atoi(argv[1]));
 	if (connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
 		die("connect");
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+	char *dot = argc == 5 ? strchr(argv[2], '.') : NULL;
+	int fd;
+
+	if (dot == NULL)
+	{
+		fprintf(stderr, "drain_raw PORT|PATH DB.COLLECTION BATCH REPEAT\n");
+		return 64;
+	}
+	*dot = 0;
+	fd = argv[1][0] == '/' ? connect_unix(argv[1]) : connect_tcp(atoi(argv[1]));
 	for (int i = 0; i < atoi(argv[4]); i++)
 	{
 		double wall = wall_now();

@@ -39,11 +39,26 @@ def reached(value, goal):
 def print_ratios(result):
     for name, (value, goal) in result["ratios"].items():
         ok = reached(value, goal)
-        print("%s: %.3f%s" % (name, value, "" if goal is None else
-                              "  (goal %s: %s)" % (goal, "reached" if ok else "NOT reached")))
+        spread = result.get("spreads", {}).get(name)
+        print("%s: %.3f%s%s" % (name, value, "" if goal is None else
+                                "  (goal %s: %s)" % (goal, "reached" if ok else "NOT reached"),
+                                "" if spread is None else "  half of %d pairs: %.2f to %.2f" % (
+                                    spread["pairs"], spread["low"], spread["high"])))
 
 
-def machine(load_at_start):
+def busy_cores(seconds=1.0):
+    """How many processors others keep busy; nothing of ours runs yet."""
+    def used():
+        with open("/proc/stat") as file:
+            ticks = [int(field) for field in file.readline().split()[1:]]
+        return sum(ticks[:3]) + sum(ticks[5:8])  # all but idle and waiting; time of guests is within the first
+
+    before, start = used(), time.monotonic()
+    time.sleep(seconds)
+    return (used() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
+
+
+def machine(others):
     model = "unknown"
     with open("/proc/cpuinfo") as file:
         for line in file:
@@ -51,18 +66,19 @@ def machine(load_at_start):
                 model = line.split(":", 1)[1].strip()
                 break
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "load_at_start": load_at_start}
+            "busy_with_other_work": round(others, 2)}
 
 
 def run_part(name):
-    load_at_start = os.getloadavg()[0]
+    others = busy_cores()
     with servers.Owner() as owner:
         cluster = servers.Cluster(owner, SETTINGS)
         with measure.Session(cluster) as session:
             postgres = session.one("SHOW server_version")
         result = importlib.import_module("part_" + name).run(owner, cluster)
     result.setdefault("postgresql", postgres)
-    result["machine"] = machine(load_at_start)
+    result["documents"] = measure.DOCUMENTS
+    result["machine"] = machine(others)
     result["when"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return result
 

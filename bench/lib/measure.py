@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import time
+import urllib.parse
 
 import bson
 import psycopg
@@ -34,6 +35,21 @@ def median(values):
 def percentile(values, part):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+def paired(ours, theirs):
+    """How long ours takes of theirs, from runs that were made in pairs, one right after the other.
+
+    What the machine does meanwhile meets both of a pair, and a pair that it does not meet alike is one among
+    many: so the median of the pairs' ratios, with its quartiles, says more than the ratio of two medians.
+    """
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return {"ratio": median(ratios), "low": percentile(ratios, 0.25), "high": percentile(ratios, 0.75),
+            "pairs": len(ratios)}
+
+
+def walls(runs):
+    return [run["wall"] for run in runs]
 
 
 def lines_of_json(command):
@@ -78,12 +94,17 @@ class Served:
 
 
 class Canned:
-    """The canned wire server of bench/canned_server.c."""
+    """The canned wire server of bench/canned_server.c, on a port of this machine or a Unix socket."""
 
-    def __init__(self, owner, documents=None, tenant="tenant-0001"):
-        self.port = servers.free_port()
-        self.uri = "mongodb://127.0.0.1:%d/" % self.port
-        owner.spawn([program("canned_server"), "--port", str(self.port),
+    def __init__(self, owner, documents=None, tenant="tenant-0001", unix=False):
+        if unix:
+            self.address = os.path.join(owner.directory, "canned.sock")
+            self.uri = "mongodb://%s/" % urllib.parse.quote(self.address, safe="")
+        else:
+            self.port = servers.free_port()
+            self.address = str(self.port)
+            self.uri = "mongodb://127.0.0.1:%d/" % self.port
+        owner.spawn([program("canned_server"), "--unix" if unix else "--port", self.address,
                      "--documents", str(documents or DOCUMENTS), "--tenant", tenant],
                     os.path.join(owner.directory, "canned.log"))
         deadline = time.monotonic() + 10
@@ -91,6 +112,8 @@ class Canned:
             try:
                 lines_of_json([program("ref_mongoc"), "--uri", self.uri + "?serverSelectionTimeoutMS=500",
                                "--ns", "x.none"])
+                if unix:
+                    os.chmod(self.address, 0o666)  # the backend is another user's
                 return
             except RuntimeError:
                 if time.monotonic() > deadline:
@@ -156,8 +179,8 @@ class Session:
 
 def summary(runs):
     """Medians of runs."""
-    return {"wall": median([run["wall"] for run in runs]), "cpu": median([run["cpu"] for run in runs]),
-            "walls": [round(run["wall"], 6) for run in runs]}
+    return {"wall": median(walls(runs)), "cpu": median([run["cpu"] for run in runs]),
+            "walls": [round(wall, 6) for wall in walls(runs)]}
 
 
 class Identity:
