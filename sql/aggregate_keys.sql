@@ -49,7 +49,6 @@ SELECT bool_and(i4 > 0), bool_or(t IS NULL), max(coalesce(i4, 7)), min(CASE WHEN
 SELECT * FROM plan_of($$SELECT 'x', id % 2 + 1, 100.0 * sum(i4) / count(*) FROM typed GROUP BY id % 2$$);
 SELECT 'x', id % 2 + 1, 100.0 * sum(i4) / count(*) FROM typed GROUP BY id % 2 ORDER BY 2;
 
--- Letters of a case, numbers that look different and are equal: here.
+-- Letters of a case, numerics of any scale: here.
 SELECT * FROM plan_of($$SELECT lower(t), count(*) FROM typed GROUP BY 1$$);
 SELECT * FROM plan_of($$SELECT n, count(*) FROM typed GROUP BY 1$$);
-SELECT * FROM plan_of($$SELECT DISTINCT ON (b) b, id FROM typed ORDER BY b, id$$);

@@ -24,12 +24,28 @@ EXECUTE first(0);
 EXECUTE first(NULL);
 RESET plan_cache_mode;
 
--- Averages are rounded here, a language's order, ties, a group to be passed over that may be an error: here.
+-- Averages before other keys, a language's order, ties: here.
 SELECT * FROM plan_of($$SELECT b, avg(i4) FROM typed GROUP BY b ORDER BY avg(i4), b LIMIT 2$$);
 SELECT * FROM plan_of($$SELECT name COLLATE "en-x-icu", count(*) FROM accounts GROUP BY 1 ORDER BY 1 LIMIT 2$$);
 SELECT * FROM plan_of($$SELECT b, count(*) FROM typed GROUP BY b ORDER BY 2 FETCH FIRST 1 ROWS WITH TIES$$);
+-- OFFSET: there, where no group can be an error; else the server brings as many more, and they are skipped here.
+SELECT * FROM plan_of($$SELECT id % 3, count(*) FROM mismatch_null GROUP BY 1 ORDER BY 1 LIMIT 1 OFFSET 1$$);
+SELECT id % 3, count(*) FROM mismatch_null GROUP BY 1 ORDER BY 1 LIMIT 1 OFFSET 1;
 SELECT * FROM plan_of($$SELECT b, count(*) FROM typed GROUP BY b ORDER BY b LIMIT 1 OFFSET 1$$);
 SELECT b, count(*) FROM typed GROUP BY b ORDER BY b LIMIT 1 OFFSET 1;
+SELECT * FROM plan_of($$SELECT b, count(*) FROM typed GROUP BY b ORDER BY b OFFSET 1$$);
+PREPARE skip(bigint, bigint) AS SELECT b, count(*) FROM typed GROUP BY b ORDER BY b LIMIT $1 OFFSET $2;
+SET plan_cache_mode = force_generic_plan;
+SELECT * FROM plan_of('EXECUTE skip(1, 1)');
+EXECUTE skip(1, 1);
+EXECUTE skip(9223372036854775807, 2);
+EXECUTE skip(NULL, 1);
+EXECUTE skip(1, NULL);
+\set VERBOSITY sqlstate
+EXECUTE skip(-1, 2);
+EXECUTE skip(2, -1);
+\set VERBOSITY default
+RESET plan_cache_mode;
 
 -- HAVING, tested there, and again here.
 SELECT * FROM plan_of($$SELECT b, count(*), max(i4) FROM typed GROUP BY b HAVING count(*) > 1 AND max(i4) > 5$$);

@@ -410,6 +410,8 @@
 #define F_MAX_INT4 2116
 #undef F_MAX_INT2
 #define F_MAX_INT2 2117
+#undef F_MAX_FLOAT4
+#define F_MAX_FLOAT4 2119
 #undef F_MAX_FLOAT8
 #define F_MAX_FLOAT8 2120
 #undef F_MAX_DATE
@@ -428,6 +430,8 @@
 #define F_MIN_INT4 2132
 #undef F_MIN_INT2
 #define F_MIN_INT2 2133
+#undef F_MIN_FLOAT4
+#define F_MIN_FLOAT4 2135
 #undef F_MIN_FLOAT8
 #define F_MIN_FLOAT8 2136
 #undef F_MIN_DATE

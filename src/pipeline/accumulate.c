@@ -7,6 +7,7 @@
  */
 #include "pipeline/accumulate.h"
 
+#include "catalog/pg_type.h"
 #include "utils/float.h"
 
 #include "pipeline/literal.h"
@@ -60,8 +61,11 @@ write_is_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 static bool
 may_be_nan(const MtfTerm *arg)
 {
-	return arg->field != NULL &&
-		   (arg->field->kind == MTF_KIND_FLOAT8 || arg->field->kind == MTF_KIND_NUMERIC);
+	if (arg->field == NULL)
+		return arg->type == NUMERICOID && arg->function != MTF_FUNCTION_EXTRACT;
+	/* Of the loose ones NaN is null already. */
+	return arg->field->kind == MTF_KIND_FLOAT8 || arg->field->kind == MTF_KIND_FLOAT4 ||
+		   (arg->field->kind == MTF_KIND_NUMERIC && !arg->field->loose);
 }
 
 /* The value for $min and $max: NaN, the server's lowest number, is counted apart. */
@@ -219,6 +223,7 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 			write_one_if_overflow(context, accumulator->arg, out, key);
 			break;
 		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_FIRST: mtf_value_write(context, accumulator->arg, out, key); break;
 		/* All in one (group_stages.c). */
 		case MTF_ACCUMULATE_MISFITS: break;
 	}
@@ -233,6 +238,7 @@ operator_of(const MtfAccumulator *accumulator)
 		case MTF_ACCUMULATE_LOWEST: return "$min";
 		case MTF_ACCUMULATE_MAX:
 		case MTF_ACCUMULATE_HIGHEST: return "$max";
+		case MTF_ACCUMULATE_FIRST: return "$first";
 		default: return "$sum";
 	}
 }
@@ -246,21 +252,41 @@ mtf_value_write_reaccumulator(const MtfAccumulator *accumulator, StringInfo out)
 	mtf_write_end(out, field);
 }
 
-void
-mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator *accumulator,
-							StringInfo out)
+/* The operand where FILTER's condition is true, else null. */
+static void
+write_filtered(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
+			   const char *key)
 {
-	const char *op = operator_of(accumulator);
-	MtfMark field = mtf_write_begin(out, accumulator->name);
 	Choice choice;
 
 	if (accumulator->filter == NULL)
-		write_operand(context, accumulator, out, op);
+	{
+		write_operand(context, accumulator, out, key);
+		return;
+	}
+	choice = begin_choice(out, key);
+	mtf_condition_write(context, accumulator->filter, out, "0");
+	write_operand(context, accumulator, out, "1");
+	mtf_write_null(out, "2");
+	end_choice(out, &choice);
+}
+
+void
+mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator *accumulator,
+							const char *path, int number, StringInfo out)
+{
+	MtfLiteral literal = mtf_literal_int64(number);
+	MtfMark field = mtf_write_begin(out, accumulator->name);
+	const char *op = operator_of(accumulator);
+	Choice choice;
+
+	if (path == NULL)
+		write_filtered(context, accumulator, out, op);
 	else
 	{
 		choice = begin_choice(out, op);
-		mtf_condition_write(context, accumulator->filter, out, "0");
-		write_operand(context, accumulator, out, "1");
+		mtf_call_write_pair(out, "0", "$eq", psprintf("$%s", path), &literal);
+		write_filtered(context, accumulator, out, "1");
 		mtf_write_null(out, "2");
 		end_choice(out, &choice);
 	}

@@ -41,7 +41,8 @@ add_all_terms(MtfCanonical *canonical, const MtfScanPlan *plan, Bitmapset **repe
 
 	foreach (cell, plan->keys)
 		add_term(canonical, lfirst(cell), repeated);
-	add_term(canonical, plan->distinct, repeated);
+	foreach (cell, plan->distinct)
+		add_term(canonical, lfirst(cell), repeated);
 	foreach (cell, plan->accumulators)
 	{
 		MtfAccumulator *accumulator = lfirst(cell);
@@ -79,8 +80,8 @@ fields_of(const MtfScanPlan *plan)
 
 	foreach (cell, plan->keys)
 		fields = list_concat(fields, mtf_term_fields(lfirst(cell)));
-	if (plan->distinct != NULL)
-		fields = list_concat(fields, mtf_term_fields(plan->distinct));
+	foreach (cell, plan->distinct)
+		fields = list_concat(fields, mtf_term_fields(lfirst(cell)));
 	foreach (cell, plan->accumulators)
 	{
 		MtfAccumulator *accumulator = lfirst(cell);
@@ -91,6 +92,17 @@ fields_of(const MtfScanPlan *plan)
 			fields = list_concat(fields, mtf_term_fields(accumulator->filter));
 	}
 	return fields;
+}
+
+char *
+mtf_canonical_free_name(const MtfScanPlan *plan, const List *tenants, const char *name)
+{
+	List *fields = fields_of(plan);
+	char *free_name = pstrdup(name);
+
+	while (starts_a_path(free_name, fields, tenants))
+		free_name = psprintf("%s_", free_name);
+	return free_name;
 }
 
 MtfCanonical *
@@ -109,10 +121,7 @@ mtf_canonical_of(const MtfScanPlan *plan, const List *tenants)
 	if (kept == NIL)
 		return NULL;
 	canonical->fields = kept;
-	canonical->prefix = "v";
-	kept = fields_of(plan);
-	while (starts_a_path(canonical->prefix, kept, tenants))
-		canonical->prefix = psprintf("%s_", canonical->prefix);
+	canonical->prefix = mtf_canonical_free_name(plan, tenants, "v");
 	return canonical;
 }
 

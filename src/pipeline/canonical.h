@@ -21,6 +21,10 @@ typedef struct MtfCanonical
  */
 extern MtfCanonical *mtf_canonical_of(const MtfScanPlan *plan, const List *tenants);
 
+/* A name for one more field of the documents: no path that is read begins with it; palloc'ed. */
+extern char *mtf_canonical_free_name(const MtfScanPlan *plan, const List *tenants,
+									 const char *name);
+
 /* Write the columns into the body of an $addFields; `context` sees documents as they come. */
 extern void mtf_canonical_write(const MtfCanonical *canonical, const MtfExprContext *context,
 								StringInfo out);

@@ -12,6 +12,7 @@
 #include "pipeline/field_value.h"
 
 #include "datatype/timestamp.h"
+#include "utils/float.h"
 
 #include "pipeline/call.h"
 #include "pipeline/canonical.h"
@@ -194,6 +195,62 @@ write_known_double(StringInfo out, const char *key, const char *reference)
 	mtf_write_bool(out, mtf_call_next(&inner), false);
 	mtf_call_end(out, &inner);
 	mtf_call_end(out, &outer);
+}
+
+/* What rounds to 0 at most, and what rounds to infinity at least, as a float4. */
+#define GREATEST_DOUBLE_TO_ZERO  7.006492321624085e-46
+#define LEAST_DOUBLE_TO_INFINITY 3.4028235677973366e+38
+
+/*
+ * A double that rounds to a float4: neither to infinity nor to zero, if it is not that itself.  (It is
+ * rounded here: the order of doubles is that of what they round to.)
+ */
+static void
+write_known_float4(StringInfo out, const char *key, const char *reference)
+{
+	MtfLiteral bounds[2] = {mtf_literal_double(GREATEST_DOUBLE_TO_ZERO),
+							mtf_literal_double(LEAST_DOUBLE_TO_INFINITY)};
+	MtfLiteral specials[4] = {mtf_literal_double(get_float8_nan()),
+							  mtf_literal_double(get_float8_infinity()),
+							  mtf_literal_double(-get_float8_infinity()), mtf_literal_double(0)};
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+	MtfMark document;
+	MtfMark let;
+	MtfMark vars;
+	MtfMark list;
+	MtfCall either;
+	MtfCall in;
+	MtfCall both;
+
+	write_known_double(out, mtf_call_next(&cond), reference);
+	document = mtf_write_begin(out, mtf_call_next(&cond));
+	let = mtf_write_begin(out, "$let");
+	vars = mtf_write_begin(out, "vars");
+	mtf_call_write_unary(out, "d", "$toDouble", reference);
+	mtf_write_end(out, vars);
+	either = mtf_call_begin(out, "in", "$or");
+	in = mtf_call_begin(out, mtf_call_next(&either), "$in");
+	mtf_write_word(out, mtf_call_next(&in), "$$d");
+	list = mtf_write_begin_array(out, mtf_call_next(&in));
+	for (int i = 0; i < lengthof(specials); i++)
+		mtf_write_literal(out, mtf_array_key(i), &specials[i]);
+	mtf_write_end(out, list);
+	mtf_call_end(out, &in);
+	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
+	for (int i = 0; i < lengthof(bounds); i++)
+	{
+		MtfCall compare = mtf_call_begin(out, mtf_call_next(&both), i == 0 ? "$gt" : "$lt");
+
+		mtf_call_write_unary(out, mtf_call_next(&compare), "$abs", "$$d");
+		mtf_write_literal(out, mtf_call_next(&compare), &bounds[i]);
+		mtf_call_end(out, &compare);
+	}
+	mtf_call_end(out, &both);
+	mtf_call_end(out, &either);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+	mtf_write_bool(out, mtf_call_next(&cond), false);
+	mtf_call_end(out, &cond);
 }
 
 static int
@@ -429,6 +486,7 @@ write_known(const MtfField *field, StringInfo out, const char *key, const char *
 		case MTF_KIND_INT2:
 		case MTF_KIND_INT4:
 		case MTF_KIND_INT8: write_known_integer(field, out, key, reference); break;
+		case MTF_KIND_FLOAT4: write_known_float4(out, key, reference); break;
 		case MTF_KIND_FLOAT8: write_known_double(out, key, reference); break;
 		case MTF_KIND_NUMERIC: write_known_numeric(field, out, key, reference); break;
 		case MTF_KIND_TEXT: write_known_string(field, out, key, reference); break;
@@ -480,7 +538,7 @@ mtf_field_write_canonical(const MtfField *field, StringInfo out, const char *key
 		write_long(out, key, reference);
 	else if (mtf_is_integer_kind(field))
 		mtf_call_write_unary(out, key, "$toLong", reference);
-	else if (field->kind == MTF_KIND_FLOAT8)
+	else if (field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_FLOAT4)
 		mtf_call_write_unary(out, key, "$toDouble", reference);
 	else if (field->kind == MTF_KIND_NUMERIC)
 	{

@@ -6,6 +6,8 @@
  */
 #include "base/compat.h"
 
+#include "utils/float.h"
+
 #include "pipeline/accumulate.h"
 #include "pipeline/call.h"
 #include "pipeline/canonical.h"
@@ -81,16 +83,18 @@ write_one_key(StringInfo out, const MtfExprContext *context, const MtfTerm *key,
 
 /*
  * The group's key: null, or {k0: …, k1: …} (a compound keeps null and missing apart from nothing); and
- * `d`, a value that is to come once in each group.
+ * `d`, a value that is to come once in each group, of the list `i` if there are several: there each document
+ * stands once for each list, with both in the field `lists`.
  */
 static void
-write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan)
+write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan *plan,
+				const char *lists)
 {
 	MtfMark id;
 	ListCell *cell;
 	int i = 0;
 
-	if (plan->keys == NIL && plan->distinct == NULL)
+	if (plan->keys == NIL && plan->distinct == NIL)
 	{
 		mtf_write_null(out, "_id");
 		return;
@@ -98,9 +102,42 @@ write_group_key(StringInfo out, const MtfExprContext *context, const MtfScanPlan
 	id = mtf_write_begin(out, "_id");
 	foreach (cell, plan->keys)
 		write_one_key(out, context, lfirst(cell), psprintf("k%d", i++));
-	if (plan->distinct != NULL)
-		write_one_key(out, context, plan->distinct, "d");
+	if (lists != NULL)
+	{
+		mtf_write_word(out, "i", psprintf("$%s.i", lists));
+		mtf_write_word(out, "d", psprintf("$%s.d", lists));
+	}
+	else if (plan->distinct != NIL)
+		write_one_key(out, context, linitial(plan->distinct), "d");
 	mtf_write_end(out, id);
+}
+
+/* {$addFields: {u: [{i: 1, d: value}, {i: 2, d: value}, …]}}, {$unwind: "$u"} */
+static void
+write_lists(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+			const char *lists)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark fields = mtf_write_begin(out, "$addFields");
+	MtfMark array = mtf_write_begin_array(out, lists);
+	ListCell *cell;
+	int n = 0;
+
+	foreach (cell, plan->distinct)
+	{
+		MtfMark element = mtf_write_begin(out, mtf_array_key(n++));
+
+		mtf_write_int(out, "i", n);
+		write_one_key(out, context, lfirst(cell), "d");
+		mtf_write_end(out, element);
+	}
+	mtf_write_end(out, array);
+	mtf_write_end(out, fields);
+	mtf_write_end(out, stage);
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	mtf_write_word(out, "$unwind", psprintf("$%s", lists));
+	mtf_write_end(out, stage);
 }
 
 /* {$addFields: {v0: the canonical value of a column, …}} */
@@ -236,18 +273,29 @@ write_group_tenants(MtfPipeline *pipeline, bool again)
 	}
 }
 
+/* Where the number of the list stands of which a document counts; NULL: it counts as it is. */
+static char *
+path_of_list(const MtfAccumulator *accumulator, const char *lists)
+{
+	/* Any document of the group shows its value. */
+	return lists == NULL || accumulator->kind == MTF_ACCUMULATE_FIRST ? NULL
+																	  : psprintf("%s.i", lists);
+}
+
 static void
-write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan)
+write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+				  const char *lists)
 {
 	StringInfo out = &pipeline->stages;
 	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	MtfMark group = mtf_write_begin(out, "$group");
 	ListCell *cell;
 
-	write_group_key(out, context, plan);
+	write_group_key(out, context, plan, lists);
 	foreach (cell, plan->accumulators)
-		if (!((MtfAccumulator *) lfirst(cell))->distinct && !counts_misfits(lfirst(cell)))
-			mtf_value_write_accumulator(context, lfirst(cell), out);
+		if (((MtfAccumulator *) lfirst(cell))->distinct == 0 && !counts_misfits(lfirst(cell)))
+			mtf_value_write_accumulator(context, lfirst(cell), path_of_list(lfirst(cell), lists), 1,
+										out);
 	if (counts_any_misfits(plan))
 		write_misfit_accumulator(context, plan->accumulators, out);
 	write_group_tenants(pipeline, false);
@@ -282,8 +330,10 @@ write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const 
 	{
 		const MtfAccumulator *accumulator = lfirst(cell);
 
-		if (accumulator->distinct)
-			mtf_value_write_accumulator(&groups, accumulator, out);
+		if (accumulator->distinct > 0)
+			mtf_value_write_accumulator(&groups, accumulator,
+										list_length(plan->distinct) > 1 ? "_id.i" : NULL,
+										accumulator->distinct, out);
 		else if (!counts_misfits(accumulator))
 			mtf_value_write_reaccumulator(accumulator, out);
 	}
@@ -326,15 +376,52 @@ write_alarm(StringInfo out, const MtfScanPlan *plan, const char *key)
 	mtf_call_end(out, &greater);
 }
 
-/* {$cond: [{$gt: ["$count", 0]}, "$value", null]} */
+/* "$value", or NaN where NaNs are counted: of the least only where there is nothing else */
+static void
+write_value_or_nan(StringInfo out, const MtfGroupValue *value)
+{
+	MtfLiteral nan = mtf_literal_double(get_float8_nan());
+	MtfLiteral zero = mtf_literal_int64(0);
+	char *reference = psprintf("$%s", value->value);
+	MtfCall first = {0};
+	MtfCall cond;
+	const char *key = value->name;
+
+	if (value->kind == MTF_GROUP_VALUE_LEAST)
+	{
+		first = mtf_call_begin(out, key, "$ifNull");
+		mtf_write_word(out, mtf_call_next(&first), reference);
+		key = mtf_call_next(&first);
+	}
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_call_write_pair(out, mtf_call_next(&cond), "$gt", psprintf("$%s", value->count), &zero);
+	mtf_write_literal(out, mtf_call_next(&cond), &nan);
+	mtf_write_word(out, mtf_call_next(&cond), reference);
+	mtf_call_end(out, &cond);
+	if (value->kind == MTF_GROUP_VALUE_LEAST)
+		mtf_call_end(out, &first);
+}
+
+/* {$cond: [{$gt: ["$count", 0]}, "$value" or {$divide: ["$value", "$count"]}, null]} */
 static void
 write_group_value(StringInfo out, const MtfGroupValue *value)
 {
 	MtfLiteral zero = mtf_literal_int64(0);
-	MtfCall cond = mtf_call_begin(out, value->name, "$cond");
+	char *reference = psprintf("$%s", value->value);
+	char *count = psprintf("$%s", value->count);
+	MtfCall cond;
 
-	mtf_call_write_pair(out, mtf_call_next(&cond), "$gt", psprintf("$%s", value->count), &zero);
-	mtf_write_word(out, mtf_call_next(&cond), psprintf("$%s", value->value));
+	if (value->kind == MTF_GROUP_VALUE_LEAST || value->kind == MTF_GROUP_VALUE_GREATEST)
+	{
+		write_value_or_nan(out, value);
+		return;
+	}
+	cond = mtf_call_begin(out, value->name, "$cond");
+	mtf_call_write_pair(out, mtf_call_next(&cond), "$gt", count, &zero);
+	if (value->kind == MTF_GROUP_VALUE_QUOTIENT)
+		mtf_call_write_references(out, mtf_call_next(&cond), "$divide", reference, count);
+	else
+		mtf_write_word(out, mtf_call_next(&cond), reference);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
 }
@@ -424,6 +511,7 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	MtfExprContext groups = {context->values, context->nvalues};
 	List *tenants = NIL;
 	MtfCanonical *canonical;
+	char *lists = NULL;
 
 	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
@@ -436,11 +524,44 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	if (canonical != NULL)
 		write_canonical_stage(pipeline, context, canonical);
 	context->canonical = canonical;
-	write_group_stage(pipeline, context, plan);
-	if (plan->distinct != NULL)
+	if (list_length(plan->distinct) > 1)
+	{
+		lists = mtf_canonical_free_name(plan, tenants, "u");
+		write_lists(pipeline, context, plan, lists);
+	}
+	write_group_stage(pipeline, context, plan, lists);
+	if (plan->distinct != NIL)
 		write_regroup_stage(pipeline, context, plan);
 	write_group_projection(pipeline, plan);
 	write_having(pipeline, &groups, plan);
 	mtf_stage_write_sort(pipeline, &groups, plan, plan->alarms != NIL ? ALARM : NULL);
 	mtf_stage_write_limit(pipeline, &groups, plan);
+}
+
+/* {$group: {_id: {k0: …}, d: {$first: "$$ROOT"}}}, {$replaceRoot: {newRoot: "$d"}} */
+void
+mtf_stage_write_firsts(MtfPipeline *pipeline, const MtfExprContext *context,
+					   const MtfScanPlan *plan)
+{
+	StringInfo out = &pipeline->stages;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark group = mtf_write_begin(out, "$group");
+	MtfMark inner = mtf_write_begin(out, "_id");
+	ListCell *cell;
+	int i = 0;
+
+	foreach (cell, plan->first_of)
+		write_one_key(out, context, lfirst(cell), psprintf("k%d", i++));
+	mtf_write_end(out, inner);
+	inner = mtf_write_begin(out, "d");
+	mtf_write_word(out, "$first", "$$ROOT");
+	mtf_write_end(out, inner);
+	mtf_write_end(out, group);
+	mtf_write_end(out, stage);
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	inner = mtf_write_begin(out, "$replaceRoot");
+	mtf_write_word(out, "newRoot", "$d");
+	mtf_write_end(out, inner);
+	mtf_write_end(out, stage);
+	mtf_stage_write_sort_again(pipeline, context, plan);
 }

@@ -437,26 +437,17 @@ path_in_document(const MtfExprContext *context, const MtfField *field)
 	return psprintf("%s.%s", context->aliases[field->rel], field->path);
 }
 
-void
-mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
-					 const char *first)
+/* {$sort: …}; documents in which the field `first` is true come first. */
+static void
+write_sort_stage(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+				 const char *prefix, const char *first)
 {
 	StringInfo out = &pipeline->stages;
-	char *prefix = unused_prefix(pipeline, plan);
-	bool computed = false;
+	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfMark keys = mtf_write_begin(out, "$sort");
 	ListCell *cell;
-	MtfMark stage;
-	MtfMark keys;
 	int i = 0;
 
-	if (plan->sort == NIL && (first == NULL || plan->limit < 0))
-		return;
-	foreach (cell, plan->sort)
-		computed |= !((MtfSortKey *) lfirst(cell))->plain;
-	if (computed)
-		write_computed_keys(pipeline, context, plan, prefix);
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	keys = mtf_write_begin(out, "$sort");
 	if (first != NULL)
 		mtf_write_int(out, first, -1);
 	foreach (cell, plan->sort)
@@ -475,6 +466,31 @@ mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const
 	}
 	mtf_write_end(out, keys);
 	mtf_write_end(out, stage);
+}
+
+void
+mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
+					 const char *first)
+{
+	char *prefix = unused_prefix(pipeline, plan);
+	bool computed = false;
+	ListCell *cell;
+
+	if (plan->sort == NIL && (first == NULL || plan->limit < 0))
+		return;
+	foreach (cell, plan->sort)
+		computed |= !((MtfSortKey *) lfirst(cell))->plain;
+	if (computed)
+		write_computed_keys(pipeline, context, plan, prefix);
+	write_sort_stage(pipeline, context, plan, prefix, first);
+}
+
+void
+mtf_stage_write_sort_again(MtfPipeline *pipeline, const MtfExprContext *context,
+						   const MtfScanPlan *plan)
+{
+	if (plan->sort != NIL)
+		write_sort_stage(pipeline, context, plan, unused_prefix(pipeline, plan), NULL);
 }
 
 /* The count of a LIMIT or OFFSET; -1: none.  Negative ones raise, as they do in PostgreSQL. */
@@ -568,6 +584,8 @@ mtf_pipeline_for_range(const MtfScanPlan *plan, MtfScope **scopes, const MtfValu
 		return mtf_pipeline_seal(pipeline);
 	}
 	mtf_stage_write_sort(pipeline, &context, plan, NULL);
+	if (plan->first_of != NIL)
+		mtf_stage_write_firsts(pipeline, &context, plan);
 	mtf_stage_write_limit(pipeline, &context, plan);
 	if (plan->projects && plan->joins == NIL)
 		mtf_stage_write_projection(pipeline, plan->paths);

@@ -52,6 +52,14 @@ extern void mtf_stage_write_joins(MtfPipeline *pipeline, MtfExprContext *context
 extern void mtf_stage_write_sort(MtfPipeline *pipeline, const MtfExprContext *context,
 								 const MtfScanPlan *plan, const char *first);
 
+/* The same once more, of documents that have the computed keys already. */
+extern void mtf_stage_write_sort_again(MtfPipeline *pipeline, const MtfExprContext *context,
+									   const MtfScanPlan *plan);
+
+/* group_stages.c: of the documents, sorted, the first of each group (MtfScanPlan.first_of), sorted again. */
+extern void mtf_stage_write_firsts(MtfPipeline *pipeline, const MtfExprContext *context,
+								   const MtfScanPlan *plan);
+
 /* pipeline.c: the plan's $skip and $limit. */
 extern void mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context,
 								  const MtfScanPlan *plan);

@@ -13,6 +13,7 @@
 #include "pipeline/condition.h"
 #include "pipeline/field_value.h"
 #include "pipeline/instant.h"
+#include "pipeline/number_key.h"
 
 /* Is the value of a term a Decimal128 (or null) as it is written? */
 bool
@@ -318,6 +319,7 @@ write_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out, c
 		case MTF_FUNCTION_INT_MODULO: write_integer_call(context, term, out, key); break;
 		case MTF_FUNCTION_TRUNCATE:
 		case MTF_FUNCTION_EXTRACT: mtf_instant_write(context, term, out, key); break;
+		case MTF_FUNCTION_NUMBER_KEY: mtf_number_key_write(context, term, out, key); break;
 		case MTF_FUNCTION_NONE: mtf_write_null(out, key); break;
 	}
 }

@@ -15,10 +15,6 @@ extern void mtf_grouping_count_misfits(MtfGrouping *grouping, MtfTerm *term);
 /* The same for whole numbers outside their type; `filter` tells which documents count. */
 extern void mtf_grouping_count_overflows(MtfGrouping *grouping, MtfTerm *term, MtfTerm *filter);
 
-/* Does the server put exactly those values of the term together that the operator finds equal? */
-extern bool mtf_grouping_term_groups(MtfGrouping *grouping, const MtfTerm *term, Node *expr,
-									 Oid equality);
-
 /* An attribute for the aggregate, and what it is made of; false, with the reason, when it has no form. */
 extern bool mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref);
 

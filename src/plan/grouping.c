@@ -27,6 +27,13 @@ mtf_grouping_local(MtfGrouping *grouping, const char *why)
 	return mtf_lowering_local(grouping->lowering, why) != NULL;
 }
 
+Node *
+mtf_grouping_none(MtfGrouping *grouping, const char *why)
+{
+	mtf_grouping_local(grouping, why);
+	return NULL;
+}
+
 /* --- attributes of the slot ------------------------------------------------------------------------ */
 
 int
@@ -91,6 +98,27 @@ mtf_grouping_accumulate(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *arg,
 	return accumulator->name;
 }
 
+const char *
+mtf_grouping_first(MtfGrouping *grouping, MtfTerm *value)
+{
+	int in_distinct = grouping->in_distinct;
+	const char *name;
+
+	/* Of documents, not of the groups that are made of them. */
+	grouping->in_distinct = 0;
+	name = mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_FIRST, value, NULL, false);
+	grouping->in_distinct = in_distinct;
+	return name;
+}
+
+int32
+mtf_grouping_numeric_typmod(int scale)
+{
+	const int precision = 68; /* of a sum or product of two Decimal128s */
+
+	return ((precision << 16) | scale) + VARHDRSZ;
+}
+
 /* --- what the server has ------------------------------------------------------------------------------- */
 
 MtfField *
@@ -118,7 +146,19 @@ mtf_grouping_know(MtfGrouping *grouping, Expr *expr, MtfField *field, bool never
 	known->expr = expr;
 	known->field = field;
 	known->never_null = never_null;
+	known->rounded = grouping->rounded;
 	grouping->known = lappend(grouping->known, known);
+}
+
+MtfField *
+mtf_grouping_value(MtfGrouping *grouping, MtfGroupValueKind kind, const char *value,
+				   const char *count, Oid type)
+{
+	char *name = psprintf("h%d", list_length(grouping->plan->group_values));
+
+	grouping->plan->group_values =
+		lappend(grouping->plan->group_values, mtf_group_value_create(kind, name, value, count));
+	return mtf_grouping_field(name, type);
 }
 
 /* --- what is finished here --------------------------------------------------------------------------- */

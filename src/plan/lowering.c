@@ -134,13 +134,17 @@ mtf_lowering_loose_field(MtfLowering *lowering, Node *node)
 	MtfField *field = mtf_lowering_field(lowering, node);
 	const MtfColumn *column;
 
-	if (!MTF_COMPAT_NUMERIC_HAS_INFINITY || lowering->over_groups || field == NULL ||
-		field->kind != MTF_KIND_NUMERIC || field->typmod >= 0)
+	if (lowering->over_groups || field == NULL ||
+		(field->kind != MTF_KIND_NUMERIC && field->kind != MTF_KIND_FLOAT4))
 		return NULL;
 	column = lowering->rels[field->rel].map->columns[field->attnum - 1];
-	if (mtf_path_has_position(column->path) || column->declared_typid != column->typid)
+	if (mtf_path_has_position(column->path) || column->declared_typid != column->typid ||
+		exprType(node) != column->typid)
 		return NULL;
-	field->exact = field->loose = true;
+	if (field->kind == MTF_KIND_NUMERIC && (!MTF_COMPAT_NUMERIC_HAS_INFINITY || field->typmod >= 0))
+		return NULL;
+	field->exact = true;
+	field->loose = field->kind == MTF_KIND_NUMERIC;
 	return field;
 }
 
@@ -172,7 +176,7 @@ find_known(MtfLowering *lowering, Node *node)
 	{
 		const MtfKnown *known = lfirst(cell);
 
-		if (equal(known->expr, node))
+		if (equal(known->expr, node) && !known->rounded)
 			return copyObject(known->field);
 	}
 	return NULL;

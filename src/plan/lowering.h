@@ -26,6 +26,7 @@ typedef struct MtfKnown
 	Expr *expr;
 	MtfField *field;
 	bool never_null;
+	bool rounded; /* PostgreSQL's value has fewer digits: only to be sorted by, as the last key */
 } MtfKnown;
 
 /* The state of lowering the clauses of one plan; `values` grows and becomes fdw_exprs. */
@@ -54,8 +55,9 @@ extern MtfField *mtf_lowering_field(MtfLowering *lowering, Node *node);
 extern int mtf_lowering_value(MtfLowering *lowering, Node *node);
 
 /*
- * The field of a plain numeric column, marked as loose: what uses it counts the documents that are not
- * exact.  NULL for anything else.
+ * A column that only aggregates have an exact form for: a plain numeric, marked as loose (what uses it
+ * counts the documents that are not exact), or a float4, as the double that rounds to it.  NULL for
+ * anything else.
  */
 extern MtfField *mtf_lowering_loose_field(MtfLowering *lowering, Node *node);
 

@@ -19,36 +19,48 @@
 #include "plan/compute.h"
 #include "plan/compute_part.h"
 #include "plan/cost.h"
+#include "plan/group_key.h"
+#include "plan/plan_first.h"
 #include "plan/grouping.h"
 #include "plan/relation.h"
 #include "plan/setting.h"
 
 /* --- keys -------------------------------------------------------------------------------------------- */
 
+/* What the key's attribute is decoded as: numbers of a scale show it. */
+static int32
+typmod_of_key(const MtfTerm *value, Node *expr)
+{
+	if (value->field != NULL && value->field->kind == MTF_KIND_OBJECTID)
+		return -1;
+	if (value->type == NUMERICOID && value->field == NULL && value->scale >= 0)
+		return mtf_grouping_numeric_typmod(value->scale);
+	return exprTypmod(expr);
+}
+
 static bool
 add_key(MtfGrouping *grouping, Expr *expr, Oid equality)
 {
-	MtfTerm *term;
-	bool is_id;
+	Oid type = exprType((Node *) expr);
+	MtfTerm *value;
+	MtfTerm *key;
+	const char *name;
 
 	grouping->current = expr;
-	term = mtf_compute(grouping->lowering, (Node *) expr);
-	if (term == NULL || !mtf_grouping_term_groups(grouping, term, (Node *) expr, equality))
+	value = mtf_compute(grouping->lowering, (Node *) expr);
+	if (value == NULL || !mtf_group_key(grouping, value, (Node *) expr, equality, &key))
 		return false;
-	mtf_grouping_know(grouping, expr,
-					  mtf_grouping_field(psprintf("k%d", list_length(grouping->plan->keys)),
-										 exprType((Node *) expr)),
-					  false);
-	is_id = term->field != NULL && term->field->kind == MTF_KIND_OBJECTID;
-	mtf_grouping_add(grouping, (Expr *) copyObject(expr),
-					 psprintf("k%d", list_length(grouping->plan->keys)), exprType((Node *) expr),
-					 is_id ? -1 : exprTypmod((Node *) expr));
+	name = key == value ? psprintf("k%d", list_length(grouping->plan->keys))
+						: mtf_grouping_first(grouping, value);
+	mtf_grouping_know(grouping, expr, mtf_grouping_field(name, type), false);
+	mtf_grouping_add(grouping, (Expr *) copyObject(expr), name, type,
+					 typmod_of_key(value, (Node *) expr));
 	/* A date is any instant of its day. */
-	if (term->type == DATEOID && term->field == NULL)
-		term = mtf_compute_day(term);
-	grouping->plan->keys = lappend(grouping->plan->keys, term);
-	mtf_grouping_count_misfits(grouping, term);
-	mtf_grouping_count_overflows(grouping, term, NULL);
+	if (value->type == DATEOID && value->field == NULL)
+		key = mtf_compute_day(value);
+	grouping->plan->keys = lappend(grouping->plan->keys, key);
+	mtf_grouping_count_misfits(grouping, value);
+	mtf_grouping_count_overflows(grouping, value, NULL);
 	return true;
 }
 
@@ -104,18 +116,6 @@ add_target(MtfGrouping *grouping, PathTarget *target, List *clauses)
 	if (list_length(grouping->plan->keys) < list_length(clauses))
 		return false;
 	return add_aggregates_of(grouping, (Node *) target->exprs);
-}
-
-/* The reason why a step stays local is shown where its rows come from. */
-static void
-explain_local(RelOptInfo *rel, Expr *expr, const char *why)
-{
-	MtfRelInfo *info = rel->fdw_private;
-
-	if (IS_JOIN_REL(rel) || expr == NULL || why == NULL)
-		return;
-	info->local = list_append_unique(
-		info->local, mtf_decision_create(MTF_SHIP_LOCAL, copyObject((Node *) expr), why));
 }
 
 /* --- HAVING ------------------------------------------------------------------------------------------- */
@@ -184,7 +184,8 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 	if (!add_target(grouping, info->target, info->clauses) ||
 		!add_aggregates_of(grouping, (Node *) info->having))
 	{
-		explain_local(info->input, grouping->current, grouping->lowering->why);
+		if (grouping->current != NULL)
+			mtf_explain_local(info->input, grouping->current, grouping->lowering->why);
 		return false;
 	}
 	grouping->whole_having = add_having(grouping, info->having);
@@ -258,6 +259,7 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	if (clauses != NIL)
 		info->groups = mtf_compat_estimate_num_groups(
 			root, get_sortgrouplist_exprs(clauses, root->processed_tlist), input_rel->rows);
+	info->upper = grouping.upper;
 	output_rel->fdw_private = info;
 	cost = mtf_group_cost(info, grouping.plan, info->groups);
 	add_path(output_rel, (Path *) mtf_compat_create_foreign_upper_path(
@@ -268,8 +270,13 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 static bool
 is_possible(PlannerInfo *root, RelOptInfo *input_rel)
 {
-	return mtf_setting_enable_aggregate_pushdown && root->parse->groupingSets == NIL &&
-		   root->parse->rowMarks == NIL && mtf_is_remote_relation(input_rel);
+	if (!mtf_setting_enable_aggregate_pushdown || root->parse->rowMarks != NIL ||
+		!mtf_is_remote_relation(input_rel))
+		return false;
+	if (root->parse->groupingSets == NIL)
+		return true;
+	mtf_explain_local(input_rel, NULL, "GROUP BY: several ways to group at once");
+	return false;
 }
 
 void
@@ -303,16 +310,14 @@ mtf_plan_distinct_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *di
 
 	if (!is_possible(root, input_rel))
 		return;
-	/* Which row is the first of equal ones, a sort here decides; servers break ties in their own way. */
-	if (parse->hasDistinctOn && parse->distinctClause != NIL)
-		explain_local(
-			input_rel,
-			linitial(get_sortgrouplist_exprs(parse->distinctClause, root->processed_tlist)),
-			"DISTINCT ON takes the first of rows in an order of this side");
+	if (parse->hasDistinctOn)
+	{
+		mtf_plan_first_paths(root, input_rel, distinct_rel);
+		return;
+	}
 	/* Nothing but columns: what is computed is computed from rows, not from groups of them. */
-	if (!parse->hasDistinctOn && !parse->hasAggs && parse->groupClause == NIL &&
-		!parse->hasWindowFuncs && !parse->hasTargetSRFs &&
-		list_length(target->exprs) == list_length(parse->distinctClause))
+	if (!parse->hasAggs && parse->groupClause == NIL && !parse->hasWindowFuncs &&
+		!parse->hasTargetSRFs && list_length(target->exprs) == list_length(parse->distinctClause))
 		add_grouping_path(root, input_rel, distinct_rel, target, parse->distinctClause, NIL,
 						  AGGSPLIT_SIMPLE);
 }

@@ -19,6 +19,7 @@ typedef struct MtfGroupInfo
 		clauses; /* of SortGroupClause: GROUP BY's or DISTINCT's; NIL: all documents are one group */
 	List *having;
 	double groups;
+	MtfUpperPlan *upper; /* of its own path: shows why steps above it stay local */
 } MtfGroupInfo;
 
 /* Plan the step; false when it has no remote form (the reason is shown by the scan below). */

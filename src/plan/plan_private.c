@@ -127,7 +127,7 @@ static const Attribute accumulator_attributes[] = {
 	NODE_OF(MtfAccumulator, arg),
 	NODE_OF(MtfAccumulator, filter),
 	BOOL_OF(MtfAccumulator, decimal),
-	BOOL_OF(MtfAccumulator, distinct),
+	INT_OF(MtfAccumulator, distinct),
 	STRING_OF(MtfAccumulator, name),
 	END_OF_ATTRIBUTES,
 };
@@ -141,6 +141,7 @@ static const Attribute finish_attributes[] = {
 };
 
 static const Attribute group_value_attributes[] = {
+	INT_OF(MtfGroupValue, kind),
 	STRING_OF(MtfGroupValue, name),
 	STRING_OF(MtfGroupValue, value),
 	STRING_OF(MtfGroupValue, count),
@@ -159,6 +160,7 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, decisions),
 	BOOL_OF(MtfScanPlan, exact),
 	NODE_OF(MtfScanPlan, sort),
+	NODE_OF(MtfScanPlan, first_of),
 	INT_OF(MtfScanPlan, sample),
 	INT_OF(MtfScanPlan, limit),
 	INT_OF(MtfScanPlan, offset),
@@ -372,10 +374,12 @@ mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter)
 }
 
 MtfGroupValue *
-mtf_group_value_create(const char *name, const char *value, const char *count)
+mtf_group_value_create(MtfGroupValueKind kind, const char *name, const char *value,
+					   const char *count)
 {
 	MtfGroupValue *group_value = create_node(sizeof(MtfGroupValue), "MtfGroupValue");
 
+	group_value->kind = kind;
 	group_value->name = pstrdup(name);
 	group_value->value = pstrdup(value);
 	group_value->count = pstrdup(count);

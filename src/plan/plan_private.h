@@ -31,8 +31,8 @@ typedef struct MtfDecision
 {
 	ExtensibleNode node;
 	MtfShip ship;
-	Node *clause;
-	char *why; /* e.g. "collation en_US is not byte order"; NULL when exact */
+	Node *clause; /* NULL: `why` says all */
+	char *why;    /* e.g. "collation en_US is not byte order"; NULL when exact */
 } MtfDecision;
 
 /* What is sent of a LIKE pattern, and so when the expression stands for all of it. */
@@ -87,8 +87,9 @@ typedef enum MtfFunction
 	MTF_FUNCTION_INT_MULTIPLY,
 	MTF_FUNCTION_INT_DIVIDE, /* by a constant, not 0 */
 	MTF_FUNCTION_INT_MODULO,
-	MTF_FUNCTION_TRUNCATE, /* of an instant, to the beginning of `part` */
-	MTF_FUNCTION_EXTRACT   /* `part` of an instant */
+	MTF_FUNCTION_TRUNCATE,  /* of an instant, to the beginning of `part` */
+	MTF_FUNCTION_EXTRACT,   /* `part` of an instant */
+	MTF_FUNCTION_NUMBER_KEY /* of a number: what is the same for equal ones and for no others */
 } MtfFunction;
 
 /* Parts of a timestamp; the instants that come of it are UTC's. */
@@ -247,6 +248,7 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
 	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
 	MTF_ACCUMULATE_OVERFLOWS, /* in how many the whole number lies outside its type */
+	MTF_ACCUMULATE_FIRST,     /* of values that are equal and may look different: any one */
 	MTF_ACCUMULATE_MISFITS    /* in how many documents the field is there and does not decode */
 } MtfAccumulate;
 
@@ -257,8 +259,8 @@ typedef struct MtfAccumulator
 	MtfTerm *arg;    /* a value, or NULL */
 	MtfTerm *filter; /* a condition, or NULL: FILTER (WHERE …) */
 	bool decimal;    /* sum as Decimal128 */
-	bool distinct;   /* of the distinct values of MtfScanPlan.distinct, which arg stands for */
-	char *name;      /* of its field in the result */
+	int distinct; /* of the distinct values of MtfScanPlan.distinct, the n-th from 1 on; 0: of all */
+	char *name;   /* of its field in the result */
 } MtfAccumulator;
 
 /*
@@ -282,13 +284,20 @@ typedef struct MtfFinish
 	char *what;
 } MtfFinish;
 
-/*
- * One more field of a group: the value of an accumulator where another one counted something, else
- * null.  For conditions and sorts over groups.
- */
+/* How an accumulator's value is completed by what another one counted. */
+typedef enum MtfGroupValueKind
+{
+	MTF_GROUP_VALUE_SOME,     /* it where the count is not 0, else null */
+	MTF_GROUP_VALUE_LEAST,    /* it, or NaN where there is nothing but NaNs, which are counted */
+	MTF_GROUP_VALUE_GREATEST, /* NaN where NaNs are counted, else it */
+	MTF_GROUP_VALUE_QUOTIENT  /* it by the count, as a Decimal128; null where that is 0 */
+} MtfGroupValueKind;
+
+/* One more field of a group, for conditions and sorts over groups. */
 typedef struct MtfGroupValue
 {
 	ExtensibleNode node;
+	int kind; /* MtfGroupValueKind */
 	char *name;
 	char *value; /* names of accumulators */
 	char *count;
@@ -309,15 +318,17 @@ typedef struct MtfScanPlan
 	List *decisions; /* of MtfDecision */
 	bool exact;      /* terms are sent in their exact form: nothing is rechecked here */
 	List *sort;      /* of MtfSortKey; of groups if there are any */
-	int sample;      /* documents to look at, at most, in an estimate; 0: all */
-	int limit;       /* index into fdw_exprs, or -1 */
-	int offset;      /* index into fdw_exprs, or -1 */
-	List *outputs;   /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */
-	bool grouped;    /* documents are groups: keys and accumulators */
-	bool grand;      /* without GROUP BY: one row comes, also of no documents */
-	List *keys;      /* of MtfTerm (values): k0, k1, … */
+	List *
+		first_of; /* of MtfTerm: one document, the first by `sort`, of all that have these alike; or NIL */
+	int sample;    /* documents to look at, at most, in an estimate; 0: all */
+	int limit;     /* index into fdw_exprs, or -1 */
+	int offset;    /* index into fdw_exprs, or -1 */
+	List *outputs; /* of MtfOutput, one per attribute of the scan's slot; NIL for a base scan */
+	bool grouped;  /* documents are groups: keys and accumulators */
+	bool grand;    /* without GROUP BY: one row comes, also of no documents */
+	List *keys;    /* of MtfTerm (values): k0, k1, … */
 	List *accumulators;
-	MtfTerm *distinct;  /* grouped by too, first: then each value comes once; or NULL */
+	List *distinct;     /* of MtfTerm: grouped by too, first, so that each value comes once */
 	List *group_values; /* of MtfGroupValue */
 	List *alarms;       /* of String: accumulators that must be 0, else the row is an error here */
 	List *having;       /* of MtfTerm over keys, accumulators and group_values: exact */
@@ -353,8 +364,8 @@ extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
-extern MtfGroupValue *mtf_group_value_create(const char *name, const char *value,
-											 const char *count);
+extern MtfGroupValue *mtf_group_value_create(MtfGroupValueKind kind, const char *name,
+											 const char *value, const char *count);
 extern MtfJoin *mtf_join_create(int rel, MtfJoinKind kind, MtfJoinForm form);
 extern MtfBindPlan *mtf_bind_plan_create(MtfJoinKind kind, int batch_size);
 extern MtfFinish *mtf_finish_create(MtfFinishKind kind, int attno, Node *expr, const char *what);

@@ -9,9 +9,12 @@
  */
 #include "plan/plan_top.h"
 
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/tlist.h"
+#include "utils/fmgroids.h"
 
 #include "plan/plan_group.h"
 #include "plan/plan_upper.h"
@@ -32,44 +35,117 @@ group_info(PlannerInfo *root)
 	return ((RelOptInfo *) linitial(rels))->fdw_private;
 }
 
+/*
+ * A group that may be an error must not be passed over: it comes first of all, and is looked at here before
+ * PostgreSQL skips rows.  So OFFSET is applied here, and the server brings as many more.
+ */
+static bool
+skips_here(const MtfScanPlan *plan, const Query *parse)
+{
+	return plan->alarms != NIL && parse->limitOffset != NULL;
+}
+
+/* LIMIT and OFFSET together: NULL, which is no limit, where there is none or the sum is none. */
+static Node *
+count_with_offset(const Query *parse)
+{
+	MinMaxExpr *offset = makeNode(MinMaxExpr);
+	Node *room;
+	Node *fits;
+
+	/* A negative one is an error, but not the server's. */
+	offset->minmaxtype = INT8OID;
+	offset->op = IS_GREATEST;
+	offset->args = list_make2(copyObject(parse->limitOffset), mtf_finish_int8(0));
+	offset->location = -1;
+	room = mtf_finish_call(F_INT8MI, INT8OID,
+						   list_make2(mtf_finish_int8(PG_INT64_MAX), copyObject(offset)));
+	fits = mtf_finish_call(F_INT8LE, BOOLOID, list_make2(copyObject(parse->limitCount), room));
+	return mtf_finish_choose(
+		fits, mtf_finish_call(F_INT8PL, INT8OID, list_make2(copyObject(parse->limitCount), offset)),
+		NULL);
+}
+
+static bool
+add_limit(MtfScanPlan *plan, MtfLowering *over, PlannerInfo *root)
+{
+	Query *parse = root->parse;
+
+	if (!skips_here(plan, parse))
+		return mtf_upper_add_limit(plan, over, parse);
+	if (parse->limitCount == NULL)
+		return mtf_lowering_local(over, "OFFSET: a group that is an error is not passed over") !=
+			   NULL;
+	plan->limit = mtf_lowering_value(over, eval_const_expressions(root, count_with_offset(parse)));
+	return plan->limit >= 0 || mtf_lowering_local(over, "LIMIT: a count that is no value") != NULL;
+}
+
+/* The plan; NULL, with the reason, when the step has no remote form. */
 static MtfUpperPlan *
-plan_top(PlannerInfo *root, const MtfGroupInfo *info)
+plan_top(PlannerInfo *root, const MtfGroupInfo *info, const char **why)
 {
 	MtfGrouping grouping;
 	MtfLowering *over;
 
-	if (!mtf_group_plan(root, info, &grouping) || !grouping.whole_having || grouping.alarms_here ||
-		!mtf_group_add_target(&grouping, root->upper_targets[UPPERREL_FINAL]->exprs))
+	if (!mtf_group_plan(root, info, &grouping))
 		return NULL;
-	if (grouping.plan->alarms != NIL && root->parse->limitOffset != NULL)
+	if (mtf_compat_limit_with_ties(root->parse))
+		*why = "LIMIT: groups that tie are found here";
+	else if (!grouping.whole_having)
+		*why = "LIMIT: the server does not test all of HAVING";
+	else if (grouping.alarms_here)
+		*why = "LIMIT: the server's numbers may not be exact";
+	else if (!mtf_group_add_target(&grouping, root->upper_targets[UPPERREL_FINAL]->exprs))
+		*why = "LIMIT: not an expression over keys and aggregates";
+	if (*why != NULL)
 		return NULL;
 	over = mtf_group_lowering(&grouping);
 	if (!mtf_upper_add_sort(grouping.plan, over, root->sort_pathkeys) ||
-		!mtf_upper_add_limit(grouping.plan, over, root->parse))
+		!add_limit(grouping.plan, over, root))
+	{
+		*why = over->why;
 		return NULL;
+	}
 	grouping.upper->values = over->values;
 	return grouping.upper;
 }
 
 #define REMOTE_LIMIT_FACTOR 0.9
 
+/* The path for the final step: with a Limit above it where rows are skipped here. */
+static Path *
+create_top_path(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData *extra,
+				MtfUpperPlan *upper, const MtfGroupInfo *info)
+{
+	bool skips = skips_here(upper->plan, root->parse);
+	double rows = extra->limit_tuples > 0 ? Min(info->groups, extra->limit_tuples) : info->groups;
+	MtfCost cost = mtf_group_cost(info, upper->plan, rows);
+	Path *path;
+
+	cost.total *= REMOTE_LIMIT_FACTOR;
+	path = (Path *) mtf_compat_create_foreign_upper_path(
+		root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.total, cost.total,
+		root->sort_pathkeys, NULL, list_make1(upper));
+	if (!skips)
+		return path;
+	return (Path *) create_limit_path(root, final_rel, path, root->parse->limitOffset,
+									  root->parse->limitCount, LIMIT_OPTION_COUNT,
+									  extra->offset_est, extra->count_est);
+}
+
 void
 mtf_plan_top_paths(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData *extra)
 {
 	const MtfGroupInfo *info = extra->limit_needed ? group_info(root) : NULL;
+	const char *why = NULL;
 	MtfUpperPlan *upper;
-	double rows;
-	MtfCost cost;
 
 	if (!mtf_setting_enable_limit_pushdown || info == NULL || info->clauses == NIL ||
-		mtf_compat_limit_with_ties(root->parse) ||
-		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown) ||
-		(upper = plan_top(root, info)) == NULL)
+		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
 		return;
-	rows = extra->limit_tuples > 0 ? Min(info->groups, extra->limit_tuples) : info->groups;
-	cost = mtf_group_cost(info, upper->plan, rows);
-	cost.total *= REMOTE_LIMIT_FACTOR;
-	add_path(final_rel, (Path *) mtf_compat_create_foreign_upper_path(
-							root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.total,
-							cost.total, root->sort_pathkeys, NULL, list_make1(upper)));
+	if ((upper = plan_top(root, info, &why)) != NULL)
+		add_path(final_rel, create_top_path(root, final_rel, extra, upper, info));
+	else if (why != NULL)
+		info->upper->plan->decisions =
+			lappend(info->upper->plan->decisions, mtf_decision_create(MTF_SHIP_LOCAL, NULL, why));
 }

@@ -34,6 +34,9 @@ mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
 {
 	MtfUpperPlan *upper = linitial(path->fdw_private);
 
+	if (IS_JOIN_REL(path->path.parent))
+		upper->plan->decisions = list_concat_unique(
+			upper->plan->decisions, ((MtfJoinInfo *) path->path.parent->fdw_private)->local);
 	/* What computes the same here (plan_group.c) brings rows of the same attributes. */
 	if (outer_plan != NULL)
 		outer_plan->targetlist = copyObject(upper->scan_tlist);
@@ -62,37 +65,61 @@ member_column(EquivalenceClass *ec, Relids relids)
 	return NULL;
 }
 
-/* The member of an equivalence class that the lowering has a field for. */
+/* A value of groups that the server has; as the last key also one that has more digits there. */
 static Expr *
-member_field(MtfLowering *lowering, EquivalenceClass *ec)
+member_known(MtfLowering *lowering, EquivalenceClass *ec, bool last, MtfField **field)
 {
 	ListCell *cell;
+	ListCell *other;
 
-	if (!lowering->over_groups)
-		return member_column(ec, lowering->relids);
 	foreach (cell, ec->ec_members)
 	{
 		EquivalenceMember *member = lfirst(cell);
 
-		if (!member->em_is_const && mtf_lowering_field(lowering, (Node *) member->em_expr) != NULL)
+		foreach (other, lowering->known)
+		{
+			const MtfKnown *known = lfirst(other);
+
+			if (member->em_is_const || !equal(known->expr, member->em_expr) ||
+				(known->rounded && !last))
+				continue;
+			*field = copyObject(known->field);
 			return member->em_expr;
+		}
 	}
 	return NULL;
 }
 
-/* Does the server order the field's canonical values as PostgreSQL orders the column's? */
-static bool
-field_sorts(const MtfField *field, Oid collation, bool last)
+/* The member of an equivalence class that the lowering has a field for. */
+static Expr *
+member_field(MtfLowering *lowering, EquivalenceClass *ec, bool last, MtfField **field)
+{
+	Expr *column;
+
+	*field = NULL;
+	if (lowering->over_groups)
+		return member_known(lowering, ec, last, field);
+	if ((column = member_column(ec, lowering->relids)) != NULL)
+		*field = mtf_lowering_field(lowering, (Node *) column);
+	return column;
+}
+
+/* Why the server does not order the field's canonical values as PostgreSQL orders the column's; or NULL. */
+static const char *
+sort_obstacle(const MtfField *field, Oid collation, bool last)
 {
 	if (!field->exact)
-		return false;
+		return "the server cannot tell what of the column decodes";
 	switch ((MtfKind) field->kind)
 	{
 		case MTF_KIND_TEXT:
-		case MTF_KIND_OBJECTID: return mtf_collation_is_byte_order(collation);
+		case MTF_KIND_OBJECTID:
+			return mtf_collation_is_byte_order(collation)
+					   ? NULL
+					   : psprintf("collation %s is not byte order", get_collation_name(collation));
 		/* Instants of one day are equal days: a later key would not break their tie. */
-		case MTF_KIND_DATE: return last;
-		default: return true;
+		case MTF_KIND_DATE: return last ? NULL : "a date before other keys";
+		default: return NULL;
 	}
 }
 
@@ -156,6 +183,28 @@ is_default_order(const PathKey *pathkey, Expr *column)
 	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
 }
 
+/* The field to sort by; NULL, with the reason, when the key has no remote form. */
+static MtfField *
+sort_field(MtfLowering *lowering, const PathKey *pathkey, bool last)
+{
+	EquivalenceClass *ec = pathkey->pk_eclass;
+	const char *why = NULL;
+	MtfField *field;
+	Expr *column = member_field(lowering, ec, last, &field);
+
+	if (column == NULL || field == NULL || ec->ec_has_volatile)
+		why = lowering->over_groups ? "a value that is rounded or made here"
+									: "no column that has a remote form";
+	else if (!is_default_order(pathkey, column))
+		why = "an order that is not the type's own";
+	else
+		why = sort_obstacle(field, ec->ec_collation, last);
+	if (why == NULL)
+		return field;
+	mtf_lowering_local(lowering, psprintf("ORDER BY: %s", why));
+	return NULL;
+}
+
 bool
 mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
 {
@@ -164,14 +213,10 @@ mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys)
 	foreach (cell, pathkeys)
 	{
 		PathKey *pathkey = lfirst_node(PathKey, cell);
-		Expr *column = member_field(lowering, pathkey->pk_eclass);
-		MtfField *field;
+		MtfField *field = sort_field(lowering, pathkey, lnext(pathkeys, cell) == NULL);
 		MtfSortKey *key;
 
-		if (column == NULL || pathkey->pk_eclass->ec_has_volatile ||
-			!is_default_order(pathkey, column) ||
-			(field = mtf_lowering_field(lowering, (Node *) column)) == NULL ||
-			!field_sorts(field, pathkey->pk_eclass->ec_collation, lnext(pathkeys, cell) == NULL))
+		if (field == NULL)
 			return false;
 		key = mtf_sort_key_create(field, mtf_compat_pathkey_is_descending(pathkey),
 								  pathkey->pk_nulls_first);
@@ -273,11 +318,13 @@ remote_input(PlannerInfo *root, RelOptInfo *input_rel)
 bool
 mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
 {
-	if (parse->limitCount != NULL &&
-		(plan->limit = mtf_lowering_value(lowering, parse->limitCount)) < 0)
-		return false;
-	return parse->limitOffset == NULL ||
-		   (plan->offset = mtf_lowering_value(lowering, parse->limitOffset)) >= 0;
+	if ((parse->limitCount == NULL ||
+		 (plan->limit = mtf_lowering_value(lowering, parse->limitCount)) >= 0) &&
+		(parse->limitOffset == NULL ||
+		 (plan->offset = mtf_lowering_value(lowering, parse->limitOffset)) >= 0))
+		return true;
+	mtf_lowering_local(lowering, "LIMIT: a count that is no value");
+	return false;
 }
 
 static MtfUpperPlan *
@@ -286,15 +333,25 @@ plan_limit(PlannerInfo *root, RelOptInfo *rel)
 	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
 	MtfScanPlan *plan = mtf_scan_plan_create();
 	MtfLowering *lowering = mtf_remote_begin(root, rel, plan);
+	const char *why = NULL;
 
 	upper->plan = plan;
-	if (lowering == NULL || !mtf_upper_add_sort(plan, lowering, root->sort_pathkeys) ||
-		!mtf_upper_add_limit(plan, lowering, root->parse) ||
-		!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs))
-		return NULL;
+	if (lowering == NULL)
+		why = "LIMIT: a condition below it is not exact";
+	else if (mtf_compat_limit_with_ties(root->parse))
+		why = "LIMIT: rows that tie are found here";
+	else if (!mtf_upper_add_sort(plan, lowering, root->sort_pathkeys) ||
+			 !mtf_upper_add_limit(plan, lowering, root->parse))
+		why = lowering->why;
 	/* Computed keys are written into documents; whole ones must stay as they are. */
-	if (!plan->projects && !all_plain(plan->sort))
+	else if (!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs) ||
+			 (!plan->projects && !all_plain(plan->sort)))
+		why = "LIMIT: whole rows or documents are wanted";
+	if (why != NULL)
+	{
+		mtf_explain_local(rel, NULL, why);
 		return NULL;
+	}
 	upper->values = lowering->values;
 	return upper;
 }
@@ -313,7 +370,6 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	MtfCost cost;
 
 	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || rel == NULL ||
-		mtf_compat_limit_with_ties(root->parse) ||
 		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
 		return;
 	if ((upper = plan_limit(root, rel)) == NULL)

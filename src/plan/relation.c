@@ -28,6 +28,27 @@ mtf_documents_below(RelOptInfo *rel)
 	return clamp_row_est(rel->tuples * ((MtfRelInfo *) rel->fdw_private)->index_selectivity);
 }
 
+/* Of a join whose rows PostgreSQL makes the reason is shown by the scan of its first table. */
+void
+mtf_explain_local(RelOptInfo *rel, Expr *clause, const char *why)
+{
+	MtfDecision *decision;
+	MtfRelInfo *info;
+
+	if (why == NULL)
+		return;
+	decision = mtf_decision_create(MTF_SHIP_LOCAL, copyObject((Node *) clause), why);
+	if (IS_JOIN_REL(rel))
+	{
+		MtfJoinInfo *join = rel->fdw_private;
+
+		join->local = list_append_unique(join->local, decision);
+		rel = linitial(join->baserels);
+	}
+	info = rel->fdw_private;
+	info->local = list_append_unique(info->local, decision);
+}
+
 MtfLowering *
 mtf_lowering_of_list(PlannerInfo *root, List *baserels)
 {

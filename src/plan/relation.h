@@ -20,7 +20,7 @@ typedef struct MtfRelInfo
 	Selectivity remote_selectivity; /* of `remote` */
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */
-	List *local; /* of MtfDecision: keys and aggregates that have no remote form */
+	List *local;                    /* of MtfDecision: what has no remote form of the steps above */
 } MtfRelInfo;
 
 /* One join of a joined relation, and the base relation that it adds. */
@@ -40,6 +40,7 @@ typedef struct MtfJoinInfo
 	List *steps;    /* of MtfJoinStep */
 	Cost work;      /* of the server, without sending the result */
 	double rows;    /* that the server is believed to make */
+	List *local;    /* as MtfRelInfo.local */
 } MtfJoinInfo;
 
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
@@ -47,6 +48,12 @@ extern bool mtf_is_remote_relation(RelOptInfo *rel);
 
 /* The documents that such a step is believed to read. */
 extern double mtf_documents_below(RelOptInfo *rel);
+
+/*
+ * A step above `rel` stays local: the reason is shown where its rows come from.  Without a clause `why`
+ * says what it is about.
+ */
+extern void mtf_explain_local(RelOptInfo *rel, Expr *clause, const char *why);
 
 /* A lowering over one base relation, and over several (their RelOptInfos). */
 extern MtfLowering *mtf_lowering_of(PlannerInfo *root, RelOptInfo *baserel);

@@ -1,6 +1,6 @@
 /*
  * shippable.c
- *	  One table: PostgreSQL function → Mongo form → exact or superset → why the meaning matches.
+ *	  One table: PostgreSQL function or aggregate → Mongo form → exact or superset → why the meaning matches.
  *
  * To ship another operator of a known form, add one line: the F_ name of its function (fmgroids.h;
  * `SELECT oprcode FROM pg_operator` tells it) in the section of its type.  A form that does not
@@ -67,6 +67,42 @@
 	{                                                                                              \
 		F_##f, MTF_FORM_WIDEN, MTF_OP_EQ, MTF_SHIP_EXACT, "", why                                  \
 	}
+
+#define AGGREGATE(f, form, ship, mongo, why)                                                       \
+	{                                                                                              \
+		F_##f, MTF_FORM_##form, MTF_OP_EQ, ship, mongo, why                                        \
+	}
+/* The same aggregate of each type of whole numbers and of numeric, and of floating point */
+#define EXACT_SUMS(f, form, mongo, why)                                                            \
+	{F_##f##_INT2, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},                        \
+		{F_##f##_INT4, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},                    \
+		{F_##f##_INT8, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why},                    \
+	{                                                                                              \
+		F_##f##_NUMERIC, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_EXACT, mongo, why                    \
+	}
+#define FLOAT_SUMS(f, form)                                                                        \
+	{F_##f##_FLOAT4, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_LOCAL, "", float_sums},                  \
+	{                                                                                              \
+		F_##f##_FLOAT8, MTF_FORM_##form, MTF_OP_EQ, MTF_SHIP_LOCAL, "", float_sums                 \
+	}
+#define ORDERED(f, form, mongo)                                                                    \
+	AGGREGATE(f##_INT2, form, EXACT, mongo, extremes),                                             \
+		AGGREGATE(f##_INT4, form, EXACT, mongo, extremes),                                         \
+		AGGREGATE(f##_INT8, form, EXACT, mongo, extremes),                                         \
+		AGGREGATE(f##_FLOAT4, form, EXACT, mongo, extremes),                                       \
+		AGGREGATE(f##_FLOAT8, form, EXACT, mongo, extremes),                                       \
+		AGGREGATE(f##_NUMERIC, form, EXACT, mongo, numeric_extremes),                              \
+		AGGREGATE(f##_TEXT, form, EXACT, mongo, text_extremes),                                    \
+		AGGREGATE(f##_DATE, form, EXACT, mongo, extremes),                                         \
+		AGGREGATE(f##_TIMESTAMP, form, EXACT, mongo, extremes),                                    \
+		AGGREGATE(f##_TIMESTAMPTZ, form, EXACT, mongo, extremes)
+
+/* Reasons that several rows share. */
+static const char extremes[] = "NaN, the greatest number, is counted apart";
+static const char numeric_extremes[] =
+	"of equal numerics any one; what is no exact decimal there is computed here";
+static const char text_extremes[] = "C collations only";
+static const char float_sums[] = "a sum of floating point numbers depends on their order";
 
 #define EXACT    MTF_SHIP_EXACT
 #define SUPERSET MTF_SHIP_SUPERSET
@@ -187,6 +223,31 @@ static const MtfShippable table[] = {
 	WIDEN(NUMERIC_INT4, "every int4 is a numeric"),
 	WIDEN(NUMERIC_INT8, "every int8 is a numeric"),
 	WIDEN(TIMESTAMP_DATE, "midnight of the day"),
+
+	/* Aggregates (aggregate.c): accumulated there, finished here by PostgreSQL's own functions. */
+	AGGREGATE(COUNT_, COUNT, EXACT, "$sum", "counted"),
+	AGGREGATE(COUNT_ANY, COUNT, EXACT, "$sum", "counted"),
+	EXACT_SUMS(SUM, SUM, "$sum", "while the digits fit a Decimal128, else computed here"),
+	EXACT_SUMS(AVG, AVG, "$sum", "sum and count; the quotient is taken here"),
+	EXACT_SUMS(VAR_POP, VAR_POP, "$sum", "sums of values and squares; the quotient is taken here"),
+	EXACT_SUMS(VAR_SAMP, VAR_SAMP, "$sum", "sums of values and squares; the quotient is taken here"),
+	EXACT_SUMS(VARIANCE, VAR_SAMP, "$sum", "sums of values and squares; the quotient is taken here"),
+	EXACT_SUMS(STDDEV_POP, STDDEV_POP, "$sum", "sums of values and squares; the quotient is taken here"),
+	EXACT_SUMS(STDDEV_SAMP, STDDEV_SAMP, "$sum", "sums of values and squares; the quotient is taken here"),
+	EXACT_SUMS(STDDEV, STDDEV_SAMP, "$sum", "sums of values and squares; the quotient is taken here"),
+	ORDERED(MIN, MIN, "$min"),
+	ORDERED(MAX, MAX, "$max"),
+	AGGREGATE(BOOL_AND, MIN, EXACT, "$min", "false is less than true"),
+	AGGREGATE(EVERY, MIN, EXACT, "$min", "false is less than true"),
+	AGGREGATE(BOOL_OR, MAX, EXACT, "$max", "false is less than true"),
+	FLOAT_SUMS(SUM, SUM),
+	FLOAT_SUMS(AVG, AVG),
+	FLOAT_SUMS(VAR_POP, VAR_POP),
+	FLOAT_SUMS(VAR_SAMP, VAR_SAMP),
+	FLOAT_SUMS(VARIANCE, VAR_SAMP),
+	FLOAT_SUMS(STDDEV_POP, STDDEV_POP),
+	FLOAT_SUMS(STDDEV_SAMP, STDDEV_SAMP),
+	FLOAT_SUMS(STDDEV, STDDEV_SAMP),
 };
 /* clang-format on */
 
@@ -270,7 +331,9 @@ mtf_pushdown_matrix(PG_FUNCTION_ARGS)
 
 		values[0] = ObjectIdGetDatum(table[i].function);
 		values[1] = CStringGetTextDatum(table[i].mongo);
-		values[2] = CStringGetTextDatum(table[i].ship == EXACT ? "exact" : "superset");
+		values[2] = CStringGetTextDatum(table[i].ship == EXACT      ? "exact"
+										: table[i].ship == SUPERSET ? "superset"
+																	: "local");
 		values[3] = CStringGetTextDatum(table[i].why);
 		tuplestore_putvalues(rows, tupdesc, values, nulls);
 	}

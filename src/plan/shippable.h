@@ -28,7 +28,16 @@ typedef enum MtfForm
 	MTF_FORM_JSON_KEY, /* op EQ: one of the keys, else all of them */
 	MTF_FORM_PART, /* a part of a time column, compared with a constant: a range of the column */
 	MTF_FORM_ARITHMETIC, /* + - *, where no result can overflow */
-	MTF_FORM_WIDEN       /* a cast of a column that keeps every value: looked through */
+	MTF_FORM_WIDEN,      /* a cast of a column that keeps every value: looked through */
+	MTF_FORM_COUNT,      /* aggregates from here on */
+	MTF_FORM_SUM,
+	MTF_FORM_AVG,
+	MTF_FORM_MIN,
+	MTF_FORM_MAX,
+	MTF_FORM_VAR_POP,
+	MTF_FORM_VAR_SAMP,
+	MTF_FORM_STDDEV_POP,
+	MTF_FORM_STDDEV_SAMP
 } MtfForm;
 
 typedef struct MtfShippable
@@ -36,7 +45,8 @@ typedef struct MtfShippable
 	Oid function; /* of the operator, or the function itself */
 	MtfForm form;
 	MtfOp op;
-	MtfShip ship; /* the best that is possible; NaN, types and arrays are guarded where exact */
+	MtfShip
+		ship; /* the best that is possible; NaN, types and arrays are guarded where exact.  LOCAL: none */
 	const char *mongo; /* the form that is sent, for the pushdown matrix */
 	const char *why;   /* why the meaning is the same, and what the recheck is for */
 } MtfShippable;

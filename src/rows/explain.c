@@ -116,6 +116,11 @@ explain_decisions(ForeignScanState *node, const MtfScanPlan *plan, ExplainState 
 
 			if (decision->ship != groups[i].ship)
 				continue;
+			if (decision->clause == NULL)
+			{
+				lines = lappend(lines, decision->why);
+				continue;
+			}
 			text = clause_text(decision->clause, offset, context, prefix);
 			lines = lappend(
 				lines, decision->why == NULL ? text : psprintf("%s [%s]", text, decision->why));

@@ -877,7 +877,8 @@ class Maker:
         name = self.pick(("count", "count(DISTINCT", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "var_pop",
                           "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
         classes = (ORDERED + ("oid",) if name.startswith("count") else ("bool",) if name in ("bool_and", "bool_or", "every")
-                   else ("int", "date", "timestamp") if name in ("min", "max") else ("int", "int", "numeric"))
+                   else ("int", "float", "numeric", "date", "timestamp") if name in ("min", "max")
+                   else ("int", "int", "numeric"))
         refs = self.refs(scope, classes)
         node = self.pick(refs) if refs else self.predicate(scope, 0)  # no boolean column
         form = "count(DISTINCT {0})" if name.endswith("DISTINCT") else name + "({0})"
@@ -907,8 +908,10 @@ class Maker:
         for number, key in enumerate(keys):
             query.items.append((key, "g%d" % number, True))
         query.group = self.positions(keys)
+        several = self.chance(0.12)
         for number in range(self.rng.choice((0, 1, 1, 2, 3)) if keys else self.rng.randint(1, 3)):
-            query.items.append((self.aggregate(scope), "x%d" % number, True))
+            make = self.distinct_aggregate if several and self.chance(0.7) else self.aggregate
+            query.items.append((make(scope), "x%d" % number, True))
         if not query.items:
             query.items.append((Node("count(*)", cls="int"), "x", False))
         if self.chance(0.25):
@@ -968,6 +971,24 @@ class Maker:
                          self.literal("int", number, 0), self.literal("int", number, 0), small, cls="int"),
             lambda: self.predicate(scope, 0)))()
 
+    def distinct_aggregate(self, scope):
+        """For several of them side by side, FILTER and computed arguments too."""
+        refs = self.refs(scope, ("int", "numeric", "text", "date", "bool", "timestamp")) + self.refs(
+            scope, ("float",), lambda c: c.kind == "float8")
+        refs = [ref for ref in refs if ref.column.collation != "mtf_ci"]
+        node = self.pick(refs)
+        if self.chance(0.3):
+            node = self.key_expression(scope)
+            if self.uses_ci(node):
+                node = self.pick(refs)
+        name = "count"
+        if node.cls in ("int", "numeric") and self.chance(0.4):
+            name = self.pick(("sum", "avg", "min", "max"))
+        node = self.risky(Node("%s(DISTINCT {0})" % name, node, cls="numeric"))
+        if self.chance(0.3):
+            return Node("{0} FILTER (WHERE {1})", node, self.predicate(scope, 0), cls=node.cls)
+        return node
+
     def uses_ci(self, node):
         return any(isinstance(x, Ref) and x.column.collation == "mtf_ci" for x in walk(node, []))
 
@@ -998,7 +1019,12 @@ class Maker:
         if roll < 0.28:
             return Node("count({0})", self.pick(self.refs(scope)), cls="int")
         if roll < 0.38:
-            return Node("count(DISTINCT {0})", self.pick(self.refs(scope, ORDERED + ("oid",))), cls="int")
+            node = self.pick(self.refs(scope, ORDERED + ("oid",)))
+            if self.chance(0.2):
+                node = self.key_expression(scope)
+                if self.uses_ci(node):
+                    return Node("count(*)", cls="int")
+            return Node("count(DISTINCT {0})", node, cls="int")
         if roll < 0.55:
             refs = [ref for ref in self.refs(scope, ORDERED + ("oid",))
                     if ref.cls not in ("bool", "uuid") and ref.column.collation != "mtf_ci"]

@@ -5,6 +5,7 @@
 
     accounts   two tenants with identical ids: whatever leaks shows at once
     typed      one document per interesting value of every column type, for two tenants
+    measures   numbers that are equal and look different, in groups, for two tenants
     mismatch   one document per wrong type
     poison     tenant fields that must fool nobody; `belongs` says who may see each: "type:tenant"
     nested     the same for a tenant field with a dotted path, org.tenant
@@ -109,6 +110,27 @@ def typed():
     ]
     for tenant in TENANTS:
         for number, row in enumerate(rows, 1):
+            yield {"tenant_id": tenant, "id": number, **row}
+
+
+def measures():
+    nan, inf = float("nan"), float("inf")
+    rows = [
+        dict(g=1, price=Decimal128("1.50"), f=0.0, r=0.5, n=Decimal128("2.5"), q=3),
+        dict(g=1, price=Decimal128("1.5"), f=-0.0, r=0.1, n=Decimal128("2.50"), q=3.0),
+        dict(g=1, price=1.5, f=5, r=-2, n=7, q=Int64(3)),
+        dict(g=2, price=Decimal128("20.00"), f=nan, r=nan, n=Decimal128("-1"), q=1),
+        dict(g=2, price=Decimal128("2E+1"), f=Decimal128("NaN"), r=1e30, n=Decimal128("1.000"), q=None),
+        dict(g=2, price=20, f=5.0, r=7.25, n=4.0),
+        dict(g=3, price=Decimal128("NaN"), f=inf, r=-inf, n=Decimal128("0.001"), q=2),
+        dict(g=3, price=nan, f=-1.25, r=Int64(16777217), n=Int64(3), q=5),
+        dict(g=None, price=None, f=None, r=None, n=None),
+        dict(),
+    ]
+    for tenant in TENANTS:
+        for number, row in enumerate(rows, 1):
+            if tenant == "DL":
+                row = {"g": row.get("g", 0), "price": 9, "f": 9.5, "r": 99, "n": 0.1, "q": 9}
             yield {"tenant_id": tenant, "id": number, **row}
 
 
@@ -269,7 +291,7 @@ INDEXES = {
 }
 
 CONTENT = {
-    "accounts": accounts, "typed": typed, "mismatch": mismatch, "poison": poison, "nested": nested,
+    "accounts": accounts, "typed": typed, "measures": measures, "mismatch": mismatch, "poison": poison, "nested": nested,
     "folded": folded, "airlines": airlines, "planes": planes, "airports": airports,
     "flights": lambda: flights(few_days),
 }

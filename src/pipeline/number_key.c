@@ -1,0 +1,64 @@
+/*
+ * number_key.c
+ *	  What is the same for equal numbers and for no others (plan/group_key.c).
+ *
+ * What must not happen here: a conversion that can fail: the number is null or tested (of numeric(p,s) not
+ * more than 18 digits).
+ */
+#include "pipeline/number_key.h"
+
+#include "catalog/pg_type.h"
+
+#include "pipeline/call.h"
+#include "pipeline/value.h"
+
+/* {$toLong: {$multiply: ["$$n", 10^scale]}}: numeric(p,s) as a whole number of its last digits. */
+static void
+write_last_digits(StringInfo out, const char *key, int scale)
+{
+	MtfLiteral power = mtf_literal_decimal(psprintf("1E+%d", scale));
+	MtfMark document = mtf_write_begin(out, key);
+	MtfCall multiply = mtf_call_begin(out, "$toLong", "$multiply");
+
+	mtf_write_word(out, mtf_call_next(&multiply), "$$n");
+	mtf_write_literal(out, mtf_call_next(&multiply), &power);
+	mtf_call_end(out, &multiply);
+	mtf_write_end(out, document);
+}
+
+/* {$cond: [{$eq: ["$$n", 0]}, 0, "$$n"]}: -0 is 0 */
+static void
+write_without_sign(StringInfo out, const char *key)
+{
+	MtfLiteral zero = mtf_literal_double(0);
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+
+	mtf_call_write_pair(out, mtf_call_next(&cond), "$eq", "$$n", &zero);
+	mtf_write_literal(out, mtf_call_next(&cond), &zero);
+	mtf_write_word(out, mtf_call_next(&cond), "$$n");
+	mtf_call_end(out, &cond);
+}
+
+/* NaN is a text, which no number equals; null stays null. */
+void
+mtf_number_key_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+					 const char *key)
+{
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfCall cond;
+
+	mtf_value_write(context, linitial(term->args), out, "n");
+	mtf_write_end(out, vars);
+	cond = mtf_call_begin(out, "in", "$cond");
+	mtf_call_write_is_nan(out, mtf_call_next(&cond), "$$n");
+	mtf_write_word(out, mtf_call_next(&cond), "NaN");
+	if (term->type == NUMERICOID)
+		write_last_digits(out, mtf_call_next(&cond), term->scale);
+	else
+		write_without_sign(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}

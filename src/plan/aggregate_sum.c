@@ -1,0 +1,415 @@
+/*
+ * aggregate_sum.c
+ *	  Counts and sums, and what PostgreSQL makes of them: averages, variances.
+ *
+ * The server counts and adds; what makes a result PostgreSQL's own is finished here: the sum of nothing is
+ * NULL, avg() divides numerics.  Decimal128 adds exactly while 34 digits are enough: the types prove it, or
+ * the server tells the greatest values, too, and what may not have been exact is computed here.
+ */
+#include "plan/aggregate_sum.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/fmgroids.h"
+
+#include "plan/compute.h"
+#include "plan/relation.h"
+
+/* --- sums ----------------------------------------------------------------------------------------------- */
+
+#define DECIMAL_DIGITS 34 /* of a Decimal128 */
+#define COUNT_DIGITS   15 /* of a number of documents */
+#define INT4_DIGITS    10
+
+/* Can the argument be summed at all: has every value the same scale? */
+static bool
+is_summable(MtfGrouping *grouping, const MtfTerm *arg)
+{
+	if (arg->field != NULL && arg->field->loose)
+		return true;
+	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS)
+		return true;
+	return mtf_grouping_local(grouping, "a numeric without precision and scale");
+}
+
+static Node *
+numeric_constant(const char *text)
+{
+	return (Node *) makeConst(NUMERICOID, -1, InvalidOid, -1,
+							  DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+												  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+							  false, false);
+}
+
+static Node *
+magnitude(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *field)
+{
+	const char *name = mtf_grouping_accumulate(grouping, kind, field, NULL, true);
+
+	return mtf_finish_call(F_NUMERIC_ABS, NUMERICOID,
+						   list_make1(mtf_grouping_hidden(grouping, name, NUMERICOID, -1)));
+}
+
+/* Of the field's values: their extremes cost a server less than each one's own magnitude. */
+static Node *
+greatest_magnitude(MtfGrouping *grouping, MtfTerm *field)
+{
+	MinMaxExpr *greatest = makeNode(MinMaxExpr);
+
+	greatest->minmaxtype = NUMERICOID;
+	greatest->op = IS_GREATEST;
+	greatest->args = list_make2(magnitude(grouping, MTF_ACCUMULATE_LOWEST, field),
+								magnitude(grouping, MTF_ACCUMULATE_HIGHEST, field));
+	greatest->location = -1;
+	return (Node *) greatest;
+}
+
+/* The greatest absolute value that the term can have, given the greatest ones of its fields. */
+static Node *
+bound_of(MtfGrouping *grouping, MtfTerm *term)
+{
+	Node *bound = NULL;
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_VALUE)
+		return mtf_finish_call(F_NUMERIC_ABS, NUMERICOID,
+							   list_make1(mtf_compute_constant_as_numeric(
+								   list_nth(grouping->lowering->values, term->value))));
+	if (term->kind == MTF_TERM_FIELD)
+		return mtf_finish_first_of(greatest_magnitude(grouping, term), numeric_constant("0"));
+	foreach (cell, term->args)
+	{
+		MtfTerm *arg = lfirst(cell);
+		Node *other;
+
+		if (arg->kind < MTF_TERM_FIELD)
+			continue; /* a condition of CASE */
+		other = bound_of(grouping, arg);
+		bound = bound == NULL
+					? other
+					: mtf_finish_call(term->function == MTF_FUNCTION_MULTIPLY ? F_NUMERIC_MUL
+																			  : F_NUMERIC_ADD,
+									  NUMERICOID, list_make2(bound, other));
+	}
+	return bound;
+}
+
+void
+mtf_aggregate_need_exact(MtfGrouping *grouping, Node *inexact)
+{
+	grouping->alarms_here = true;
+	grouping->plan->finish =
+		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_DIGITS, 0, inexact, NULL));
+}
+
+/*
+ * A sum is exact if the digits of the greatest summand and of the count fit a Decimal128: by the types,
+ * or by the greatest values that there are, which the server then finds too.
+ */
+static void
+guard_digits(MtfGrouping *grouping, MtfTerm *arg, Node *count)
+{
+	Node *limit;
+	Node *total;
+
+	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
+		return;
+	total = mtf_finish_call(
+		F_NUMERIC_MUL, NUMERICOID,
+		list_make2(bound_of(grouping, arg),
+				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
+	mtf_aggregate_need_exact(grouping,
+							 mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+}
+
+/* The same CASE over the scales of its results; other terms have one scale. */
+static MtfTerm *
+scale_term(MtfGrouping *grouping, MtfTerm *term)
+{
+	Const *scale;
+	MtfTerm *copy;
+	ListCell *cell;
+
+	if (term->function != MTF_FUNCTION_CASE)
+	{
+		scale = makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(term->scale), false,
+						  true);
+		return mtf_compute(grouping->lowering, (Node *) scale);
+	}
+	copy = mtf_term_create(MTF_TERM_CALL, MTF_OP_EQ, NULL, -1, NIL);
+	copy->function = MTF_FUNCTION_CASE;
+	foreach (cell, term->args)
+	{
+		MtfTerm *arg = lfirst(cell);
+
+		copy->args =
+			lappend(copy->args, arg->kind < MTF_TERM_FIELD ? arg : scale_term(grouping, arg));
+	}
+	return copy;
+}
+
+/* PostgreSQL shows a sum with the greatest scale among what was added; with CASE that varies. */
+static Node *
+with_scale_seen(MtfGrouping *grouping, Node *sum, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *scale;
+
+	if (arg->function != MTF_FUNCTION_CASE || arg->scale == 0)
+		return sum;
+	scale = mtf_grouping_hidden(grouping,
+								mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_MAX,
+														scale_term(grouping, arg), filter, false),
+								INT4OID, -1);
+	return mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(sum, scale));
+}
+
+/* sum() as a numeric of the values' scale, 0 when there are none. */
+static Node *
+sum_attribute(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	const char *name = mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, true);
+
+	return with_scale_seen(
+		grouping,
+		mtf_grouping_hidden(grouping, name, NUMERICOID, mtf_grouping_numeric_typmod(arg->scale)),
+		arg, filter);
+}
+
+static Node *
+count_attribute(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	return mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_COUNT, arg, filter, false),
+		INT8OID, -1);
+}
+
+Node *
+mtf_aggregate_count(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	grouping->remote = mtf_grouping_field(
+		mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_COUNT, arg, filter, false), INT8OID);
+	grouping->never_null = true;
+	return mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0));
+}
+
+/* The digits behind the point that numerics of any scale may have: the others stand before it. */
+#define LOOSE_SCALE 10
+
+void
+mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *inexact = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_INEXACT, arg, filter, false),
+		INT8OID, -1);
+
+	mtf_aggregate_need_exact(grouping, mtf_finish_some(inexact));
+}
+
+/*
+ * A numeric of any scale: Decimal128 keeps each number's digits behind the point and adds exactly while
+ * 34 digits are enough, so a sum of zeros tells the scale that PostgreSQL's sum has.  Documents with
+ * other numbers (doubles with a fraction, NaN) are counted.
+ */
+static Node *
+finish_loose_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *zero = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SCALE, arg, filter, true),
+		NUMERICOID, -1);
+	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(zero));
+	Node *most = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+									Int32GetDatum(LOOSE_SCALE), false, true);
+	Node *count = count_attribute(grouping, arg, filter);
+	Node *total = mtf_finish_call(
+		F_NUMERIC_MUL, NUMERICOID,
+		list_make2(bound_of(grouping, arg),
+				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	Node *limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
+
+	mtf_aggregate_need_decimals(grouping, arg, filter);
+	mtf_aggregate_need_exact(
+		grouping, mtf_finish_call(F_INT4GT, BOOLOID, list_make2(copyObject(scale), most)));
+	mtf_aggregate_need_exact(grouping,
+							 mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	return mtf_finish_call(
+		F_ROUND_NUMERIC_INT4, NUMERICOID,
+		list_make2(mtf_grouping_hidden(
+					   grouping,
+					   mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, true),
+					   NUMERICOID, -1),
+				   scale));
+}
+
+/* The sum as the server has it, null when nothing was added; or what its quotient by the count is. */
+static void
+know_sum(MtfGrouping *grouping, MtfGroupValueKind kind, MtfTerm *arg, MtfTerm *filter, bool decimal,
+		 Oid result)
+{
+	grouping->remote = mtf_grouping_value(
+		grouping, kind, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, decimal),
+		mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_COUNT, arg, filter, false), result);
+}
+
+Node *
+mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
+{
+	Node *count;
+	Node *sum;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	count = count_attribute(grouping, arg, filter);
+	if (arg->field != NULL && arg->field->loose)
+		return mtf_finish_choose(mtf_finish_some(count), finish_loose_sum(grouping, arg, filter),
+								 NULL);
+	if (result == INT8OID)
+		sum = mtf_grouping_hidden(
+			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
+			INT8OID, -1);
+	else
+	{
+		guard_digits(grouping, arg, count);
+		sum = sum_attribute(grouping, arg, filter);
+	}
+	know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
+	return mtf_finish_choose(mtf_finish_some(count), sum, NULL);
+}
+
+/* numeric_div is what PostgreSQL's own avg() of integers and numerics ends with. */
+Node *
+mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *count;
+	Node *quotient;
+	Node *sum;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	count = count_attribute(grouping, arg, filter);
+	if (arg->field != NULL && arg->field->loose)
+		sum = finish_loose_sum(grouping, arg, filter);
+	else
+	{
+		guard_digits(grouping, arg, count);
+		sum = sum_attribute(grouping, arg, filter);
+		know_sum(grouping, MTF_GROUP_VALUE_QUOTIENT, arg, filter, true, NUMERICOID);
+		grouping->rounded = true;
+	}
+	quotient = mtf_finish_call(F_NUMERIC_DIV, NUMERICOID,
+							   list_make2(sum, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
+															   list_make1(copyObject(count)))));
+	return mtf_finish_choose(mtf_finish_some(count), quotient, NULL);
+}
+
+/* The transition state of avg(int4): {count, sum}. */
+Node *
+mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	ArrayExpr *state = makeNode(ArrayExpr);
+	Node *sum;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	sum = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
+		INT8OID, -1);
+	state->array_typeid = INT8ARRAYOID;
+	state->element_typeid = INT8OID;
+	state->elements =
+		list_make2(mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0)),
+				   mtf_finish_first_of(sum, mtf_finish_int8(0)));
+	state->location = -1;
+	return (Node *) state;
+}
+
+/* --- variances ----------------------------------------------------------------------------------------- */
+
+/* arg², with the digits that it can have. */
+static MtfTerm *
+square_of(MtfTerm *arg)
+{
+	MtfTerm *square = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_MULTIPLY, NULL, -1,
+										 list_make2(arg, copyObject(arg)));
+
+	square->type = NUMERICOID;
+	square->scale = 2 * arg->scale;
+	/* Of an int4 the square has less than twice the digits: 2^62. */
+	square->precision = arg->precision == INT4_DIGITS ? 2 * INT4_DIGITS - 1 : 2 * arg->precision;
+	return square;
+}
+
+/*
+ * The square root with as many digits behind the point as `variance` has.  sqrt() chooses another number
+ * of them; so it is taken of the same value with so many zeros that rounding twice is rounding once.
+ */
+static Node *
+root_of(Node *variance)
+{
+	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(copyObject(variance)));
+	Node *two =
+		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(2), false, true);
+	Node *more =
+		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(64), false, true);
+	Node *long_scale = mtf_finish_call(
+		F_INT4PL, INT4OID,
+		list_make2(mtf_finish_call(F_INT4MUL, INT4OID, list_make2(copyObject(scale), two)), more));
+	Node *precise = mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID,
+									list_make2(copyObject(variance), long_scale));
+	Node *root = mtf_finish_call(F_SQRT_NUMERIC, NUMERICOID, list_make1(precise));
+
+	/* NaN has no scale. */
+	return mtf_finish_first_of(
+		mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(root, scale)), variance);
+}
+
+/*
+ * (n Σx² - (Σx)²) / (n (n - 1)), or n² for a population: what PostgreSQL's own variances of integers and
+ * numerics end with, 0 when it is not above 0.
+ */
+Node *
+mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool sample, bool root)
+{
+	Node *zero = numeric_constant("0");
+	MtfTerm *square;
+	Node *count;
+	Node *n;
+	Node *sum;
+	Node *numerator;
+	Node *quotient;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	if (arg->scale < 0 || (arg->function == MTF_FUNCTION_CASE && arg->scale > 0))
+	{
+		mtf_grouping_local(grouping, "squares of several scales");
+		return NULL;
+	}
+	square = square_of(arg);
+	count = count_attribute(grouping, arg, filter);
+	guard_digits(grouping, square, count);
+	n = mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)));
+	sum = sum_attribute(grouping, arg, filter);
+	numerator = mtf_finish_call(
+		F_NUMERIC_SUB, NUMERICOID,
+		list_make2(mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+								   list_make2(n, sum_attribute(grouping, square, filter))),
+				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID, list_make2(sum, copyObject(sum)))));
+	quotient = mtf_finish_call(
+		F_NUMERIC_DIV, NUMERICOID,
+		list_make2(
+			numerator,
+			mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+							list_make2(copyObject(n),
+									   sample ? mtf_finish_call(F_NUMERIC_SUB, NUMERICOID,
+																list_make2(copyObject(n),
+																		   numeric_constant("1")))
+											  : copyObject(n)))));
+	quotient = mtf_finish_choose(
+		mtf_finish_call(F_NUMERIC_GT, BOOLOID, list_make2(copyObject(numerator), zero)),
+		root ? root_of(quotient) : quotient, copyObject(zero));
+	return mtf_finish_choose(
+		mtf_finish_call(F_INT8GT, BOOLOID, list_make2(copyObject(count), mtf_finish_int8(sample))),
+		quotient, NULL);
+}

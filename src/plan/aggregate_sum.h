@@ -1,0 +1,32 @@
+/*
+ * aggregate_sum.h
+ *	  Counts and sums, and what PostgreSQL makes of them: averages, variances.
+ *
+ * Each function adds accumulators to the grouping and returns the expression that completes the aggregate
+ * here; NULL, with the reason in lowering->why, when it has no remote form.
+ */
+#ifndef MTF_AGGREGATE_SUM_H
+#define MTF_AGGREGATE_SUM_H
+
+#include "base/compat.h"
+#include "base/compat_planner.h"
+#include "plan/grouping.h"
+
+extern Node *mtf_aggregate_count(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
+extern Node *mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result);
+extern Node *mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
+
+/* The transition state of avg(int4): {count, sum}. */
+extern Node *mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
+
+/* Of a sample or a population; its square root or itself. */
+extern Node *mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter,
+									bool sample, bool root);
+
+/* Unless `inexact` is false, the server's numbers are not exact, and all is computed here. */
+extern void mtf_aggregate_need_exact(MtfGrouping *grouping, Node *inexact);
+
+/* The same unless all numbers of a numeric of any scale are decimals that the server knows exactly. */
+extern void mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
+
+#endif /* MTF_AGGREGATE_SUM_H */
