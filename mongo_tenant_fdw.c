@@ -43,7 +43,7 @@ define_pushdown_setting(const char *name, const char *description, bool *variabl
 {
 	DefineCustomBoolVariable(name, description,
 							 "For comparing plans: the rows never change, only where work is done.",
-							 variable, true, PGC_USERSET, 0, NULL, NULL, NULL);
+							 variable, true, PGC_USERSET, 0, NULL, mtf_setting_assign_switch, NULL);
 }
 
 static void
@@ -85,15 +85,16 @@ define_settings(void)
 							&mtf_setting_enable_sort_pushdown);
 
 	/* How many keys of the outer side a join asks for in one command, when it runs here. */
-	DefineCustomIntVariable(
-		"mongo_tenant.join_batch_size", "Keys that one command of a bind join asks for.", NULL,
-		&mtf_setting_join_batch_size, 1000, 1, 10000, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mongo_tenant.join_batch_size",
+							"Keys that one command of a bind join asks for.", NULL,
+							&mtf_setting_join_batch_size, 1000, 1, 10000, PGC_USERSET, 0, NULL,
+							mtf_setting_assign_number, NULL);
 
 	/* To compare the ways to join, or when the planner knows too little to choose well. */
 	DefineCustomEnumVariable("mongo_tenant.join_method",
 							 "Which of the wrapper's ways to join are considered.", NULL,
 							 &mtf_setting_join_method, MTF_JOIN_METHOD_AUTO, mtf_join_methods,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
+							 PGC_USERSET, 0, NULL, mtf_setting_assign_number, NULL);
 
 	/* The session's identity.  See session.h for what its hooks promise. */
 	DefineCustomStringVariable("mongo_tenant.jwt", "The session's token: whose tenant is read.",
@@ -150,6 +151,7 @@ _PG_init(void)
 	mtf_sample_hook = mtf_estimate_sample;
 	mtf_validator_hook = mtf_validator_proves;
 	mtf_plan_bind_init(&mtf_bind_scan_methods);
+	mtf_plan_join_init();
 	mtf_connection_init();
 }
 
@@ -168,6 +170,7 @@ mongo_tenant_fdw_handler(PG_FUNCTION_ARGS)
 	routine->IterateForeignScan = mtfIterateForeignScan;
 	routine->ReScanForeignScan = mtfReScanForeignScan;
 	routine->EndForeignScan = mtfEndForeignScan;
+	routine->RecheckForeignScan = mtfRecheckForeignScan;
 
 	routine->ExplainForeignScan = mtfExplainForeignScan;
 

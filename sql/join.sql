@@ -54,3 +54,17 @@ SELECT count(*) FROM accounts a LEFT JOIN accounts b ON a.id = b.id AND b.tenant
 
 SET mongo_tenant.enable_join_pushdown = off;
 SELECT * FROM plan_of($$SELECT a.id FROM accounts a JOIN typed t ON t.id = a.id$$);
+
+-- A setting counts for plans that were made before, prepared and generic ones too.
+SET mongo_tenant.enable_join_pushdown = on;
+SET plan_cache_mode = force_generic_plan;
+PREPARE joined AS SELECT a.id FROM accounts a JOIN typed t ON t.id = a.id ORDER BY a.id;
+EXECUTE joined;
+SELECT * FROM plan_of('EXECUTE joined') WHERE "QUERY PLAN" ~ 'Foreign Scan';
+SET mongo_tenant.enable_join_pushdown = off;
+SELECT * FROM plan_of('EXECUTE joined') WHERE "QUERY PLAN" ~ 'Foreign Scan';
+EXECUTE joined;
+SET mongo_tenant.enable_join_pushdown = on;
+SELECT * FROM plan_of('EXECUTE joined') WHERE "QUERY PLAN" ~ '[$]lookup';
+SET mongo_tenant.join_method = hash;
+SELECT * FROM plan_of('EXECUTE joined') WHERE "QUERY PLAN" ~ '[$]unionWith';

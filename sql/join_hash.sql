@@ -34,7 +34,7 @@ SELECT a.id FROM accounts a WHERE EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.i
 SELECT * FROM plan_of($$SELECT a.id FROM typed a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.id AND t.b = a.b)$$);
 SELECT a.id FROM typed a WHERE NOT EXISTS (SELECT 1 FROM typed t WHERE t.i4 = a.id AND t.b = a.b) ORDER BY a.id;
 
--- Full joins: equal keys only, and two tables.
+-- Full joins: equal keys only.
 SELECT * FROM plan_of($$SELECT a.id, t.id FROM accounts a FULL JOIN typed t ON t.i4 = a.id$$);
 SELECT a.id, t.id FROM accounts a FULL JOIN typed t ON t.i4 = a.id ORDER BY a.id, t.id;
 SELECT * FROM plan_of($$SELECT count(*), count(a.id), sum(t.i4) FROM accounts a FULL JOIN typed t ON t.i4 = a.id$$);

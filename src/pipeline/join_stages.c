@@ -20,56 +20,58 @@
 static void
 write_wrap(MtfPipeline *pipeline, int rel)
 {
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark with = mtf_write_begin(out, "$replaceWith");
+	MtfStage stage = mtf_stage_begin(pipeline, "$replaceWith");
 
-	mtf_write_word(out, mtf_relation_field(rel), "$$ROOT");
-	mtf_write_end(out, with);
-	mtf_write_end(out, stage);
+	mtf_write_word(&pipeline->stages, mtf_relation_field(rel), "$$ROOT");
+	mtf_stage_end(pipeline, stage);
 }
 
 /* {$match: {$expr: condition}}; a NULL condition is false */
 static void
 write_expression_match(MtfPipeline *pipeline, const MtfExprContext *context, const MtfTerm *term)
 {
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
+	MtfStage stage = mtf_stage_begin(pipeline, "$match");
 
 	if (term == NULL)
-		mtf_write_bool(out, "$expr", false);
+		mtf_write_bool(&pipeline->stages, "$expr", false);
 	else
-		mtf_condition_write(context, term, out, "$expr");
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+		mtf_condition_write(context, term, &pipeline->stages, "$expr");
+	mtf_stage_end(pipeline, stage);
 }
 
 static void
 write_one_is_enough(MtfPipeline *pipeline)
 {
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-
-	mtf_write_int(out, "$limit", 1);
-	mtf_write_end(out, stage);
+	mtf_stage_write_int(pipeline, "$limit", 1);
 }
 
 /* {$match: {r1: []}}, {$unset: "r1"}: nothing was found. */
 static void
-write_none_found(MtfPipeline *pipeline, const MtfJoin *join)
+write_none_found(MtfPipeline *pipeline, const char *name)
 {
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
-	MtfMark empty = mtf_write_begin_array(out, mtf_relation_field(join->rel));
+	MtfStage stage = mtf_stage_begin(pipeline, "$match");
 
-	mtf_write_end(out, empty);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	mtf_write_word(out, "$unset", mtf_relation_field(join->rel));
-	mtf_write_end(out, stage);
+	mtf_write_end(&pipeline->stages, mtf_write_begin_array(&pipeline->stages, name));
+	mtf_stage_end(pipeline, stage);
+	mtf_stage_write_word(pipeline, "$unset", name);
+}
+
+/* {$cond: [decodes, {$cond: [is NaN, "NaN", value]}, null]}: not every engine puts NaN into one group. */
+static void
+write_number(const MtfExprContext *context, const MtfField *field, StringInfo out, const char *name)
+{
+	char *reference = mtf_field_reference(context, field);
+	MtfCall known = mtf_call_begin(out, name, "$cond");
+	MtfCall nan;
+
+	mtf_field_write_known(context, field, out, mtf_call_next(&known));
+	nan = mtf_call_begin(out, mtf_call_next(&known), "$cond");
+	mtf_call_write_is_nan(out, mtf_call_next(&nan), reference);
+	mtf_write_word(out, mtf_call_next(&nan), "NaN");
+	mtf_field_write_canonical(field, out, mtf_call_next(&nan), reference);
+	mtf_call_end(out, &nan);
+	mtf_write_null(out, mtf_call_next(&known));
+	mtf_call_end(out, &known);
 }
 
 /* A key's value, or null: what means equal here is equal there. */
@@ -79,8 +81,59 @@ write_key_value(const MtfExprContext *context, const MtfField *field, StringInfo
 {
 	if (field->kind == MTF_KIND_DATE)
 		mtf_field_write_day(context, field, out, name);
+	else if (mtf_field_has_nan(field))
+		write_number(context, field, out, name);
 	else
 		mtf_field_write_value(context, field, out, name);
+}
+
+/* --- what is joined --------------------------------------------------------------------------------- */
+
+/* What a child pipeline sees: the values, and no document but its own. */
+static MtfExprContext
+context_of_child(const MtfExprContext *context)
+{
+	MtfExprContext child = {context->values, context->nvalues};
+
+	return child;
+}
+
+/* A pipeline on the collection of relation `rel`, from its own scope: its tenant first, then the terms. */
+static MtfPipeline *
+begin_child(const MtfPipeline *parent, const MtfExprContext *child, int rel, List *terms)
+{
+	MtfPipeline *pipeline = mtf_pipeline_begin(parent->scopes[rel], child, terms, NIL, true);
+
+	pipeline->scopes = parent->scopes;
+	pipeline->nscopes = parent->nscopes;
+	if (pipeline->empty)
+		write_expression_match(pipeline, child, NULL);
+	return pipeline;
+}
+
+static void write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *side,
+					   int number);
+
+/*
+ * From documents of relation `side->rel` to those of everything that is joined to it: {r1: document, …}.  From then
+ * on fields are found by the context's aliases.
+ */
+static void
+write_joined(MtfPipeline *pipeline, MtfExprContext *context, const MtfJoin *side)
+{
+	const char **aliases = palloc(sizeof(char *) * pipeline->nscopes);
+
+	for (int i = 0; i < pipeline->nscopes; i++)
+		aliases[i] = mtf_relation_field(i);
+	/* Without any of its own documents a full join still has the others'. */
+	if (mtf_joins_are_full(side->joins))
+		pipeline->empty = false;
+	if (side->projects)
+		mtf_stage_write_projection(pipeline, side->paths);
+	write_wrap(pipeline, side->rel);
+	context->aliases = aliases;
+	for (int i = 0; i < list_length(side->joins); i++)
+		write_join(pipeline, context, side, i);
 }
 
 /* --- $lookup -------------------------------------------------------------------------------------- */
@@ -89,7 +142,7 @@ write_key_value(const MtfExprContext *context, const MtfField *field, StringInfo
 static int
 first_computed_key(const MtfJoin *join)
 {
-	return mtf_fields_meet(linitial(join->outers), linitial(join->inners)) ? 1 : 0;
+	return mtf_join_meets(join, linitial(join->outers), linitial(join->inners)) ? 1 : 0;
 }
 
 /* {$match: {$expr: {$eq: [inner value, "$$k1"]}}} of a computed key; null meets nothing. */
@@ -97,8 +150,7 @@ static void
 write_key_match(MtfPipeline *child, const MtfExprContext *context, const MtfField *inner, int i)
 {
 	StringInfo out = &child->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(child));
-	MtfMark match = mtf_write_begin(out, "$match");
+	MtfStage stage = mtf_stage_begin(child, "$match");
 	MtfCall all = mtf_call_begin(out, "$expr", "$and");
 	MtfCall equal;
 
@@ -108,8 +160,25 @@ write_key_match(MtfPipeline *child, const MtfExprContext *context, const MtfFiel
 	mtf_write_word(out, mtf_call_next(&equal), psprintf("$$k%d", i));
 	mtf_call_end(out, &equal);
 	mtf_call_end(out, &all);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+	mtf_stage_end(child, stage);
+}
+
+/*
+ * The computed keys that are fields of the collection's own documents, or the others.  Before a full join
+ * nothing can be left out: what it finds no partner for would come instead.
+ */
+static void
+write_key_matches(MtfPipeline *child, const MtfExprContext *context, const MtfJoin *join, bool own)
+{
+	bool whole = mtf_joins_are_full(join->joins);
+
+	for (int i = first_computed_key(join); i < list_length(join->inners); i++)
+	{
+		const MtfField *inner = list_nth(join->inners, i);
+
+		if ((inner->rel == join->rel && !whole) == own)
+			write_key_match(child, context, inner, i);
+	}
 }
 
 /*
@@ -117,24 +186,25 @@ write_key_match(MtfPipeline *child, const MtfExprContext *context, const MtfFiel
  * key decodes (null would meet missing, an array each of its elements).
  */
 static MtfPipeline *
-lookup_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
+lookup_pipeline(const MtfPipeline *parent, const MtfExprContext *context, const MtfJoin *join)
 {
-	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
-	int computed = first_computed_key(join);
+	MtfExprContext alone = context_of_child(context);
+	MtfPipeline *child = begin_child(parent, &alone, join->rel, join->terms);
 
-	if (child->empty)
-		write_expression_match(child, &alone, NULL);
-	if (computed > 0)
+	if (first_computed_key(join) > 0)
 		write_expression_match(
 			child, &alone,
 			mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, linitial(join->inners), -1, NIL));
-	for (int i = computed; i < list_length(join->inners); i++)
-		write_key_match(child, &alone, list_nth(join->inners, i), i);
+	write_key_matches(child, &alone, join, true);
+	if (join->joins != NIL)
+	{
+		write_joined(child, &alone, join);
+		write_key_matches(child, &alone, join, false);
+	}
 	/* One partner decides. */
 	if (join->kind == MTF_JOIN_SEMI || join->kind == MTF_JOIN_ANTI)
 		write_one_is_enough(child);
-	if (join->projects)
+	if (join->joins == NIL && join->projects)
 		mtf_stage_write_projection(child, join->paths);
 	return mtf_pipeline_seal(child);
 }
@@ -147,8 +217,7 @@ write_outer_key(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJ
 	const MtfField *outer = linitial(join->outers);
 	const MtfField *inner = linitial(join->inners);
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark fields = mtf_write_begin(out, "$addFields");
+	MtfStage stage = mtf_stage_begin(pipeline, "$addFields");
 
 	/* ObjectIds meet as they stand, not as the text that they are here. */
 	if (inner->kind == MTF_KIND_OBJECTID)
@@ -162,8 +231,7 @@ write_outer_key(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJ
 	}
 	else
 		mtf_field_write_value(context, outer, out, name);
-	mtf_write_end(out, fields);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 }
 
 /* let: {k1: the second key's outer value, …} */
@@ -184,33 +252,56 @@ write_computed_keys(StringInfo out, const MtfExprContext *context, const MtfJoin
 static void
 write_unwind(MtfPipeline *pipeline, const char *path, bool preserve)
 {
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark unwind = mtf_write_begin(out, "$unwind");
+	MtfStage stage = mtf_stage_begin(pipeline, "$unwind");
 
-	mtf_write_word(out, "path", path);
+	mtf_write_word(&pipeline->stages, "path", path);
 	if (preserve)
-		mtf_write_bool(out, "preserveNullAndEmptyArrays", true);
-	mtf_write_end(out, unwind);
-	mtf_write_end(out, stage);
+		mtf_write_bool(&pipeline->stages, "preserveNullAndEmptyArrays", true);
+	mtf_stage_end(pipeline, stage);
+}
+
+/* {$replaceWith: {$mergeObjects: [one, other]}}; what is missing or null adds nothing. */
+static void
+write_merged(MtfPipeline *pipeline, const char *one, const char *other)
+{
+	StringInfo out = &pipeline->stages;
+	MtfStage stage = mtf_stage_begin(pipeline, "$replaceWith");
+	MtfMark objects = mtf_write_begin_array(out, "$mergeObjects");
+
+	mtf_write_word(out, mtf_array_key(0), one);
+	mtf_write_word(out, mtf_array_key(1), other);
+	mtf_write_end(out, objects);
+	mtf_stage_end(pipeline, stage);
+}
+
+/* What was found, in the documents: {…, name: [partner, …]} becomes one document for each partner. */
+static void
+write_found(MtfPipeline *pipeline, const MtfJoin *join, const char *name)
+{
+	char *path = psprintf("$%s", name);
+
+	write_unwind(pipeline, path, join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_FULL);
+	/* A join's documents have relations of their own. */
+	if (join->joins != NIL)
+	{
+		write_merged(pipeline, "$$ROOT", path);
+		mtf_stage_write_word(pipeline, "$unset", name);
+	}
 }
 
 static bool
-write_lookup(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
-			 const MtfScope *scope)
+write_lookup(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join)
 {
 	StringInfo out = &pipeline->stages;
-	MtfPipeline *child = lookup_pipeline(scope, context, join);
+	MtfPipeline *child = lookup_pipeline(pipeline, context, join);
 	char *key = psprintf("j%d", join->rel);
-	char *name = mtf_relation_field(join->rel);
-	MtfMark stage;
-	MtfMark lookup;
+	char *name = join->joins == NIL ? mtf_relation_field(join->rel) : psprintf("s%d", join->rel);
+	MtfStage lookup;
 
 	if (first_computed_key(join) > 0)
 		write_outer_key(pipeline, context, join, key);
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	lookup = mtf_write_begin(out, "$lookup");
-	mtf_write_word(out, "from", mtf_scope_collection(scope));
+	lookup = mtf_stage_begin(pipeline, "$lookup");
+	mtf_write_word(out, "from", mtf_scope_collection(child->scope));
 	if (first_computed_key(join) > 0)
 	{
 		mtf_write_word(out, "localField", key);
@@ -219,52 +310,46 @@ write_lookup(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin
 	write_computed_keys(out, context, join);
 	mtf_write_array(out, "pipeline", (const uint8 *) child->stages.data, child->stages.len);
 	mtf_write_word(out, "as", name);
-	mtf_write_end(out, lookup);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, lookup);
 	if (join->kind == MTF_JOIN_ANTI)
-		write_none_found(pipeline, join);
+		write_none_found(pipeline, name);
 	else
-		write_unwind(pipeline, psprintf("$%s", name),
-					 join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_FULL);
+		write_found(pipeline, join, name);
 	return !child->empty;
 }
 
 static void
-write_union_stage(MtfPipeline *pipeline, const MtfScope *scope, const MtfPipeline *child)
+write_union_stage(MtfPipeline *pipeline, const MtfPipeline *child)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark with = mtf_write_begin(out, "$unionWith");
+	MtfStage with = mtf_stage_begin(pipeline, "$unionWith");
 
-	mtf_write_word(out, "coll", mtf_scope_collection(scope));
+	mtf_write_word(out, "coll", mtf_scope_collection(child->scope));
 	mtf_write_array(out, "pipeline", (const uint8 *) child->stages.data, child->stages.len);
-	mtf_write_end(out, with);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, with);
 }
 
 /*
- * The other half of a full join: the inner documents that find no partner, by a $lookup the other way
- * round, as {r1: document}.
+ * The other half of a full join of `side` so far: the inner documents that find no partner, by a $lookup the
+ * other way round.
  */
 static void
-write_unfound(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
-			  const MtfJoin *join)
+write_unfound(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *side, int number)
 {
-	const MtfScope *scope = pipeline->scopes[join->rel];
-	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
-	MtfJoin *back = mtf_join_create(0, MTF_JOIN_ANTI, MTF_JOIN_LOOKUP);
+	const MtfJoin *join = list_nth(side->joins, number);
+	MtfExprContext alone = context_of_child(context);
+	MtfPipeline *child = begin_child(pipeline, &alone, join->rel, join->terms);
+	MtfJoin *back = mtf_join_create(side->rel, MTF_JOIN_ANTI, MTF_JOIN_LOOKUP);
 
-	if (child->empty)
-		write_expression_match(child, &alone, NULL);
-	if (join->projects)
-		mtf_stage_write_projection(child, join->paths);
-	write_wrap(child, join->rel);
 	back->outers = join->inners;
 	back->inners = join->outers;
-	back->terms = plan->terms;
-	(void) write_lookup(child, context, back, pipeline->scope);
-	write_union_stage(pipeline, scope, mtf_pipeline_seal(child));
+	back->terms = side->terms;
+	back->paths = side->paths;
+	back->projects = side->projects;
+	back->joins = list_truncate(list_copy(side->joins), number);
+	write_joined(child, &alone, join);
+	(void) write_lookup(child, &alone, back);
+	write_union_stage(pipeline, mtf_pipeline_seal(child));
 }
 
 /* --- $unionWith and $group --------------------------------------------------------------------------- */
@@ -275,8 +360,7 @@ write_keyed(MtfPipeline *pipeline, const MtfExprContext *context, const List *fi
 			const char *side)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark with = mtf_write_begin(out, "$replaceWith");
+	MtfStage with = mtf_stage_begin(pipeline, "$replaceWith");
 	MtfMark key = mtf_write_begin(out, "k");
 	ListCell *cell;
 	int i = 0;
@@ -285,8 +369,7 @@ write_keyed(MtfPipeline *pipeline, const MtfExprContext *context, const List *fi
 		write_key_value(context, lfirst(cell), out, psprintf("k%d", i++));
 	mtf_write_end(out, key);
 	mtf_write_word(out, side, "$$ROOT");
-	mtf_write_end(out, with);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, with);
 }
 
 /* {$match: {"k.k0": {$ne: null}, …}}: what has no key has no partner. */
@@ -294,8 +377,7 @@ static void
 write_drop_unknown(MtfPipeline *pipeline, int nkeys)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
+	MtfStage match = mtf_stage_begin(pipeline, "$match");
 
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -304,8 +386,52 @@ write_drop_unknown(MtfPipeline *pipeline, int nkeys)
 		mtf_write_null(out, "$ne");
 		mtf_write_end(out, path);
 	}
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, match);
+}
+
+/* The relations of which a document of everything joined has one at least: any of them may be missing in a full join. */
+static List *
+identities(int rel, const List *joins)
+{
+	List *rels = list_make1_int(rel);
+	const ListCell *cell;
+
+	foreach (cell, joins)
+	{
+		const MtfJoin *join = lfirst(cell);
+
+		if (join->kind == MTF_JOIN_FULL)
+			rels = list_concat(rels, identities(join->rel, join->joins));
+	}
+	return rels;
+}
+
+/* side: what tells its documents from each other, "$l.r0._id" or {r0: "$l.r0._id", r1: …}. */
+static void
+write_identity(StringInfo out, const char *side, const List *rels, bool wrapped)
+{
+	MtfMark each;
+	const ListCell *cell;
+
+	if (!wrapped)
+	{
+		mtf_write_word(out, side, psprintf("$%s._id", side));
+		return;
+	}
+	if (list_length(rels) == 1)
+	{
+		mtf_write_word(out, side,
+					   psprintf("$%s.%s._id", side, mtf_relation_field(linitial_int(rels))));
+		return;
+	}
+	each = mtf_write_begin(out, side);
+	foreach (cell, rels)
+	{
+		char *name = mtf_relation_field(lfirst_int(cell));
+
+		mtf_write_word(out, name, psprintf("$%s.%s._id", side, name));
+	}
+	mtf_write_end(out, each);
 }
 
 /*
@@ -313,11 +439,11 @@ write_drop_unknown(MtfPipeline *pipeline, int nkeys)
  * no key stays, in a group of its own.
  */
 static void
-write_keep_unknown(MtfPipeline *pipeline, int nkeys, const char *side, const char *identity)
+write_keep_unknown(MtfPipeline *pipeline, int nkeys, const char *side, const List *rels,
+				   bool wrapped)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark with = mtf_write_begin(out, "$replaceWith");
+	MtfStage with = mtf_stage_begin(pipeline, "$replaceWith");
 	MtfCall cond = mtf_call_begin(out, "k", "$cond");
 	MtfCall all = mtf_call_begin(out, mtf_call_next(&cond), "$and");
 	MtfMark alone;
@@ -327,29 +453,29 @@ write_keep_unknown(MtfPipeline *pipeline, int nkeys, const char *side, const cha
 	mtf_call_end(out, &all);
 	mtf_write_word(out, mtf_call_next(&cond), "$k");
 	alone = mtf_write_begin(out, mtf_call_next(&cond));
-	mtf_write_word(out, side, identity);
+	write_identity(out, side, rels, wrapped);
 	mtf_write_end(out, alone);
 	mtf_call_end(out, &cond);
 	mtf_write_word(out, side, psprintf("$%s", side));
-	mtf_write_end(out, with);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, with);
 }
 
 /* The inner collection's documents with their keys: {k: …, r: document}. */
 static MtfPipeline *
-union_pipeline(const MtfScope *scope, const MtfExprContext *context, const MtfJoin *join)
+union_pipeline(const MtfPipeline *parent, const MtfExprContext *context, const MtfJoin *join)
 {
-	MtfExprContext alone = {context->values, context->nvalues};
-	MtfPipeline *child = mtf_pipeline_begin(scope, &alone, join->terms, NIL, true);
+	MtfExprContext alone = context_of_child(context);
+	MtfPipeline *child = begin_child(parent, &alone, join->rel, join->terms);
 	int nkeys = list_length(join->inners);
 
-	if (child->empty)
-		write_expression_match(child, &alone, NULL);
-	if (join->projects)
+	if (join->joins != NIL)
+		write_joined(child, &alone, join);
+	else if (join->projects)
 		mtf_stage_write_projection(child, join->paths);
 	write_keyed(child, &alone, join->inners, "r");
 	if (join->kind == MTF_JOIN_FULL)
-		write_keep_unknown(child, nkeys, "r", "$r._id");
+		write_keep_unknown(child, nkeys, "r", identities(join->rel, join->joins),
+						   join->joins != NIL);
 	else
 		write_drop_unknown(child, nkeys);
 	return mtf_pipeline_seal(child);
@@ -370,14 +496,12 @@ static void
 write_meeting(MtfPipeline *pipeline, bool existence)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
+	MtfStage group = mtf_stage_begin(pipeline, "$group");
 
 	mtf_write_word(out, "_id", "$k");
 	write_collect(out, "l", "$push");
 	write_collect(out, "r", existence ? "$max" : "$push");
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, group);
 }
 
 /* {$match: {r: {$type: "object"}}}, or its opposite */
@@ -385,8 +509,7 @@ static void
 write_partner_match(MtfPipeline *pipeline, bool found)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
+	MtfStage match = mtf_stage_begin(pipeline, "$match");
 	MtfMark path = mtf_write_begin(out, "r");
 	MtfMark not = found ? 0 : mtf_write_begin(out, "$not");
 
@@ -394,8 +517,7 @@ write_partner_match(MtfPipeline *pipeline, bool found)
 	if (!found)
 		mtf_write_end(out, not );
 	mtf_write_end(out, path);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, match);
 }
 
 /* {$replaceWith: {$mergeObjects: ["$l", {r1: "$r"}]}}; without a partner nothing is r1. */
@@ -403,29 +525,35 @@ static void
 write_merge(MtfPipeline *pipeline, const MtfJoin *join)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	MtfStage stage;
+	MtfCall merge;
+	MtfMark inner;
 
 	if (join->kind == MTF_JOIN_ANTI)
-		mtf_write_word(out, "$replaceWith", "$l");
-	else
 	{
-		MtfCall merge = mtf_call_begin(out, "$replaceWith", "$mergeObjects");
-		MtfMark inner;
-
-		mtf_write_word(out, mtf_call_next(&merge), "$l");
-		inner = mtf_write_begin(out, mtf_call_next(&merge));
-		mtf_write_word(out, mtf_relation_field(join->rel), "$r");
-		mtf_write_end(out, inner);
-		mtf_call_end(out, &merge);
+		mtf_stage_write_word(pipeline, "$replaceWith", "$l");
+		return;
 	}
-	mtf_write_end(out, stage);
+	if (join->joins != NIL)
+	{
+		write_merged(pipeline, "$l", "$r");
+		return;
+	}
+	stage.stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	merge = mtf_call_begin(out, "$replaceWith", "$mergeObjects");
+	mtf_write_word(out, mtf_call_next(&merge), "$l");
+	inner = mtf_write_begin(out, mtf_call_next(&merge));
+	mtf_write_word(out, mtf_relation_field(join->rel), "$r");
+	mtf_write_end(out, inner);
+	mtf_call_end(out, &merge);
+	mtf_write_end(out, stage.stage);
 }
 
 static bool
-write_union(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *join,
-			const MtfScope *scope)
+write_union(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *side, int number)
 {
-	MtfPipeline *child = union_pipeline(scope, context, join);
+	const MtfJoin *join = list_nth(side->joins, number);
+	MtfPipeline *child = union_pipeline(pipeline, context, join);
 	bool existence = join->kind == MTF_JOIN_SEMI || join->kind == MTF_JOIN_ANTI;
 
 	write_keyed(pipeline, context, join->outers, "l");
@@ -433,8 +561,9 @@ write_union(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin 
 		write_drop_unknown(pipeline, list_length(join->outers));
 	else
 		write_keep_unknown(pipeline, list_length(join->outers), "l",
-						   psprintf("$l.%s._id", mtf_relation_field(0)));
-	write_union_stage(pipeline, scope, child);
+						   identities(side->rel, list_truncate(list_copy(side->joins), number)),
+						   true);
+	write_union_stage(pipeline, child);
 	write_meeting(pipeline, existence);
 	if (existence)
 		write_partner_match(pipeline, join->kind == MTF_JOIN_SEMI);
@@ -447,11 +576,11 @@ write_union(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin 
 
 /* --- both --------------------------------------------------------------------------------------------- */
 
-/* One join: it names a collection only as its child's scope does. */
+/* One join of `side` to what was joined before: it names a collection only as its child's scope does. */
 static void
-write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPlan *plan,
-		   const MtfJoin *join)
+write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJoin *side, int number)
 {
+	const MtfJoin *join = list_nth(side->joins, number);
 	const MtfScope *scope = pipeline->scopes[join->rel];
 	ListCell *cell;
 	bool finds;
@@ -459,46 +588,54 @@ write_join(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanPl
 	if (mtf_scope_server(scope) != mtf_scope_server(pipeline->scope) ||
 		strcmp(mtf_scope_database(scope), mtf_scope_database(pipeline->scope)) != 0)
 		elog(ERROR, "a remote join reaches another database");
-	finds = join->form == MTF_JOIN_HASH ? write_union(pipeline, context, join, scope)
-										: write_lookup(pipeline, context, join, scope);
+	finds = join->form == MTF_JOIN_HASH ? write_union(pipeline, context, side, number)
+										: write_lookup(pipeline, context, join);
 	if (join->form == MTF_JOIN_LOOKUP && join->kind == MTF_JOIN_FULL)
-		write_unfound(pipeline, context, plan, join);
-	if (!finds && (join->kind == MTF_JOIN_INNER || join->kind == MTF_JOIN_SEMI))
+		write_unfound(pipeline, context, side, number);
+	/* A full join that follows brings rows all the same. */
+	if (!finds && (join->kind == MTF_JOIN_INNER || join->kind == MTF_JOIN_SEMI) &&
+		!mtf_joins_are_full(side->joins))
 		pipeline->empty = true;
 	foreach (cell, join->filters)
 		write_expression_match(pipeline, context, lfirst(cell));
+}
+
+/* The relations of a side, those marked in `pipeline` of which a document may be missing. */
+static Bitmapset *
+mark_optional(MtfPipeline *pipeline, int rel, const List *joins)
+{
+	Bitmapset *rels = bms_make_singleton(rel);
+	const ListCell *cell;
+
+	foreach (cell, joins)
+	{
+		const MtfJoin *join = lfirst(cell);
+		Bitmapset *inner = mark_optional(pipeline, join->rel, join->joins);
+
+		if (join->kind == MTF_JOIN_FULL)
+			pipeline->optional = bms_add_members(pipeline->optional, rels);
+		if (join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_ANTI ||
+			join->kind == MTF_JOIN_FULL)
+			pipeline->optional = bms_add_members(pipeline->optional, inner);
+		rels = bms_join(rels, inner);
+	}
+	return rels;
 }
 
 void
 mtf_stage_write_joins(MtfPipeline *pipeline, MtfExprContext *context, const MtfScanPlan *plan,
 					  MtfScope **scopes)
 {
-	const char **aliases = palloc(sizeof(char *) * list_length(plan->relids));
-	ListCell *cell;
+	MtfJoin *whole = mtf_join_create(0, MTF_JOIN_INNER, MTF_JOIN_LOOKUP);
 
-	for (int i = 0; i < list_length(plan->relids); i++)
-		aliases[i] = mtf_relation_field(i);
-	/* Without any of its own documents a full join still has the others'. */
-	if (pipeline->empty && ((MtfJoin *) linitial(plan->joins))->kind == MTF_JOIN_FULL)
-	{
-		write_expression_match(pipeline, context, NULL);
-		pipeline->empty = false;
-	}
-	context->aliases = aliases;
+	whole->terms = plan->terms;
+	whole->paths = plan->paths;
+	whole->projects = plan->projects;
+	whole->joins = plan->joins;
 	pipeline->scopes = scopes;
 	pipeline->nscopes = list_length(plan->relids);
-	if (plan->projects)
-		mtf_stage_write_projection(pipeline, plan->paths);
-	write_wrap(pipeline, 0);
-	foreach (cell, plan->joins)
-	{
-		const MtfJoin *join = lfirst(cell);
-
-		write_join(pipeline, context, plan, join);
-		if (join->kind == MTF_JOIN_LEFT || join->kind == MTF_JOIN_ANTI ||
-			join->kind == MTF_JOIN_FULL)
-			pipeline->optional = bms_add_member(pipeline->optional, join->rel);
-		if (join->kind == MTF_JOIN_FULL)
-			pipeline->optional = bms_add_member(pipeline->optional, 0);
-	}
+	if (pipeline->empty)
+		write_expression_match(pipeline, context, NULL);
+	write_joined(pipeline, context, whole);
+	(void) mark_optional(pipeline, 0, plan->joins);
 }

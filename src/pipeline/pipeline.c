@@ -25,6 +25,41 @@ mtf_stage_key(MtfPipeline *pipeline)
 	return mtf_array_key(pipeline->nstages++);
 }
 
+MtfStage
+mtf_stage_begin(MtfPipeline *pipeline, const char *op)
+{
+	MtfStage stage;
+
+	stage.stage = mtf_write_begin(&pipeline->stages, mtf_stage_key(pipeline));
+	stage.body = mtf_write_begin(&pipeline->stages, op);
+	return stage;
+}
+
+void
+mtf_stage_end(MtfPipeline *pipeline, MtfStage stage)
+{
+	mtf_write_end(&pipeline->stages, stage.body);
+	mtf_write_end(&pipeline->stages, stage.stage);
+}
+
+void
+mtf_stage_write_int(MtfPipeline *pipeline, const char *op, int n)
+{
+	MtfMark stage = mtf_write_begin(&pipeline->stages, mtf_stage_key(pipeline));
+
+	mtf_write_int(&pipeline->stages, op, n);
+	mtf_write_end(&pipeline->stages, stage);
+}
+
+void
+mtf_stage_write_word(MtfPipeline *pipeline, const char *op, const char *word)
+{
+	MtfMark stage = mtf_write_begin(&pipeline->stages, mtf_stage_key(pipeline));
+
+	mtf_write_word(&pipeline->stages, op, word);
+	mtf_write_end(&pipeline->stages, stage);
+}
+
 /* {$expr: condition} */
 static void
 write_expression_filter(StringInfo out, const MtfExprContext *context, const MtfTerm *term,
@@ -206,8 +241,7 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	StringInfo out = &pipeline->stages;
 	bson_t *tenant = mtf_bson_create(CurrentMemoryContext);
 	Bitmapset *written = write_index_match(pipeline, context, terms, index);
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark match = mtf_write_begin(out, "$match");
+	MtfStage match = mtf_stage_begin(pipeline, "$match");
 	MtfMark items = mtf_write_begin_array(out, "$and");
 	const ListCell *cell;
 	int n = 0;
@@ -238,13 +272,12 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	}
 	if (n == 0)
 	{
-		mtf_write_take_back(out, stage);
+		mtf_write_take_back(out, match.stage);
 		pipeline->nstages--;
 		return;
 	}
 	mtf_write_end(out, items);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, match);
 }
 
 MtfPipeline *
@@ -344,8 +377,7 @@ mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted)
 	List *paths = NIL;
 	bool with_id = false;
 	ListCell *cell;
-	MtfMark stage;
-	MtfMark project;
+	MtfStage project;
 
 	foreach (cell, wanted)
 		paths = keep_path(paths, path_to_project(strVal(lfirst(cell))));
@@ -357,14 +389,12 @@ mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted)
 	foreach (cell, paths)
 		with_id |= path_covers("_id", lfirst(cell));
 
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	project = mtf_write_begin(out, "$project");
+	project = mtf_stage_begin(pipeline, "$project");
 	if (!with_id)
 		mtf_write_int(out, "_id", 0);
 	foreach (cell, paths)
 		mtf_write_int(out, lfirst(cell), 1);
-	mtf_write_end(out, project);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, project);
 }
 
 /* --- sort and limit ---------------------------------------------------------------------------- */
@@ -409,8 +439,7 @@ write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const 
 					const char *prefix)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark fields = mtf_write_begin(out, "$addFields");
+	MtfStage fields = mtf_stage_begin(pipeline, "$addFields");
 	ListCell *cell;
 	int i = 0;
 
@@ -425,8 +454,7 @@ write_computed_keys(MtfPipeline *pipeline, const MtfExprContext *context, const 
 		}
 		i++;
 	}
-	mtf_write_end(out, fields);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, fields);
 }
 
 static char *
@@ -443,8 +471,7 @@ write_sort_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mtf
 				 const char *prefix, const char *first)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark keys = mtf_write_begin(out, "$sort");
+	MtfStage keys = mtf_stage_begin(pipeline, "$sort");
 	ListCell *cell;
 	int i = 0;
 
@@ -464,8 +491,7 @@ write_sort_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mtf
 		}
 		i++;
 	}
-	mtf_write_end(out, keys);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, keys);
 }
 
 void
@@ -545,17 +571,6 @@ mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context, cons
 	pipeline->limit = Max(limit, 0);
 }
 
-/* {$limit: n}: whatever follows looks at a few documents. */
-static void
-write_sample(MtfPipeline *pipeline, int n)
-{
-	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-
-	mtf_write_int(out, "$limit", n);
-	mtf_write_end(out, stage);
-}
-
 MtfPipeline *
 mtf_pipeline_for_scan(const MtfScanPlan *plan, MtfScope **scopes, const MtfValue *values,
 					  int nvalues)
@@ -576,7 +591,7 @@ mtf_pipeline_for_range(const MtfScanPlan *plan, MtfScope **scopes, const MtfValu
 	if (plan->joins != NIL)
 		mtf_stage_write_joins(pipeline, &context, plan, scopes);
 	if (plan->sample > 0)
-		write_sample(pipeline, plan->sample);
+		mtf_stage_write_int(pipeline, "$limit", plan->sample);
 	if (plan->grouped)
 	{
 		mtf_scope_set_operation(scopes[0], "aggregate");

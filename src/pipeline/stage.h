@@ -41,6 +41,20 @@ extern MtfPipeline *mtf_pipeline_seal(MtfPipeline *pipeline);
 /* The key of the next stage in the array of stages. */
 extern const char *mtf_stage_key(MtfPipeline *pipeline);
 
+/* {$op: {…}} being written: what is written to pipeline->stages meanwhile stands in the inner document. */
+typedef struct MtfStage
+{
+	MtfMark stage;
+	MtfMark body;
+} MtfStage;
+
+extern MtfStage mtf_stage_begin(MtfPipeline *pipeline, const char *op);
+extern void mtf_stage_end(MtfPipeline *pipeline, MtfStage stage);
+
+/* {$op: n} and {$op: word}, whole stages */
+extern void mtf_stage_write_int(MtfPipeline *pipeline, const char *op, int n);
+extern void mtf_stage_write_word(MtfPipeline *pipeline, const char *op, const char *word);
+
 /* {$project: …} of the paths that are wanted and of the tenant's. */
 extern void mtf_stage_write_projection(MtfPipeline *pipeline, const List *wanted);
 

@@ -2,8 +2,8 @@
  * plan_join.c
  *	  Planner callback of joins of foreign tables of one database.
  *
- * A join adds one base relation to what is there, with equalities as its keys; each relation has a
- * tenant's predicate of its own (the pipeline room builds each from its own scope).  There are two
+ * A join adds a base relation to what is there, or another join, with equalities as its keys; each relation has
+ * a tenant's predicate of its own (the pipeline room builds each from its own scope).  There are two
  * forms: $lookup is quick for few documents, or with an index on `_id`; $unionWith and $group reads
  * each collection once.
  * PostgreSQL only asks for relations of one server and one user; the database is compared here.
@@ -17,6 +17,10 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/inval.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "options/cache.h"
 #include "plan/cost.h"
@@ -44,6 +48,24 @@ baserels_of(RelOptInfo *rel)
 	return IS_JOIN_REL(rel) ? ((MtfJoinInfo *) rel->fdw_private)->baserels : list_make1(rel);
 }
 
+/*
+ * Must the inner side be a join of its own?  Inner joins can be made in another order; of others an
+ * order in which each step adds one relation may not be there.
+ */
+static bool
+is_needed(RelOptInfo *innerrel, JoinType jointype)
+{
+	const MtfJoinInfo *info = innerrel->fdw_private;
+	ListCell *cell;
+
+	if (jointype != JOIN_INNER)
+		return true;
+	foreach (cell, info->steps)
+		if (((MtfJoinStep *) lfirst(cell))->kind == MTF_JOIN_FULL)
+			return true;
+	return false;
+}
+
 static bool
 is_possible(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype)
 {
@@ -53,9 +75,10 @@ is_possible(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinT
 	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		jointype != JOIN_ANTI && jointype != JOIN_FULL)
 		return false;
-	return is_remote(root, outerrel) && is_remote(root, innerrel) && IS_SIMPLE_REL(innerrel) &&
+	return is_remote(root, outerrel) && is_remote(root, innerrel) &&
+		   (IS_SIMPLE_REL(innerrel) || is_needed(innerrel, jointype)) &&
 		   strcmp(database_of(root, linitial(baserels_of(outerrel))),
-				  database_of(root, innerrel)) == 0;
+				  database_of(root, linitial(baserels_of(innerrel)))) == 0;
 }
 
 static MtfJoinKind
@@ -79,11 +102,12 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 	MtfJoinStep *step = palloc0(sizeof(MtfJoinStep));
 	ListCell *cell;
 
-	info->baserels = lappend(list_copy(baserels_of(outerrel)), innerrel);
+	info->baserels = list_concat_copy(baserels_of(outerrel), baserels_of(innerrel));
 	if (IS_JOIN_REL(outerrel))
 		info->steps = list_copy(((MtfJoinInfo *) outerrel->fdw_private)->steps);
 	info->steps = lappend(info->steps, step);
 	step->inner = innerrel;
+	step->nested = IS_JOIN_REL(innerrel) ? innerrel->fdw_private : NULL;
 	step->form = form;
 	step->kind = kind_of(jointype);
 	foreach (cell, restrictlist)
@@ -106,7 +130,8 @@ describe(RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinTy
 static bool
 is_indexed(const MtfJoin *join)
 {
-	return strcmp(((MtfField *) linitial(join->inners))->path, "_id") == 0;
+	return mtf_join_can_look_up(join) &&
+		   strcmp(((MtfField *) linitial(join->inners))->path, "_id") == 0;
 }
 
 /*
@@ -121,7 +146,7 @@ doubt_of(const MtfScanPlan *plan)
 {
 	double doubt = 1;
 
-	for (int i = 1; i < list_length(plan->joins); i++)
+	for (int i = 2; i < list_length(plan->relids); i++)
 		doubt *= DOUBT;
 	return doubt;
 }
@@ -141,13 +166,35 @@ rows_of(const MtfJoinInfo *info, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	return Min(joinrel->rows, Max(outerrel->rows, innerrel->rows));
 }
 
+/* The server's work for the inner rows, but for looking at a collection's documents. */
+static Cost
+work_of_inner(const MtfJoin *join, RelOptInfo *innerrel)
+{
+	if (IS_JOIN_REL(innerrel))
+		return ((MtfJoinInfo *) innerrel->fdw_private)->work;
+	return mtf_cost_filters(join->terms, innerrel->rows);
+}
+
+/* The server's work for finding the partners of `rows` rows one by one. */
+static Cost
+work_of_lookups(const MtfJoin *join, double rows, RelOptInfo *innerrel)
+{
+	double relations = list_length(baserels_of(innerrel));
+
+	if (is_indexed(join))
+		return mtf_cost_lookup(rows, 0, true) * relations;
+	if (IS_JOIN_REL(innerrel))
+		return rows * work_of_inner(join, innerrel);
+	return mtf_cost_lookup(rows, innerrel->tuples, false);
+}
+
 /* The server's work for a join that makes `joined` rows, without sending them. */
 static Cost
 work_of(const MtfScanPlan *plan, double joined, RelOptInfo *outerrel, RelOptInfo *innerrel)
 {
 	const MtfJoin *join = llast(plan->joins);
 	QualCost none = {0};
-	double inner_documents = mtf_documents_below(innerrel);
+	double looked_at = IS_JOIN_REL(innerrel) ? 0 : mtf_documents_below(innerrel);
 	double rows = outerrel->rows * doubt_of(plan);
 	Cost below;
 
@@ -158,10 +205,9 @@ work_of(const MtfScanPlan *plan, double joined, RelOptInfo *outerrel, RelOptInfo
 				mtf_cost_filters(plan->terms, outerrel->rows);
 	below += mtf_cost_keys(join->outers, rows);
 	if (join->form == MTF_JOIN_LOOKUP)
-		return below + mtf_cost_lookup(rows, innerrel->tuples, is_indexed(join));
-	below +=
-		mtf_cost_filters(join->terms, innerrel->rows) + mtf_cost_keys(join->inners, innerrel->rows);
-	return below + mtf_cost_union(rows, inner_documents, innerrel->rows, joined * doubt_of(plan));
+		return below + work_of_lookups(join, rows, innerrel);
+	below += work_of_inner(join, innerrel) + mtf_cost_keys(join->inners, innerrel->rows);
+	return below + mtf_cost_union(rows, looked_at, innerrel->rows, joined * doubt_of(plan));
 }
 
 /* All documents of a key come together in one group, which servers hold to 16 MB. */
@@ -221,6 +267,84 @@ plan_join(PlannerInfo *root, RelOptInfo *joinrel)
 	return upper;
 }
 
+/* --- servers that refuse a form ------------------------------------------------------------------------- */
+
+#define REFUSAL_MINUTES 10
+
+typedef struct Refusal
+{
+	Oid serverid;
+	TimestampTz until;
+} Refusal;
+
+static List *refusals = NIL; /* in TopMemoryContext */
+
+void
+mtf_plan_join_refused(Oid serverid)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Refusal *refusal = palloc(sizeof(Refusal));
+
+	refusal->serverid = serverid;
+	refusal->until =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REFUSAL_MINUTES * 60 * INT64CONST(1000));
+	refusals = lappend(refusals, refusal);
+	MemoryContextSwitchTo(old);
+	ResetPlanCache();
+}
+
+static bool
+is_refused(Oid serverid)
+{
+	TimestampTz now = refusals == NIL ? 0 : GetCurrentTimestamp();
+	bool refused = false;
+	ListCell *cell;
+
+	foreach (cell, refusals)
+	{
+		Refusal *refusal = lfirst(cell);
+
+		if (refusal->until < now)
+		{
+			refusals = foreach_delete_current(refusals, cell);
+			pfree(refusal);
+		}
+		else
+			refused |= refusal->serverid == serverid;
+	}
+	return refused;
+}
+
+/* A server that was altered may be another one. */
+static void
+forget_refusals(Datum arg, int cacheid, uint32 hash)
+{
+	list_free_deep(refusals);
+	refusals = NIL;
+}
+
+void
+mtf_plan_join_init(void)
+{
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_refusals, (Datum) 0);
+}
+
+/* Is the form to be considered?  Who asks for one alone gets it. */
+static bool
+is_considered(MtfJoinForm form, Oid serverid)
+{
+	switch ((MtfJoinMethod) mtf_setting_join_method)
+	{
+		case MTF_JOIN_METHOD_AUTO: return form == MTF_JOIN_LOOKUP || !is_refused(serverid);
+		case MTF_JOIN_METHOD_LOOKUP: return form == MTF_JOIN_LOOKUP;
+		case MTF_JOIN_METHOD_HASH: return form == MTF_JOIN_HASH;
+		case MTF_JOIN_METHOD_BIND: break;
+	}
+	return false;
+}
+
+/* --- paths ------------------------------------------------------------------------------------------------ */
+
 /* A path of this form, when there is one; what stands above uses the cheapest. */
 static void
 add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
@@ -254,19 +378,14 @@ void
 mtfGetForeignJoinPaths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 					   RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
 {
-	static const struct
-	{
-		MtfJoinForm form;
-		MtfJoinMethod method;
-	} forms[] = {{MTF_JOIN_LOOKUP, MTF_JOIN_METHOD_LOOKUP}, {MTF_JOIN_HASH, MTF_JOIN_METHOD_HASH}};
+	static const MtfJoinForm forms[] = {MTF_JOIN_LOOKUP, MTF_JOIN_HASH};
 
 	if (!is_possible(root, outerrel, innerrel, jointype) || joinrel->lateral_relids != NULL)
 		return;
 	for (int i = 0; i < lengthof(forms); i++)
-		if (mtf_setting_join_method == MTF_JOIN_METHOD_AUTO ||
-			mtf_setting_join_method == forms[i].method)
+		if (is_considered(forms[i], joinrel->serverid))
 			add_join_path(
 				root, joinrel, outerrel, innerrel,
-				describe(joinrel, outerrel, innerrel, jointype, forms[i].form, extra->restrictlist),
+				describe(joinrel, outerrel, innerrel, jointype, forms[i], extra->restrictlist),
 				extra->restrictlist);
 }

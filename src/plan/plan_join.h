@@ -14,4 +14,13 @@ extern void mtfGetForeignJoinPaths(PlannerInfo *root, RelOptInfo *joinrel, RelOp
 								   RelOptInfo *innerrel, JoinType jointype,
 								   JoinPathExtraData *extra);
 
+/* From _PG_init only. */
+extern void mtf_plan_join_init(void);
+
+/*
+ * The server refused a join by $unionWith and $group.  For some minutes this backend plans none for it, and what
+ * was planned before is planned again.
+ */
+extern void mtf_plan_join_refused(Oid serverid);
+
 #endif /* MTF_PLAN_JOIN_H */

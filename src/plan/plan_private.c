@@ -116,6 +116,7 @@ static const Attribute join_attributes[] = {
 	NODE_OF(MtfJoin, outers),
 	NODE_OF(MtfJoin, inners),
 	NODE_OF(MtfJoin, terms),
+	NODE_OF(MtfJoin, joins),
 	NODE_OF(MtfJoin, filters),
 	NODE_OF(MtfJoin, paths),
 	BOOL_OF(MtfJoin, projects),
@@ -468,12 +469,53 @@ mtf_relation_field(int rel)
 	return psprintf("r%d", rel);
 }
 
-bool
-mtf_fields_meet(const MtfField *outer, const MtfField *inner)
+MtfJoin *
+mtf_join_find(const List *joins, int rel)
 {
-	if (inner->kind == MTF_KIND_OBJECTID)
-		return outer->kind == MTF_KIND_OBJECTID;
-	return inner->kind != MTF_KIND_DATE && !inner->any_id;
+	const ListCell *cell;
+
+	foreach (cell, joins)
+	{
+		MtfJoin *join = lfirst(cell);
+		MtfJoin *found = join->rel == rel ? join : mtf_join_find(join->joins, rel);
+
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+bool
+mtf_joins_are_full(const List *joins)
+{
+	const ListCell *cell;
+
+	foreach (cell, joins)
+		if (((MtfJoin *) lfirst(cell))->kind == MTF_JOIN_FULL)
+			return true;
+	return false;
+}
+
+/* Can a $lookup into the collection of `rel` compare the inner field as it stands? */
+static bool
+fields_meet(int rel, const MtfField *outer, const MtfField *inner)
+{
+	if (inner->rel != rel || inner->any_id)
+		return false;
+	switch ((MtfKind) inner->kind)
+	{
+		case MTF_KIND_OBJECTID: return outer->kind == MTF_KIND_OBJECTID;
+		case MTF_KIND_DATE:
+		case MTF_KIND_FLOAT8:
+		case MTF_KIND_NUMERIC: return false;
+		default: return true;
+	}
+}
+
+bool
+mtf_join_meets(const MtfJoin *join, const MtfField *outer, const MtfField *inner)
+{
+	return fields_meet(join->rel, outer, inner) && !mtf_joins_are_full(join->joins);
 }
 
 bool
@@ -482,25 +524,34 @@ mtf_join_can_look_up(const MtfJoin *join)
 	const MtfField *outer = linitial(join->outers);
 	const MtfField *inner = linitial(join->inners);
 
-	return mtf_fields_meet(outer, inner) &&
-		   (join->kind != MTF_JOIN_FULL || mtf_fields_meet(inner, outer));
+	return mtf_join_meets(join, outer, inner) &&
+		   (join->kind != MTF_JOIN_FULL || fields_meet(outer->rel, inner, outer));
+}
+
+/* Make all of them $lookups; true when one was not. */
+static bool
+make_lookups(List *joins)
+{
+	bool changed = false;
+	ListCell *cell;
+
+	foreach (cell, joins)
+	{
+		MtfJoin *join = lfirst(cell);
+
+		changed |= join->form != MTF_JOIN_LOOKUP;
+		join->form = MTF_JOIN_LOOKUP;
+		changed |= make_lookups(join->joins);
+	}
+	return changed;
 }
 
 MtfScanPlan *
 mtf_scan_plan_with_lookups(const MtfScanPlan *plan)
 {
 	MtfScanPlan *copy = copyObject((MtfScanPlan *) plan);
-	bool changed = false;
-	ListCell *cell;
 
-	foreach (cell, copy->joins)
-	{
-		MtfJoin *join = lfirst(cell);
-
-		changed |= join->form != MTF_JOIN_LOOKUP;
-		join->form = MTF_JOIN_LOOKUP;
-	}
-	return changed ? copy : NULL;
+	return make_lookups(copy->joins) ? copy : NULL;
 }
 
 const MtfScanPlan *

@@ -202,8 +202,8 @@ typedef struct MtfOutput
 } MtfOutput;
 
 /*
- * One more relation joined to what is there: its documents that satisfy `terms` and whose `inners`
- * equal `outers` (fields of relations before it); then `filters` on the joined whole.
+ * What is joined to what is there: a relation's documents that satisfy `terms`, to which `joins` were joined
+ * first, and whose `inners` equal `outers` (fields of relations before it); then `filters` on the joined whole.
  */
 typedef enum MtfJoinKind
 {
@@ -211,7 +211,7 @@ typedef enum MtfJoinKind
 	MTF_JOIN_LEFT, /* what finds no partner stays */
 	MTF_JOIN_SEMI, /* one partner is enough */
 	MTF_JOIN_ANTI, /* what finds a partner goes */
-	MTF_JOIN_FULL  /* what finds no partner stays, on both sides; of two relations only */
+	MTF_JOIN_FULL  /* what finds no partner stays, on both sides */
 } MtfJoinKind;
 
 /* How the server is told to join. */
@@ -230,6 +230,7 @@ typedef struct MtfJoin
 	List *outers;  /* of MtfField: the keys, */
 	List *inners;  /* pairwise equal */
 	List *terms;   /* of MtfTerm, on documents of `rel` alone */
+	List *joins;   /* of MtfJoin, whose relations follow `rel` in number; most often none */
 	List *filters; /* of MtfTerm, on joined documents */
 	List *paths;   /* as MtfScanPlan.paths */
 	bool projects;
@@ -333,7 +334,7 @@ typedef struct MtfScanPlan
 	List *alarms;       /* of String: accumulators that must be 0, else the row is an error here */
 	List *having;       /* of MtfTerm over keys, accumulators and group_values: exact */
 	List *finish;       /* of MtfFinish, in this order */
-	List *joins;        /* of MtfJoin, in order: relation 1, 2, … */
+	List *joins;        /* of MtfJoin, in order */
 	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
 	int share;          /* what it is believed to retrieve of the documents, in thousandths */
 	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives */
@@ -379,11 +380,18 @@ extern char *mtf_relation_field(int rel);
 /* Where a group's distinct value stands when groups are made of it. */
 #define MTF_DISTINCT_PATH "_id.d"
 
+/* The join that adds relation `rel`, among `joins` and what they join first; NULL: none does. */
+extern MtfJoin *mtf_join_find(const List *joins, int rel);
+
+/* Is one of `joins` a full one? */
+extern bool mtf_joins_are_full(const List *joins);
+
 /*
- * Can a $lookup compare the inner field as it stands?  Not a day, which is many instants, nor a text
- * that may be an ObjectId there.
+ * Can a $lookup compare the inner field of the join as it stands?  Not a day, which is many instants, nor a text
+ * that may be an ObjectId there, nor a number that several numbers decode to; nor before a full join, of which
+ * rows without that field come.
  */
-extern bool mtf_fields_meet(const MtfField *outer, const MtfField *inner);
+extern bool mtf_join_meets(const MtfJoin *join, const MtfField *outer, const MtfField *inner);
 
 /* Does a $lookup compare the first key as it stands?  (Of a full join both sides look up.) */
 extern bool mtf_join_can_look_up(const MtfJoin *join);

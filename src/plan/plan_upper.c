@@ -130,7 +130,7 @@ is_proven_known(const MtfScanPlan *plan, const MtfField *field)
 	ListCell *cell;
 
 	/* What a full join adds was not tested. */
-	if (plan->joins != NIL && ((MtfJoin *) linitial(plan->joins))->kind == MTF_JOIN_FULL)
+	if (mtf_joins_are_full(plan->joins))
 		return false;
 	foreach (cell, plan->terms)
 	{

@@ -109,7 +109,7 @@ mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn *column)
 		plan->projects = keep_column(&plan->paths, plan->projects, column);
 	else
 	{
-		MtfJoin *join = list_nth(plan->joins, rel - 1);
+		MtfJoin *join = mtf_join_find(plan->joins, rel);
 
 		join->projects = keep_column(&join->paths, join->projects, column);
 	}
@@ -157,10 +157,7 @@ is_text(const MtfField *field)
 	return field->kind == MTF_KIND_TEXT || field->kind == MTF_KIND_OBJECTID;
 }
 
-/*
- * Are the fields' canonical values equal if and only if the columns' values are?  Not numerics, whose
- * equal values may differ there.
- */
+/* Are the fields' canonical values equal if and only if the columns' values are? */
 static bool
 fields_join(const MtfField *outer, const MtfField *inner)
 {
@@ -172,6 +169,8 @@ fields_join(const MtfField *outer, const MtfField *inner)
 		return true;
 	switch ((MtfKind) inner->kind)
 	{
+		case MTF_KIND_FLOAT8:
+		case MTF_KIND_NUMERIC:
 		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ:
@@ -185,10 +184,10 @@ fields_join(const MtfField *outer, const MtfField *inner)
 static void
 add_key(MtfJoin *join, MtfField *outer, MtfField *inner)
 {
-	bool first =
-		mtf_fields_meet(outer, inner) &&
-		(join->inners == NIL || !mtf_fields_meet(linitial(join->outers), linitial(join->inners)) ||
-		 strcmp(inner->path, "_id") == 0);
+	bool first = mtf_join_meets(join, outer, inner) &&
+				 (join->inners == NIL ||
+				  !mtf_join_meets(join, linitial(join->outers), linitial(join->inners)) ||
+				  strcmp(inner->path, "_id") == 0);
 
 	join->outers = first ? lcons(outer, join->outers) : lappend(join->outers, outer);
 	join->inners = first ? lcons(inner, join->inners) : lappend(join->inners, inner);
@@ -202,9 +201,9 @@ has_key(const MtfJoin *join)
 	return join->form == MTF_JOIN_HASH || mtf_join_can_look_up(join);
 }
 
-/* Is the clause `earlier field = inner field`?  Then it is a key of the join. */
+/* Is the clause `earlier field = field of the n inner relations`?  Then it is a key of the join. */
 static bool
-find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
+find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join, int n)
 {
 	OpExpr *expr = (OpExpr *) clause->clause;
 	const MtfShippable *row;
@@ -220,14 +219,15 @@ find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join)
 	right = mtf_lowering_field(lowering, lsecond(expr->args));
 	if (left == NULL || right == NULL)
 		return false;
-	if (left->rel == join->rel)
+	if (left->rel >= join->rel)
 	{
 		MtfField *swap = left;
 
 		left = right;
 		right = swap;
 	}
-	if (right->rel != join->rel || left->rel >= join->rel || !fields_join(left, right))
+	if (right->rel < join->rel || right->rel >= join->rel + n || left->rel >= join->rel ||
+		!fields_join(left, right))
 		return false;
 	add_key(join, left, right);
 	return true;
@@ -259,45 +259,113 @@ add_join_clause(MtfScanPlan *plan, MtfLowering *lowering, RestrictInfo *clause, 
 	bool inner_only = bms_membership(clause->clause_relids) == BMS_SINGLETON &&
 					  bms_is_member(lowering->rels[join->rel].rti, clause->clause_relids);
 
-	if (inner_only && join->kind != MTF_JOIN_FULL)
+	if (inner_only && join->joins == NIL && join->kind != MTF_JOIN_FULL)
 		return add_clauses(plan, lowering, list_make1(clause), &join->terms);
 	return join->kind == MTF_JOIN_INNER &&
 		   add_clauses(plan, lowering, list_make1(clause), &join->filters);
 }
 
-static bool
-add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step,
-		 int rel)
+/* How many base relations a step adds. */
+static int
+count_relations(const MtfJoinStep *step)
 {
-	MtfJoin *join = mtf_join_create(rel, step->kind, step->form);
+	return step->nested == NULL ? 1 : list_length(step->nested->baserels);
+}
+
+static void
+keep_id(MtfScanPlan *plan, int rel)
+{
+	MtfJoin *join = rel == 0 ? NULL : mtf_join_find(plan->joins, rel);
+
+	if (join == NULL)
+		keep_path(&plan->paths, plan->projects, "_id");
+	else
+		keep_path(&join->paths, join->projects, "_id");
+}
+
+/* Of a hash join documents that stay without a key are kept apart by the `_id`s of what they are made of. */
+static void
+keep_identity(MtfScanPlan *plan, int rel, const List *joins)
+{
+	const ListCell *cell;
+
+	keep_id(plan, rel);
+	foreach (cell, joins)
+	{
+		const MtfJoin *join = lfirst(cell);
+
+		if (join->kind == MTF_JOIN_FULL)
+			keep_identity(plan, join->rel, join->joins);
+	}
+}
+
+static bool add_steps(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering,
+					  const MtfJoinInfo *info, int first, List **joins);
+
+/* The join conditions of a step: keys, and what else is tested. */
+static bool
+add_step_clauses(MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step, MtfJoin *join)
+{
 	ListCell *cell;
 
-	plan->joins = lappend(plan->joins, join);
-	if (step->kind == MTF_JOIN_FULL && rel != 1)
-		return false;
-	if (!add_clauses(plan, lowering, step->inner->baserestrictinfo, &join->terms) ||
-		!project_used(root, plan, rel, step->inner))
-		return false;
 	foreach (cell, step->clauses)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
 
 		if (clause->pseudoconstant)
 			return false;
-		if (find_key(lowering, clause, join))
+		if (find_key(lowering, clause, join, count_relations(step)))
 			plan->decisions = lappend(
 				plan->decisions,
 				mtf_decision_create(MTF_SHIP_EXACT, copyObject((Node *) clause->clause), NULL));
 		else if (!add_join_clause(plan, lowering, clause, join))
 			return false;
 	}
-	if (!has_key(join) || !add_clauses(plan, lowering, step->filters, &join->filters))
+	return has_key(join) && add_clauses(plan, lowering, step->filters, &join->filters);
+}
+
+/* Add one step to `joins`, which are those of relation `first` and what was joined to it so far. */
+static bool
+add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *step,
+		 int first, int rel, List **joins)
+{
+	MtfJoin *join = mtf_join_create(rel, step->kind, step->form);
+	RelOptInfo *driving = step->nested == NULL ? step->inner : linitial(step->nested->baserels);
+
+	*joins = lappend(*joins, join);
+	/* Both ways for each: of more than two relations that is many times the work of a join made here. */
+	if (step->form == MTF_JOIN_LOOKUP && step->kind == MTF_JOIN_FULL &&
+		list_length(plan->relids) > 2)
 		return false;
-	/* Documents that stay without a key are kept apart by their `_id`. */
+	if (!add_clauses(plan, lowering, driving->baserestrictinfo, &join->terms) ||
+		!project_used(root, plan, rel, driving))
+		return false;
+	if (step->nested != NULL && !add_steps(root, plan, lowering, step->nested, rel, &join->joins))
+		return false;
+	if (!add_step_clauses(plan, lowering, step, join))
+		return false;
 	if (join->form == MTF_JOIN_HASH && step->kind != MTF_JOIN_INNER && step->kind != MTF_JOIN_SEMI)
-		keep_path(&plan->paths, plan->projects, "_id");
+		keep_identity(plan, first, list_truncate(list_copy(*joins), list_length(*joins) - 1));
 	if (step->kind == MTF_JOIN_FULL)
-		keep_path(&join->paths, join->projects, "_id");
+		keep_identity(plan, rel, join->joins);
+	return true;
+}
+
+static bool
+add_steps(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinInfo *info,
+		  int first, List **joins)
+{
+	int rel = first + 1;
+	ListCell *cell;
+
+	foreach (cell, info->steps)
+	{
+		const MtfJoinStep *step = lfirst(cell);
+
+		if (!add_step(root, plan, lowering, step, first, rel, joins))
+			return false;
+		rel += count_relations(step);
+	}
 	return true;
 }
 
@@ -319,7 +387,6 @@ mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
 	RelOptInfo *driving = linitial(baserels);
 	MtfLowering *lowering = mtf_lowering_of_list(root, baserels);
 	ListCell *cell;
-	int i = 1;
 
 	plan->exact = true;
 	plan->projects = true;
@@ -332,8 +399,5 @@ mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
 		return lowering;
 	if (!project_used(root, plan, 0, driving))
 		return NULL;
-	foreach (cell, info->steps)
-		if (!add_step(root, plan, lowering, lfirst(cell), i++))
-			return NULL;
-	return lowering;
+	return add_steps(root, plan, lowering, info, 0, &plan->joins) ? lowering : NULL;
 }

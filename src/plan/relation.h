@@ -23,10 +23,13 @@ typedef struct MtfRelInfo
 	List *local;                    /* of MtfDecision: what has no remote form of the steps above */
 } MtfRelInfo;
 
-/* One join of a joined relation, and the base relation that it adds. */
+struct MtfJoinInfo;
+
+/* One join of a joined relation, and what it adds: a base relation, or a join of several. */
 typedef struct MtfJoinStep
 {
 	RelOptInfo *inner;
+	struct MtfJoinInfo *nested; /* of a join, as it was chosen; NULL: a base relation */
 	MtfJoinKind kind;
 	MtfJoinForm form;
 	List *clauses; /* of RestrictInfo: of the join itself */

@@ -4,6 +4,8 @@
  */
 #include "plan/setting.h"
 
+#include "utils/plancache.h"
+
 bool mtf_setting_enable_aggregate_pushdown = true;
 bool mtf_setting_enable_filter_pushdown = true;
 bool mtf_setting_enable_join_pushdown = true;
@@ -18,3 +20,15 @@ const struct config_enum_entry mtf_join_methods[] = {{"auto", MTF_JOIN_METHOD_AU
 													 {"hash", MTF_JOIN_METHOD_HASH, false},
 													 {"bind", MTF_JOIN_METHOD_BIND, false},
 													 {NULL, 0, false}};
+
+void
+mtf_setting_assign_switch(bool value, void *extra)
+{
+	ResetPlanCache();
+}
+
+void
+mtf_setting_assign_number(int value, void *extra)
+{
+	ResetPlanCache();
+}

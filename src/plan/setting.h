@@ -30,4 +30,11 @@ extern const struct config_enum_entry mtf_join_methods[];
 /* mongo_tenant.join_batch_size: the keys that one command of a bind join asks for. */
 extern int mtf_setting_join_batch_size;
 
+/*
+ * Assign hooks: plans that were made under the value before are made again, prepared and generic ones too.  Who
+ * switches one kind of pushdown off, round a server's fault perhaps, does not expect an old plan.
+ */
+extern void mtf_setting_assign_switch(bool value, void *extra);
+extern void mtf_setting_assign_number(int value, void *extra);
+
 #endif /* MTF_PLAN_SETTING_H */

@@ -292,6 +292,14 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 	if (error->code == CODE_CURSOR_NOT_FOUND)
 		cursor->id = 0;
 	mtf_cursor_leave_server(cursor, error);
+	/* Rows were given already: it cannot be said otherwise any more. */
+	if (cursor->statistics.batches > 0 && mtf_cursor_is_refusal(cursor, error))
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
+						errmsg("the server gave up a join after some of its rows"),
+						errdetail("MongoDB reported error %d.", (int) error->code),
+						errhint("Set mongo_tenant.join_method to \"lookup\" or \"bind\", or "
+								"mongo_tenant.enable_join_pushdown to off."),
+						errcontext("MongoDB command %s", command)));
 	mtf_error_raise(error, &doc, command);
 }
 

@@ -16,6 +16,7 @@
 #include "base/stat.h"
 #include "options/cache.h"
 #include "pipeline/pipeline.h"
+#include "plan/plan_join.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
 #include "remote/gather.h"
@@ -53,6 +54,7 @@ typedef struct MtfScanState
 	pgsocket waits_for;        /* of a scan under an asynchronous Append, else PGINVALID_SOCKET */
 	bool may_wait;             /* what was waited for has arrived */
 	MtfCursorStatistics finished; /* of the runs before this one */
+	bool fell_back;               /* the fallback is what runs */
 } MtfScanState;
 
 static MtfScope **
@@ -244,6 +246,8 @@ fetch(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 	end_run(state);
 	state->plan = state->fallback;
 	state->fallback = NULL;
+	state->fell_back = true;
+	mtf_plan_join_refused(mtf_scope_server(state->scopes[0]));
 	start_run(node, state);
 	return mtf_cursor_next(state->cursor, document);
 }
@@ -446,6 +450,28 @@ mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics
 	statistics->documents = state->finished.documents + run.documents;
 	statistics->bytes = state->finished.bytes + run.bytes;
 	statistics->batches = state->finished.batches + run.batches;
+}
+
+bool
+mtf_exec_scan_fell_back(ForeignScanState *node)
+{
+	MtfScanState *state = node->fdw_state;
+
+	return state != NULL && state->fell_back;
+}
+
+bool
+mtfRecheckForeignScan(ForeignScanState *node, TupleTableSlot *slot)
+{
+	const EPQState *recheck = node->ss.ps.state->es_epq_active;
+
+	if (((Scan *) node->ss.ps.plan)->scanrelid > 0)
+		return true;
+	/* Joins and groups of rows that are locked are made here (plan_join.c). */
+	if (bms_is_member(recheck->epqParam, node->ss.ps.plan->extParam))
+		elog(ERROR, "a remote join cannot be rechecked");
+	(void) mtfIterateForeignScan(node);
+	return true;
 }
 
 int

@@ -33,6 +33,15 @@ extern void mtf_exec_scan_continue(ForeignScanState *node);
 /* What a scan has read so far, all its commands together; zeros before the first one. */
 extern void mtf_exec_scan_statistics(ForeignScanState *node, MtfCursorStatistics *statistics);
 
+/* Did the server refuse the first form of the scan's joins, so that the second was sent? */
+extern bool mtf_exec_scan_fell_back(ForeignScanState *node);
+
+/*
+ * Under a recheck of locked rows (EvalPlanQual) PostgreSQL releases before the minor ones of August 2025 ask scans
+ * of no single table that stand in a subquery, and so do not belong to what is rechecked, for a row by this callback.
+ */
+extern bool mtfRecheckForeignScan(ForeignScanState *node, TupleTableSlot *slot);
+
 /* Into how many ranges the last run was cut that was; 0: none. */
 extern int mtf_exec_scan_ranges(ForeignScanState *node);
 

@@ -148,6 +148,8 @@ mtfExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		MtfCursorStatistics statistics;
 
 		mtf_exec_scan_statistics(node, &statistics);
+		if (mtf_exec_scan_fell_back(node))
+			ExplainPropertyText("Join Form", "$lookup: the server refused the first form", es);
 		ExplainPropertyInteger("Documents", NULL, statistics.documents, es);
 		ExplainPropertyInteger("Commands", NULL, statistics.batches, es);
 		if (plan->cursors > 1)

@@ -20,14 +20,14 @@ import grammar
 JOINING, GROUPING = ("$lookup", "$unionWith"), ("$group",)
 STAGES = {  # part of a query: the stages that do it
     "JOIN": JOINING, "LEFT JOIN": JOINING, "RIGHT JOIN": JOINING, "FULL JOIN": JOINING, "three tables": JOINING,
-    "EXISTS": JOINING, "NOT EXISTS": JOINING, "IN (SELECT)": JOINING, "GROUP BY": GROUPING,
+    "JOIN (a JOIN b)": JOINING, "FULL JOIN of three": JOINING, "EXISTS": JOINING, "NOT EXISTS": JOINING, "IN (SELECT)": JOINING, "GROUP BY": GROUPING,
     "GROUP BY expression": GROUPING, "HAVING": GROUPING, "DISTINCT": GROUPING, "DISTINCT ON": GROUPING,
     "FILTER": GROUPING, "ORDER BY": ("$sort",), "LIMIT": ("$limit",), "OFFSET": ("$skip",), "WITH TIES": ("$limit",),
     "LATERAL": (), "NOT IN (SELECT)": (), "scalar subquery": (), "UNION": (), "EXCEPT": (), "INTERSECT": (),
     "derived table": ()}
 # What must be seen to run remotely in a long run.
 REMOTE_PARTS = (
-    "JOIN", "LEFT JOIN", "RIGHT JOIN", "EXISTS", "NOT EXISTS", "IN (SELECT)", "GROUP BY", "HAVING", "DISTINCT",
+    "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN (a JOIN b)", "FULL JOIN of three", "EXISTS", "NOT EXISTS", "IN (SELECT)", "GROUP BY", "HAVING", "DISTINCT",
     "FILTER", "ORDER BY", "LIMIT", "OFFSET", "count(*)", "count", "count DISTINCT", "sum", "avg", "min", "max",
     "bool_and", "bool_or", "every", "var_pop", "stddev")
 REMOTE_CONDITIONS = (
@@ -106,6 +106,10 @@ def parts(query, found=None):
             parts(source.query, found)
     if len(query.sources) > 2:
         note("three tables")
+    if any(source.opens for source in query.sources):
+        note("JOIN (a JOIN b)")
+    if sum(source.join == "FULL JOIN" for source in query.sources) > 1:
+        note("FULL JOIN of three")
     for field, name in (("having", "HAVING"), ("order", "ORDER BY"), ("limit", "LIMIT"), ("offset", "OFFSET"),
                         ("group", "GROUP BY")):
         if getattr(query, field):

@@ -82,12 +82,16 @@ class Out:
 
 
 class Source:
-    """One entry of FROM: a table or a subquery, and how it is joined to what stands before."""
+    """One entry of FROM: a table or a subquery, and how it is joined to what stands before.
+
+    `opens`: a parenthesis stands before it, which ends behind the source that has in `closes` how that whole is joined.
+    """
 
     def __init__(self, alias, table=None, query=None, join=None, on=None, always_local=False,
                  lateral=False):
         self.alias, self.table, self.query = alias, table, query
         self.join, self.on, self.always_local, self.lateral = join, on, always_local, lateral
+        self.opens, self.closes = False, None
 
     def sql(self, out):
         if self.query is not None:
@@ -97,8 +101,10 @@ class Source:
         text = "%s %s" % (body, self.alias)
         if self.join is None:
             return text
-        text = " %s %s" % (self.join, text)
-        return text if self.on is None else text + " ON " + self.on.sql(out)
+        text = " %s %s%s" % (self.join, "(" if self.opens else "", text)
+        if self.on is not None:
+            text += " ON " + self.on.sql(out)
+        return text if self.closes is None else text + ") ON " + self.closes.sql(out)
 
 
 class Query:
@@ -153,8 +159,9 @@ def walk(thing, found):
             found.append(source)
             if source.query is not None:
                 walk(source.query, found)
-            if source.on is not None:
-                walk(source.on, found)
+            for condition in (source.on, source.closes):
+                if condition is not None:
+                    walk(condition, found)
         for node, _, _ in thing.items:
             walk(node, found)
         for node in thing.where + thing.group + ([thing.having] if thing.having else []):
@@ -691,8 +698,13 @@ class Maker:
         source = self.source()
         query = Query()
         query.sources = [source]
-        both = list(scope) + [source]
-        correlation = self.join_condition(scope, source) if self.chance(0.75) else None
+        if self.chance(0.25):
+            more = self.source()
+            more.join, more.on = self.pick(("JOIN", "JOIN", "LEFT JOIN", "FULL JOIN")), self.join_condition([source], more)
+            if more.on is not None:
+                query.sources.append(more)
+        both = list(scope) + query.sources
+        correlation = self.join_condition(scope, self.pick(query.sources)) if self.chance(0.75) else None
         if correlation is not None:
             query.where.append(correlation)
         if self.chance(0.6):
@@ -732,6 +744,9 @@ class Maker:
                 lateral = self.lateral(sources)
                 sources.append(lateral)
                 continue
+            if roll < 0.2:
+                sources += self.joined_pair(sources)
+                continue
             new = self.source()
             visible = list(sources)
             join = self.pick(("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
@@ -747,6 +762,19 @@ class Maker:
             new.join, new.on = join, condition
             sources.append(new)
         return sources
+
+    def joined_pair(self, visible):
+        """… JOIN (b JOIN c ON …) ON …: an inner side that is a join itself."""
+        one, other = self.source(), self.source()
+        inner, outer = self.join_condition([one], other), self.join_condition(visible, self.pick((one, other)))
+        if inner is None or outer is None:
+            return []
+        one.join, one.opens = self.pick(("JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")), True
+        other.join, other.on = self.pick(("JOIN", "JOIN", "LEFT JOIN", "FULL JOIN")), inner
+        if one.join != "FULL JOIN" and self.chance(0.3):
+            outer = Node("({0} AND {1})", outer, self.predicate([one, other] if self.chance(0.6) else visible + [other], 1))
+        other.closes = outer
+        return [one, other]
 
     def lateral(self, sources):
         """LATERAL (SELECT … ORDER BY id LIMIT n), seen outside as a table of `id` and `n`."""
@@ -1115,8 +1143,9 @@ def nodes_of(query):
     if query.having:
         places.append((query.__dict__, "having", lambda new: new, query.having))
     for source in query.sources:
-        if source.on is not None:
-            places.append((source.__dict__, "on", lambda new: new, source.on))
+        for name in ("on", "closes"):
+            if getattr(source, name) is not None:
+                places.append((source.__dict__, name, lambda new: new, getattr(source, name)))
     result = list(places)
     def descend(node):
         for i, kid in enumerate(node.kids):
