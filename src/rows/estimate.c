@@ -2,7 +2,7 @@
  * estimate.c
  *	  use_remote_estimate: binding → scope → count, for the planner.
  *
- * Facts are remembered for a short while by table, user and token, never longer and never for another
+ * Facts are remembered for a short while by table, user and token (reader.h), never longer and never for another
  * token: how much a tenant has is the tenant's own.  A plan made with them is not kept for the next
  * token either (mtf_setting_plans_know_tenant).
  *
@@ -21,6 +21,7 @@
 #include "plan/plan_private.h"
 #include "remote/connection.h"
 #include "remote/estimate.h"
+#include "rows/reader.h"
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
@@ -31,9 +32,7 @@
 
 typedef struct Kept
 {
-	Oid relid;
-	Oid userid;
-	MtfTokenHash token;
+	MtfReader reader;
 	TimestampTz since;
 	MtfFacts facts;
 } Kept;
@@ -52,7 +51,7 @@ forget_all(void)
 }
 
 static Kept *
-find_kept(Oid relid, Oid userid, const MtfTokenHash *token)
+find_kept(const MtfReader *reader)
 {
 	ListCell *cell;
 
@@ -60,8 +59,7 @@ find_kept(Oid relid, Oid userid, const MtfTokenHash *token)
 	{
 		Kept *one = lfirst(cell);
 
-		if (one->relid == relid && one->userid == userid &&
-			memcmp(&one->token, token, sizeof(*token)) == 0)
+		if (memcmp(&one->reader, reader, sizeof(*reader)) == 0)
 			return one;
 	}
 	return NULL;
@@ -169,7 +167,7 @@ ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
 }
 
 static void
-keep(const MtfFacts *facts, Oid relid, Oid userid, const MtfTokenHash *token)
+keep(const MtfFacts *facts, const MtfReader *reader)
 {
 	MemoryContext old;
 	Kept *one;
@@ -178,9 +176,7 @@ keep(const MtfFacts *facts, Oid relid, Oid userid, const MtfTokenHash *token)
 		forget_all();
 	old = MemoryContextSwitchTo(kept_context);
 	one = palloc0(sizeof(Kept));
-	one->relid = relid;
-	one->userid = userid;
-	one->token = *token;
+	one->reader = *reader;
 	one->since = GetCurrentTimestamp();
 	one->facts = *facts;
 	one->facts.indexes = copyObject(facts->indexes);
@@ -195,7 +191,7 @@ mtf_estimate_facts(Oid relid, Oid userid)
 	MtfFacts *result = palloc0(sizeof(MtfFacts));
 	MemoryContext work;
 	const MtfIdentity *identity;
-	const MtfTokenHash *token;
+	MtfReader reader;
 	MtfBinding *binding;
 	Kept *one;
 
@@ -212,9 +208,9 @@ mtf_estimate_facts(Oid relid, Oid userid)
 		result = NULL; /* a bypass counts nobody */
 	else
 	{
-		token = mtf_identity_token_hash(identity);
+		reader = mtf_reader_of(relid, userid, identity);
 		mtf_setting_plans_know_tenant = true;
-		one = find_kept(relid, userid, token);
+		one = find_kept(&reader);
 		if (one != NULL && TimestampDifferenceExceeds(one->since, GetCurrentTimestamp(), KEEP_MS))
 		{
 			forget_all();
@@ -225,7 +221,7 @@ mtf_estimate_facts(Oid relid, Oid userid)
 		else
 		{
 			ask(result, binding, relid, userid);
-			keep(result, relid, userid, token);
+			keep(result, &reader);
 		}
 		MemoryContextSwitchTo(planning);
 		result->indexes = copyObject(result->indexes);

@@ -17,6 +17,7 @@
 #include "base/bson_raw.h"
 #include "options/cache.h"
 #include "remote/estimate.h"
+#include "rows/reader.h"
 
 #define KEEP_MS     600000
 #define MAX_KEPT    64
@@ -26,9 +27,7 @@
 
 typedef struct Lesson
 {
-	Oid relid;
-	Oid userid;
-	MtfTokenHash token;
+	MtfReader reader;
 	TimestampTz since;
 	uint64 batches; /* of the whole */
 	List *indexes;  /* as MtfFacts.indexes */
@@ -39,9 +38,7 @@ typedef struct Lesson
 struct MtfRanges
 {
 	const MtfScanPlan *plan;
-	Oid relid;
-	Oid userid;
-	MtfTokenHash token;
+	MtfReader reader;
 	int used;
 	bool learns;
 	bool orders_text; /* as bytes: the server is asked to, by its collation */
@@ -78,8 +75,7 @@ find_lesson(const MtfRanges *ranges)
 	{
 		Lesson *lesson = lfirst(cell);
 
-		if (lesson->relid == ranges->relid && lesson->userid == ranges->userid &&
-			memcmp(&lesson->token, &ranges->token, sizeof(lesson->token)) == 0)
+		if (memcmp(&lesson->reader, &ranges->reader, sizeof(lesson->reader)) == 0)
 			return lesson;
 	}
 	return NULL;
@@ -98,9 +94,7 @@ make_lesson(const MtfRanges *ranges)
 		forget_all();
 	old = MemoryContextSwitchTo(kept_context);
 	lesson = palloc0(sizeof(Lesson));
-	lesson->relid = ranges->relid;
-	lesson->userid = ranges->userid;
-	lesson->token = ranges->token;
+	lesson->reader = ranges->reader;
 	kept = lappend(kept, lesson);
 	MemoryContextSwitchTo(old);
 	return lesson;
@@ -118,12 +112,10 @@ mtf_ranges_create(const MtfScanPlan *plan, Oid userid, MtfBinding *binding)
 		return NULL;
 	ranges = palloc0(sizeof(MtfRanges));
 	ranges->plan = plan;
-	ranges->relid = linitial_oid(plan->relids);
-	ranges->userid = userid;
-	ranges->token = *mtf_identity_token_hash(identity);
+	ranges->reader = mtf_reader_of(linitial_oid(plan->relids), userid, identity);
 	ranges->learns = plan->terms == NIL;
 	/* An order of the collection's own may take digits for numbers. */
-	collation = mtf_server_options(mtf_table_options(ranges->relid)->serverid)->collation;
+	collation = mtf_server_options(mtf_table_options(ranges->reader.relid)->serverid)->collation;
 	ranges->orders_text = collation == NULL || strcmp(collation, "none") != 0;
 	return ranges;
 }

@@ -138,6 +138,28 @@ def faults(world, server):
         is_(rows(ua, "SELECT * FROM more"), 500, "and the next statement plans")
 
 
+def remapped(world, server):
+    """The same token may come to mean another tenant: what was learned before is that of the first."""
+    fresh(server)
+    with world.admin() as admin, world.connect(token=world.token("UA", org="DL")) as user:
+        is_(rows(user, "SELECT * FROM asks"), 500, "a token of UA")
+        asked = len(server.log)
+        is_((rows(user, "SELECT * FROM asks"), len(server.log)), (500, asked), "remembered (control)")
+        admin.execute("UPDATE mongo_tenant.provider SET tenant_claim = 'org'")
+        is_(rows(user, "SELECT * FROM asks"), 70, "another claim is the tenant: a count of DL's own")
+        admin.execute("UPDATE mongo_tenant.provider SET tenant_claim = 'tenantId'")
+        is_(rows(user, "SELECT * FROM asks"), 500, "and back")
+        for change, name in (("SELECT mongo_tenant.set_policy('s', 'asks', field => 'owner')", "a policy"),
+                             ("ALTER FOREIGN TABLE asks OPTIONS (ADD collection 'others')", "another collection"),
+                             ("ALTER SERVER s OPTIONS (SET tenant_field 'owner')", "another field")):
+            server.reset()
+            server.at("aggregate", 0, lambda server, command: batch(command, [{
+                "a0": 7, "t0l": {"tenant_id": "UA", "owner": "UA"}, "t0h": {"tenant_id": "UA", "owner": "UA"}}]))
+            server.at("listIndexes", 0, indexes)
+            admin.execute(change)
+            is_(rows(user, "SELECT * FROM asks"), 7, name + ": counted anew")
+
+
 def analyze(world, server):
     fresh(server)
     with world.admin() as admin:
@@ -156,4 +178,5 @@ with FaultServer() as server, World(engine=False) as world:
     samples(world, server)
     faults(world, server)
     analyze(world, server)
+    remapped(world, server)
 done()
