@@ -15,6 +15,7 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "utils/builtins.h"
 #include "utils/pg_locale.h"
 #include "utils/selfuncs.h"
@@ -153,6 +154,18 @@ mtf_compat_pathkey_is_descending(const PathKey *pathkey)
 	return pathkey->pk_cmptype == COMPARE_GT;
 #else
 	return pathkey->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+/* Of an equivalence class, as merge joins sort: ascending, nulls last. */
+static inline PathKey *
+mtf_compat_ascending_pathkey(PlannerInfo *root, EquivalenceClass *ec)
+{
+#if PG_VERSION_NUM >= 180000
+	return make_canonical_pathkey(root, ec, linitial_oid(ec->ec_opfamilies), COMPARE_LT, false);
+#else
+	return make_canonical_pathkey(root, ec, linitial_oid(ec->ec_opfamilies), BTLessStrategyNumber,
+								  false);
 #endif
 }
 

@@ -231,18 +231,32 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, Lis
 						  required_outer, sort == NIL ? NIL : list_make2(NULL, sort)));
 }
 
-/* The order that the query wants, when the fields themselves sort so. */
+/* The longest beginning of an order in which the server can bring the rows: PostgreSQL sorts the rest. */
 static void
-add_sorted_path(PlannerInfo *root, RelOptInfo *baserel)
+add_sorted_path(PlannerInfo *root, RelOptInfo *baserel, MtfLowering *lowering, List *terms,
+				const List *order)
+{
+	for (int n = list_length(order); n > 0; n--)
+	{
+		List *pathkeys = list_truncate(list_copy(order), n);
+		List *sort = mtf_upper_plain_sort(lowering, terms, pathkeys);
+
+		if (sort == NIL)
+			continue;
+		add_scan_path(root, baserel, baserel->lateral_relids, pathkeys, sort);
+		return;
+	}
+}
+
+/* The orders that the query wants and that merge joins want, where the fields themselves sort so. */
+static void
+add_sorted_paths(PlannerInfo *root, RelOptInfo *baserel)
 {
 	MtfRelInfo *info = baserel->fdw_private;
 	MtfLowering *lowering = mtf_lowering_of(root, baserel);
 	List *terms = NIL;
-	List *sort;
 	ListCell *cell;
 
-	if (root->query_pathkeys == NIL)
-		return;
 	foreach (cell, info->remote)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
@@ -251,9 +265,17 @@ add_sorted_path(PlannerInfo *root, RelOptInfo *baserel)
 
 		terms = lappend(terms, mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why));
 	}
-	sort = mtf_upper_plain_sort(lowering, terms, root->query_pathkeys);
-	if (sort != NIL)
-		add_scan_path(root, baserel, baserel->lateral_relids, root->query_pathkeys, sort);
+	add_sorted_path(root, baserel, lowering, terms, root->query_pathkeys);
+	if (!baserel->has_eclass_joins)
+		return;
+	foreach (cell, root->eq_classes)
+	{
+		EquivalenceClass *ec = lfirst_node(EquivalenceClass, cell);
+
+		if (ec->ec_merged == NULL && eclass_useful_for_merging(root, ec, baserel))
+			add_sorted_path(root, baserel, lowering, terms,
+							list_make1(mtf_compat_ascending_pathkey(root, ec)));
+	}
 }
 
 /* Add the outer relations that a clause needs, once, to the list of parameterisations. */
@@ -329,7 +351,7 @@ mtfGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	ListCell *cell;
 
 	add_scan_path(root, baserel, baserel->lateral_relids, NIL, NIL);
-	add_sorted_path(root, baserel);
+	add_sorted_paths(root, baserel);
 	foreach (cell, baserel->joininfo)
 	{
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
