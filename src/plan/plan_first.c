@@ -3,7 +3,8 @@
  *	  DISTINCT ON: the first row of each group, in an order.
  *
  * The server sorts, takes the first document of each group, and sorts those again.  Which one of several
- * that sort alike is the first, SQL leaves open.
+ * that sort alike is the first, SQL leaves open.  A Unique stands above: one server does not take the first
+ * of sorted documents under a collation, and is asked for all of them.
  *
  * What must not happen here: a first row above a superset.
  */
@@ -93,7 +94,8 @@ is_possible(PlannerInfo *root, RelOptInfo *rel)
 {
 	const Query *parse = root->parse;
 
-	return mtf_setting_enable_sort_pushdown && parse->distinctClause != NIL && !parse->hasAggs &&
+	/* Keys that are constants are no keys. */
+	return mtf_setting_enable_sort_pushdown && root->distinct_pathkeys != NIL && !parse->hasAggs &&
 		   parse->groupClause == NIL && !parse->hasWindowFuncs && !parse->hasTargetSRFs &&
 		   !root->hasHavingQual && parse->setOperations == NULL &&
 		   (IS_JOIN_REL(rel) ||
@@ -108,6 +110,7 @@ mtf_plan_first_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *disti
 	double documents;
 	double rows;
 	MtfCost cost;
+	Path *path;
 
 	if (!is_possible(root, input_rel) || (upper = plan_first(root, input_rel)) == NULL)
 		return;
@@ -121,8 +124,10 @@ mtf_plan_first_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *disti
 		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->work;
 	else
 		cost.total += mtf_cost_filters(upper->plan->terms, input_rel->rows);
+	path = (Path *) mtf_compat_create_foreign_upper_path(
+		root, distinct_rel, root->upper_targets[UPPERREL_DISTINCT], rows, cost.total, cost.total,
+		needed_order(root), NULL, list_make1(upper));
 	add_path(distinct_rel,
-			 (Path *) mtf_compat_create_foreign_upper_path(
-				 root, distinct_rel, root->upper_targets[UPPERREL_DISTINCT], rows, cost.total,
-				 cost.total, needed_order(root), NULL, list_make1(upper)));
+			 (Path *) create_upper_unique_path(root, distinct_rel, path,
+											   list_length(root->distinct_pathkeys), rows));
 }

@@ -547,11 +547,14 @@ make_lookups(List *joins)
 }
 
 MtfScanPlan *
-mtf_scan_plan_with_lookups(const MtfScanPlan *plan)
+mtf_scan_plan_said_otherwise(const MtfScanPlan *plan)
 {
 	MtfScanPlan *copy = copyObject((MtfScanPlan *) plan);
+	bool changed = make_lookups(copy->joins) || plan->first_of != NIL;
 
-	return make_lookups(copy->joins) ? copy : NULL;
+	/* A Unique stands above (plan_first.c). */
+	copy->first_of = NIL;
+	return changed ? copy : NULL;
 }
 
 const MtfScanPlan *

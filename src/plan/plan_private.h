@@ -396,8 +396,11 @@ extern bool mtf_join_meets(const MtfJoin *join, const MtfField *outer, const Mtf
 /* Does a $lookup compare the first key as it stands?  (Of a full join both sides look up.) */
 extern bool mtf_join_can_look_up(const MtfJoin *join);
 
-/* The same plan with every join by $lookup, for a server that refuses it; NULL: it is so already. */
-extern MtfScanPlan *mtf_scan_plan_with_lookups(const MtfScanPlan *plan);
+/*
+ * The same plan for a server that refuses it: every join by $lookup, all documents instead of the first ones.
+ * NULL: it is so already.
+ */
+extern MtfScanPlan *mtf_scan_plan_said_otherwise(const MtfScanPlan *plan);
 
 /* The remote part of a plan node of ours. */
 extern const MtfScanPlan *mtf_scan_plan(const ForeignScan *scan);

@@ -98,7 +98,7 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 
 	state = palloc0(sizeof(MtfScanState));
 	state->plan = mtf_scan_plan(scan);
-	state->fallback = mtf_scan_plan_with_lookups(state->plan);
+	state->fallback = mtf_scan_plan_said_otherwise(state->plan);
 	driving = linitial_oid(state->plan->relids);
 
 	binding = mtf_session_bind(estate);
