@@ -304,29 +304,34 @@ raise_server(MtfCursor *cursor, const bson_error_t *error, const MtfReply *reply
 }
 
 /* Is it the pipeline that the server does not take, as it is written or with these documents? */
-bool
+MtfRefusal
 mtf_cursor_is_refusal(const MtfCursor *cursor, const bson_error_t *error)
 {
-	static const int codes[] = {
-		1,     /* InternalError: how one engine says that it has no such combination yet */
-		2,     /* BadValue */
-		9,     /* FailedToParse */
-		115,   /* CommandNotSupported */
-		146,   /* ExceededMemoryLimit */
-		168,   /* InvalidPipelineOperator */
-		238,   /* NotImplemented */
-		292,   /* QueryExceededMemoryLimitNoDiskUseAllowed */
-		10334, /* BSONObjectTooLarge */
-		17419, /* the same, of a $push */
-		40324  /* unrecognized stage */
+	static const struct
+	{
+		int code;
+		MtfRefusal refusal;
+	} codes[] = {
+		{1,
+		 MTF_REFUSED_FORM}, /* InternalError: how one engine says that it has no such combination yet */
+		{2, MTF_REFUSED_FORM},          /* BadValue */
+		{9, MTF_REFUSED_FORM},          /* FailedToParse */
+		{115, MTF_REFUSED_FORM},        /* CommandNotSupported */
+		{146, MTF_REFUSED_DOCUMENTS},   /* ExceededMemoryLimit */
+		{168, MTF_REFUSED_FORM},        /* InvalidPipelineOperator */
+		{238, MTF_REFUSED_FORM},        /* NotImplemented */
+		{292, MTF_REFUSED_DOCUMENTS},   /* QueryExceededMemoryLimitNoDiskUseAllowed */
+		{10334, MTF_REFUSED_DOCUMENTS}, /* BSONObjectTooLarge */
+		{17419, MTF_REFUSED_DOCUMENTS}, /* the same, of a $push */
+		{40324, MTF_REFUSED_FORM}       /* unrecognized stage */
 	};
 
 	if (!cursor->options.may_be_refused || error->domain != MONGOC_ERROR_SERVER)
-		return false;
+		return MTF_NOT_REFUSED;
 	for (int i = 0; i < lengthof(codes); i++)
-		if (error->code == codes[i])
-			return true;
-	return false;
+		if (error->code == codes[i].code)
+			return codes[i].refusal;
+	return MTF_NOT_REFUSED;
 }
 
 static void
@@ -421,7 +426,7 @@ start_direct(MtfCursor *cursor)
 		}
 		if (io == MTF_IO_OK && mtf_cursor_is_refusal(cursor, &error))
 		{
-			cursor->refused = true;
+			cursor->refused = mtf_cursor_is_refusal(cursor, &error);
 			cursor->state = CURSOR_DONE;
 			return;
 		}
@@ -527,7 +532,7 @@ mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
 	return found;
 }
 
-bool
+MtfRefusal
 mtf_cursor_is_refused(const MtfCursor *cursor)
 {
 	return cursor->refused;
@@ -614,8 +619,7 @@ mtf_cursor_wait(MtfCursor **cursors, int n)
 bool
 mtf_cursor_rewind(MtfCursor *cursor)
 {
-	if (cursor->state != CURSOR_DONE || cursor->statistics.batches != 1 || cursor->driver != NULL ||
-		cursor->options.writable)
+	if (cursor->state != CURSOR_DONE || cursor->statistics.batches != 1 || cursor->driver != NULL)
 		return false;
 	cursor->at = cursor->first;
 	return true;

@@ -21,15 +21,13 @@ typedef struct MtfCursorOptions
 	const char *collation; /* "simple" or "none" */
 	const char *read_preference;
 	const char *read_concern;
-	bool writable;       /* documents may be written over by the decoder */
 	bool may_be_refused; /* see mtf_cursor_is_refused() */
 	bool eager;          /* all will be read: the second batch is asked for at once, too */
 } MtfCursorOptions;
 
 /*
- * One document of the current batch.  It is valid until the next call on the cursor.  The bytes of a
- * batch are not used again by the cursor, except by mtf_cursor_rewind(): with options.writable a
- * decoder may build values in place, and a rewind is refused then.
+ * One document of the current batch, valid until the next call on the cursor.  mtf_cursor_rewind() gives the
+ * bytes of a batch again: nobody writes them over.
  */
 typedef struct MtfDocument
 {
@@ -47,11 +45,19 @@ extern MtfCursor *mtf_cursor_open(MtfConnection *connection, const MtfPipeline *
 /* The next document; false at the end of data only. */
 extern bool mtf_cursor_next(MtfCursor *cursor, MtfDocument *document);
 
+/* Why a server did not take an aggregate: only the first says something about the next tenant's. */
+typedef enum MtfRefusal
+{
+	MTF_NOT_REFUSED = 0,
+	MTF_REFUSED_FORM,     /* a stage, or a combination, that it has not */
+	MTF_REFUSED_DOCUMENTS /* what it had no memory for was this tenant's */
+} MtfRefusal;
+
 /*
- * With options.may_be_refused: did the server refuse the aggregate itself (a stage that it does not
- * know, or has no memory for), before any row?  mtf_cursor_next() says false then, and raises nothing.
+ * With options.may_be_refused: did the server refuse the aggregate itself, before any row?
+ * mtf_cursor_next() says false then, and raises nothing.
  */
-extern bool mtf_cursor_is_refused(const MtfCursor *cursor);
+extern MtfRefusal mtf_cursor_is_refused(const MtfCursor *cursor);
 
 /*
  * See to it that what mtf_cursor_next() will need has been asked for, and do not wait for it: the

@@ -135,8 +135,8 @@ mtf_cursor_next_from_driver(MtfCursor *cursor, MtfDocument *document)
 		{
 			if (retry_driver(cursor, &error))
 				return mtf_cursor_next_from_driver(cursor, document);
-			cursor->refused =
-				cursor->statistics.documents == 0 && mtf_cursor_is_refusal(cursor, &error);
+			if (cursor->statistics.documents == 0)
+				cursor->refused = mtf_cursor_is_refusal(cursor, &error);
 			if (!cursor->refused)
 				raise_driver(cursor);
 		}

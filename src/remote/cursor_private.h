@@ -45,7 +45,7 @@ struct MtfCursor
 	PipelineShape shape;
 	CursorState state;
 	bool asked; /* NEW, and the aggregate is sent already */
-	bool refused;
+	MtfRefusal refused;
 	MtfClient *client; /* borrowed; NULL before the first command and after the last */
 
 	/* direct */
@@ -102,7 +102,7 @@ extern bool mtf_cursor_is_retryable(int code);
 extern void mtf_cursor_leave_server(MtfCursor *cursor, const bson_error_t *error);
 
 /* Is it the pipeline that the server does not take, where that was reckoned with? */
-extern bool mtf_cursor_is_refusal(const MtfCursor *cursor, const bson_error_t *error);
+extern MtfRefusal mtf_cursor_is_refusal(const MtfCursor *cursor, const bson_error_t *error);
 
 /* Borrow a client again after a failure, until the deadline (mtf_clock()). */
 extern void mtf_cursor_lease_again(MtfCursor *cursor, int64 deadline);

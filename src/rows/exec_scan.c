@@ -243,11 +243,13 @@ fetch(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 		return true;
 	if (!mtf_cursor_is_refused(state->cursor))
 		return false;
+	/* What one tenant has must not show in the plans of the next. */
+	if (mtf_cursor_is_refused(state->cursor) == MTF_REFUSED_FORM)
+		mtf_plan_join_refused(mtf_scope_server(state->scopes[0]));
 	end_run(state);
 	state->plan = state->fallback;
 	state->fallback = NULL;
 	state->fell_back = true;
-	mtf_plan_join_refused(mtf_scope_server(state->scopes[0]));
 	start_run(node, state);
 	return mtf_cursor_next(state->cursor, document);
 }

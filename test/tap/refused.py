@@ -76,6 +76,31 @@ def too_late(world, admin):
             is_(world.value(session, "SELECT 1"), 1, "  the session goes on")
 
 
+def not_told(world, admin):
+    """Memory that one tenant's documents took says nothing to the next: a form that no tenant gets does."""
+    code = 0
+    def answer(command):
+        if "aggregate" not in command:
+            return {"ok": 1.0}
+        if any("$group" in stage for stage in command["pipeline"]):
+            return {"ok": 0.0, "code": code, "codeName": "Refused", "errmsg": ""}
+        return batch(command, [])
+    with LyingServer(answer) as server:
+        admin.execute("CREATE SERVER small FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'd', providers 'test',"
+                      " tenant_field 'tenant_id')" % server.uri)
+        admin.execute("CREATE USER MAPPING FOR PUBLIC SERVER small; CREATE FOREIGN TABLE small_a (id integer) SERVER small;"
+                      "CREATE FOREIGN TABLE small_b (id integer) SERVER small; GRANT SELECT ON small_a, small_b TO mtf_app")
+        query = "SELECT a.id, b.id FROM small_a a FULL JOIN small_b b USING (id)"
+        for code, name, again in ((146, "memory", True), (10334, "a document too large", True), (115, "no such form", False)):
+            with world.connect("UA") as session:
+                plan = lambda: "\n".join(world.column(session, "EXPLAIN (VERBOSE) " + query))
+                session.execute(FORCED + "; RESET mongo_tenant.join_method")
+                ok("$group" in plan(), name + ": the first form is planned for UA")
+                is_(world.rows(session, query), [], "  refused, and said otherwise")
+                world.identify(session, world.token("DL"))
+                is_("$group" in plan(), again, "  planned for DL in the same backend: %s" % again)
+
+
 FORCED = ("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = off; SET enable_hashagg = off;"
           "SET enable_sort = off; SET mongo_tenant.join_method = hash")
 
@@ -122,4 +147,5 @@ with World() as world, Recorder(world.uri) as recorder:
         same_rows(world, recorder, on, off)
         remembered(world, recorder, admin, on)
         too_late(world, admin)
+        not_told(world, admin)
 done()
