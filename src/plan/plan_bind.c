@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 
 #include "plan/cost.h"
+#include "plan/plan_join.h"
 #include "plan/plan_private.h"
 #include "plan/plan_scan.h"
 #include "plan/relation.h"
@@ -270,9 +271,7 @@ is_possible(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOpt
 	/* Rows that are locked are tested again one by one. */
 	if (root->parse->commandType != CMD_SELECT || root->rowMarks != NIL)
 		return false;
-	return IS_SIMPLE_REL(innerrel) && innerrel->fdwroutine != NULL &&
-		   innerrel->fdwroutine->GetForeignRelSize == mtfGetForeignRelSize &&
-		   innerrel->fdw_private != NULL && !IS_DUMMY_REL(innerrel) &&
+	return mtf_is_ours(innerrel) && innerrel->fdw_private != NULL && !IS_DUMMY_REL(innerrel) &&
 		   !has_gate(innerrel->baserestrictinfo) && innerrel->lateral_relids == NULL &&
 		   outerrel->lateral_relids == NULL && joinrel->lateral_relids == NULL &&
 		   outerrel->cheapest_total_path != NULL &&
@@ -340,6 +339,7 @@ consider_bind_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 {
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
+	mtf_plan_join_note_other(root, joinrel, outerrel, innerrel, extra->restrictlist);
 	if (is_possible(root, joinrel, outerrel, innerrel) && !has_gate(extra->restrictlist))
 		add_bind_path(root, joinrel, outerrel, innerrel, jointype, extra->restrictlist);
 }

@@ -66,19 +66,105 @@ is_needed(RelOptInfo *innerrel, JoinType jointype)
 	return false;
 }
 
+/* One of the ways to look at the join for which there is a remote one: each join has such a way. */
 static bool
-is_possible(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype)
+is_joined_once(RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype)
 {
-	if (!mtf_setting_enable_join_pushdown || root->parse->commandType != CMD_SELECT ||
-		root->parse->rowMarks != NIL || root->rowMarks != NIL)
-		return false;
 	if (jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		jointype != JOIN_ANTI && jointype != JOIN_FULL)
 		return false;
-	return is_remote(root, outerrel) && is_remote(root, innerrel) &&
-		   (IS_SIMPLE_REL(innerrel) || is_needed(innerrel, jointype)) &&
-		   strcmp(database_of(root, linitial(baserels_of(outerrel))),
-				  database_of(root, linitial(baserels_of(innerrel)))) == 0;
+	/* Of sides that are joins made here it was said why. */
+	if ((IS_JOIN_REL(outerrel) && outerrel->fdw_private == NULL) ||
+		(IS_JOIN_REL(innerrel) && innerrel->fdw_private == NULL))
+		return false;
+	return !IS_DUMMY_REL(outerrel) && !IS_DUMMY_REL(innerrel) &&
+		   (IS_SIMPLE_REL(innerrel) || is_needed(innerrel, jointype));
+}
+
+/* Why the join of the two cannot run remotely, whatever its conditions are; NULL: it may. */
+static const char *
+why_not(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+{
+	if (!mtf_setting_enable_join_pushdown)
+		return "mongo_tenant.enable_join_pushdown is off";
+	if (root->parse->commandType != CMD_SELECT || root->parse->rowMarks != NIL ||
+		root->rowMarks != NIL)
+		return "rows that are locked or changed are tested again here";
+	if (joinrel->lateral_relids != NULL)
+		return "LATERAL";
+	if (!is_remote(root, outerrel) || !is_remote(root, innerrel))
+		return "LATERAL, or a partition";
+	if (strcmp(database_of(root, linitial(baserels_of(outerrel))),
+			   database_of(root, linitial(baserels_of(innerrel)))) != 0)
+		return "another database";
+	return NULL;
+}
+
+/* --- why joins are made here ------------------------------------------------------------------------------ */
+
+/* The last table of ours among the clause's; NULL: not all of them are ours. */
+static RelOptInfo *
+last_table(PlannerInfo *root, RestrictInfo *clause)
+{
+	RelOptInfo *last = NULL;
+	int rti = -1;
+
+	while ((rti = bms_next_member(clause->clause_relids, rti)) >= 0)
+	{
+		RelOptInfo *rel = root->simple_rel_array[rti];
+
+		/* PostgreSQL 16: an outer join has a number of its own. */
+		if (rel == NULL || rel->reloptkind == RELOPT_JOINREL)
+			continue;
+		if (!mtf_is_ours(rel) || rel->fdw_private == NULL)
+			return NULL;
+		last = rel;
+	}
+	return last;
+}
+
+/*
+ * Keep, for EXPLAIN of the scans, why a join by these conditions is made here.  That there is a remote one
+ * counts more than that there is none for another pair of the same join.
+ */
+static void
+note(PlannerInfo *root, List *clauses, bool possible, const char *why)
+{
+	ListCell *cell;
+
+	foreach (cell, clauses)
+	{
+		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
+		RelOptInfo *rel =
+			bms_membership(clause->clause_relids) == BMS_MULTIPLE ? last_table(root, clause) : NULL;
+		MtfDecision *decision = NULL;
+		ListCell *other;
+
+		if (rel == NULL)
+			continue;
+		foreach (other, ((MtfRelInfo *) rel->fdw_private)->joins)
+			if (equal(((MtfDecision *) lfirst(other))->clause, clause->clause))
+				decision = lfirst(other);
+		if (decision == NULL)
+		{
+			decision = mtf_decision_create(MTF_SHIP_JOIN, copyObject((Node *) clause->clause), why);
+			((MtfRelInfo *) rel->fdw_private)->joins =
+				lappend(((MtfRelInfo *) rel->fdw_private)->joins, decision);
+		}
+		if (possible)
+			decision->why = pstrdup("by cost");
+	}
+}
+
+void
+mtf_plan_join_note_other(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+						 RelOptInfo *innerrel, List *clauses)
+{
+	if (joinrel->fdwroutine != NULL || !OidIsValid(outerrel->serverid) ||
+		!OidIsValid(innerrel->serverid))
+		return;
+	note(root, clauses, false,
+		 outerrel->serverid != innerrel->serverid ? "another server" : "rights of another user");
 }
 
 static MtfJoinKind
@@ -252,15 +338,16 @@ groups_are_large(PlannerInfo *root, const MtfJoinStep *step, RelOptInfo *outerre
 			   MAX_GROUP_BYTES;
 }
 
-/* The plan of the join alone; NULL when it cannot run remotely. */
+/* The plan of the join alone; NULL, and why, when it cannot run remotely. */
 static MtfUpperPlan *
-plan_join(PlannerInfo *root, RelOptInfo *joinrel)
+plan_join(PlannerInfo *root, RelOptInfo *joinrel, const char **why)
 {
 	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
 	MtfLowering *lowering;
 
 	upper->plan = mtf_scan_plan_create();
 	lowering = mtf_remote_begin(root, joinrel, upper->plan);
+	*why = lowering == NULL ? mtf_remote_reason() : "whole rows or system columns";
 	if (lowering == NULL || !mtf_upper_add_columns(upper, lowering, joinrel->reltarget->exprs))
 		return NULL;
 	upper->values = lowering->values;
@@ -345,10 +432,10 @@ is_considered(MtfJoinForm form, Oid serverid)
 
 /* --- paths ------------------------------------------------------------------------------------------------ */
 
-/* A path of this form, when there is one; what stands above uses the cheapest. */
+/* A path of this form, or why there is none; what stands above uses the cheapest. */
 static void
 add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
-			  MtfJoinInfo *info, List *clauses)
+			  MtfJoinInfo *info, List *clauses, const char **why)
 {
 	MtfJoinInfo *before = joinrel->fdw_private;
 	MtfUpperPlan *upper;
@@ -356,9 +443,12 @@ add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	QualCost none = {0};
 
 	joinrel->fdw_private = info;
-	upper = plan_join(root, joinrel);
+	upper = plan_join(root, joinrel, why);
 	joinrel->fdw_private = before;
-	if (upper == NULL || groups_are_large(root, llast(info->steps), outerrel, innerrel))
+	if (upper == NULL)
+		return;
+	*why = "the documents of a key may be too many for a group";
+	if (groups_are_large(root, llast(info->steps), outerrel, innerrel))
 		return;
 	info->rows = rows_of(info, joinrel, outerrel, innerrel);
 	info->work = work_of(upper->plan, info->rows, outerrel, innerrel);
@@ -380,12 +470,20 @@ mtfGetForeignJoinPaths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outer
 {
 	static const MtfJoinForm forms[] = {MTF_JOIN_LOOKUP, MTF_JOIN_HASH};
 
-	if (!is_possible(root, outerrel, innerrel, jointype) || joinrel->lateral_relids != NULL)
+	const char *why = "mongo_tenant.join_method is bind";
+
+	if (!is_joined_once(outerrel, innerrel, jointype))
 		return;
+	if (why_not(root, joinrel, outerrel, innerrel) != NULL)
+	{
+		note(root, extra->restrictlist, false, why_not(root, joinrel, outerrel, innerrel));
+		return;
+	}
 	for (int i = 0; i < lengthof(forms); i++)
 		if (is_considered(forms[i], joinrel->serverid))
 			add_join_path(
 				root, joinrel, outerrel, innerrel,
 				describe(joinrel, outerrel, innerrel, jointype, forms[i], extra->restrictlist),
-				extra->restrictlist);
+				extra->restrictlist, &why);
+	note(root, extra->restrictlist, joinrel->fdw_private != NULL, why);
 }

@@ -14,6 +14,10 @@ extern void mtfGetForeignJoinPaths(PlannerInfo *root, RelOptInfo *joinrel, RelOp
 								   RelOptInfo *innerrel, JoinType jointype,
 								   JoinPathExtraData *extra);
 
+/* Keep why tables of ours are joined here about which PostgreSQL does not ask: of two servers, or two users. */
+extern void mtf_plan_join_note_other(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+									 RelOptInfo *innerrel, List *clauses);
+
 /* From _PG_init only. */
 extern void mtf_plan_join_init(void);
 

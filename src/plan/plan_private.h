@@ -23,7 +23,8 @@ typedef enum MtfShip
 {
 	MTF_SHIP_EXACT,    /* remote only, or remote and rechecked: the same rows */
 	MTF_SHIP_SUPERSET, /* remote filter, and rechecked locally */
-	MTF_SHIP_LOCAL
+	MTF_SHIP_LOCAL,
+	MTF_SHIP_JOIN /* the condition of a join that is made here; it may be a filter of the scan as well */
 } MtfShip;
 
 /* One line of EXPLAIN (VERBOSE): a clause, where it runs, and why. */

@@ -456,6 +456,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	plan_filter(plan, lowering, quals);
 	plan->index = mtf_facts_choose_index(info->facts, plan->terms);
 	plan->decisions = list_concat(plan->decisions, copyObject(info->local));
+	mtf_plan_explain_joins(plan, baserel);
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);
 	plan_ranges(root, baserel, best_path, plan);

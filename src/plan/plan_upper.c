@@ -35,8 +35,11 @@ mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan)
 	MtfUpperPlan *upper = linitial(path->fdw_private);
 
 	if (IS_JOIN_REL(path->path.parent))
+	{
 		upper->plan->decisions = list_concat_unique(
 			upper->plan->decisions, ((MtfJoinInfo *) path->path.parent->fdw_private)->local);
+		mtf_plan_explain_joins(upper->plan, path->path.parent);
+	}
 	/* What computes the same here (plan_group.c) brings rows of the same attributes. */
 	if (outer_plan != NULL)
 		outer_plan->targetlist = copyObject(upper->scan_tlist);

@@ -4,13 +4,22 @@
  */
 #include "plan/relation.h"
 
+#include "foreign/fdwapi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
 
+#include "plan/plan_scan.h"
 #include "plan/setting.h"
 #include "plan/shippable.h"
+
+bool
+mtf_is_ours(RelOptInfo *rel)
+{
+	return IS_SIMPLE_REL(rel) && rel->fdwroutine != NULL &&
+		   rel->fdwroutine->GetForeignRelSize == mtfGetForeignRelSize;
+}
 
 bool
 mtf_is_remote_relation(RelOptInfo *rel)
@@ -47,6 +56,42 @@ mtf_explain_local(RelOptInfo *rel, Expr *clause, const char *why)
 	}
 	info = rel->fdw_private;
 	info->local = list_append_unique(info->local, decision);
+}
+
+/* Does the scan itself decide about the clause, for all that is joined to it? */
+static bool
+is_exact(const MtfScanPlan *plan, const Node *clause)
+{
+	const ListCell *cell;
+
+	foreach (cell, plan->decisions)
+	{
+		const MtfDecision *decision = lfirst(cell);
+
+		if (decision->ship == MTF_SHIP_EXACT && equal(decision->clause, clause))
+			return true;
+	}
+	return false;
+}
+
+void
+mtf_plan_explain_joins(MtfScanPlan *plan, RelOptInfo *rel)
+{
+	List *baserels =
+		IS_JOIN_REL(rel) ? ((MtfJoinInfo *) rel->fdw_private)->baserels : list_make1(rel);
+	List *decisions = NIL;
+	ListCell *cell;
+
+	foreach (cell, baserels)
+	{
+		const MtfRelInfo *info = ((RelOptInfo *) lfirst(cell))->fdw_private;
+		ListCell *join;
+
+		foreach (join, info->joins)
+			if (!is_exact(plan, ((MtfDecision *) lfirst(join))->clause))
+				decisions = lappend(decisions, copyObject(lfirst(join)));
+	}
+	plan->decisions = list_concat(plan->decisions, decisions);
 }
 
 MtfLowering *
@@ -115,6 +160,23 @@ mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn *column)
 	}
 }
 
+/* --- why not ------------------------------------------------------------------------------------------- */
+
+static const char *reason = NULL; /* of the planning that is going on */
+
+const char *
+mtf_remote_reason(void)
+{
+	return reason;
+}
+
+static bool
+is_local(const char *why)
+{
+	reason = why;
+	return false;
+}
+
 /* --- exact clauses -------------------------------------------------------------------------------- */
 
 /* Lower clauses (RestrictInfos) in exact form, into `terms`; false when one has none. */
@@ -131,10 +193,11 @@ add_clauses(MtfScanPlan *plan, MtfLowering *lowering, List *clauses, List **term
 		MtfTerm *term;
 
 		if (clause->pseudoconstant)
-			return false;
+			return is_local("a condition without columns");
 		term = mtf_classify_filter(lowering, (Node *) clause->clause, &ship, &why);
 		if (ship != MTF_SHIP_EXACT)
-			return false;
+			return is_local(why == NULL ? "a condition without an exact form"
+										: psprintf("a condition without an exact form: %s", why));
 		*terms = lappend(*terms, term);
 		plan->decisions =
 			lappend(plan->decisions,
@@ -246,7 +309,7 @@ project_used(PlannerInfo *root, MtfScanPlan *plan, int rel, RelOptInfo *baserel)
 
 		if (var->varattno < 1 || var->varattno > map->natts ||
 			map->columns[var->varattno - 1] == NULL)
-			return false;
+			return is_local("whole rows or system columns");
 		mtf_plan_project_column(plan, rel, map->columns[var->varattno - 1]);
 	}
 	return true;
@@ -261,8 +324,9 @@ add_join_clause(MtfScanPlan *plan, MtfLowering *lowering, RestrictInfo *clause, 
 
 	if (inner_only && join->joins == NIL && join->kind != MTF_JOIN_FULL)
 		return add_clauses(plan, lowering, list_make1(clause), &join->terms);
-	return join->kind == MTF_JOIN_INNER &&
-		   add_clauses(plan, lowering, list_make1(clause), &join->filters);
+	if (join->kind != MTF_JOIN_INNER)
+		return is_local("no equality of fields that compare alike, in other than an inner join");
+	return add_clauses(plan, lowering, list_make1(clause), &join->filters);
 }
 
 /* How many base relations a step adds. */
@@ -313,7 +377,7 @@ add_step_clauses(MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *st
 		RestrictInfo *clause = lfirst_node(RestrictInfo, cell);
 
 		if (clause->pseudoconstant)
-			return false;
+			return is_local("a condition without columns");
 		if (find_key(lowering, clause, join, count_relations(step)))
 			plan->decisions = lappend(
 				plan->decisions,
@@ -321,7 +385,10 @@ add_step_clauses(MtfScanPlan *plan, MtfLowering *lowering, const MtfJoinStep *st
 		else if (!add_join_clause(plan, lowering, clause, join))
 			return false;
 	}
-	return has_key(join) && add_clauses(plan, lowering, step->filters, &join->filters);
+	if (!has_key(join))
+		return is_local(join->inners == NIL ? "no equality of fields that compare alike"
+											: "no key that $lookup compares as it stands");
+	return add_clauses(plan, lowering, step->filters, &join->filters);
 }
 
 /* Add one step to `joins`, which are those of relation `first` and what was joined to it so far. */
@@ -336,7 +403,7 @@ add_step(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering, const MtfJ
 	/* Both ways for each: of more than two relations that is many times the work of a join made here. */
 	if (step->form == MTF_JOIN_LOOKUP && step->kind == MTF_JOIN_FULL &&
 		list_length(plan->relids) > 2)
-		return false;
+		return is_local("a full join by $lookup");
 	if (!add_clauses(plan, lowering, driving->baserestrictinfo, &join->terms) ||
 		!project_used(root, plan, rel, driving))
 		return false;

@@ -21,6 +21,7 @@ typedef struct MtfRelInfo
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */
 	List *local;                    /* of MtfDecision: what has no remote form of the steps above */
+	List *joins; /* of MtfDecision: join conditions, and why a join by them is made here if it is */
 } MtfRelInfo;
 
 struct MtfJoinInfo;
@@ -45,6 +46,12 @@ typedef struct MtfJoinInfo
 	double rows;    /* that the server is believed to make */
 	List *local;    /* as MtfRelInfo.local */
 } MtfJoinInfo;
+
+/* Say in the plan of a scan of `rel` why joins with what it does not scan are made here. */
+extern void mtf_plan_explain_joins(MtfScanPlan *plan, RelOptInfo *rel);
+
+/* A foreign table of this wrapper. */
+extern bool mtf_is_ours(RelOptInfo *rel);
 
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
 extern bool mtf_is_remote_relation(RelOptInfo *rel);
@@ -76,5 +83,8 @@ extern void mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn 
  * clauses in exact form, joins.  NULL when something there has no exact form.
  */
 extern MtfLowering *mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan);
+
+/* Why the last mtf_remote_begin() gave NULL. */
+extern const char *mtf_remote_reason(void);
 
 #endif /* MTF_RELATION_H */

@@ -98,7 +98,8 @@ explain_decisions(ForeignScanState *node, const MtfScanPlan *plan, ExplainState 
 		const char *label;
 	} groups[] = {{MTF_SHIP_EXACT, "Remote Exact"},
 				  {MTF_SHIP_SUPERSET, "Remote Superset"},
-				  {MTF_SHIP_LOCAL, "Local"}};
+				  {MTF_SHIP_LOCAL, "Local"},
+				  {MTF_SHIP_JOIN, "Local Join"}};
 	ForeignScan *scan = (ForeignScan *) node->ss.ps.plan;
 	int offset = mtf_compat_first_relid(scan) - least_int(plan->rtis);
 	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) scan, NIL);
