@@ -40,8 +40,8 @@ SELECT * FROM plan_of($$SELECT count(DISTINCT i4), count(DISTINCT i8) FROM typed
 SELECT * FROM plan_of($$SELECT sum(f8) FROM typed$$);
 SELECT * FROM plan_of($$SELECT max(t COLLATE "en-x-icu") FROM typed$$);
 SELECT * FROM plan_of($$SELECT string_agg(t, ',') FROM typed$$);
-SELECT * FROM plan_of($$SELECT count(*) FROM typed WHERE lower(t) = 'text'$$);
-SELECT count(*) FROM typed WHERE lower(t) = 'text';
+SELECT * FROM plan_of($$SELECT count(*) FROM typed WHERE upper(t) = 'TEXT'$$);
+SELECT count(*) FROM typed WHERE upper(t) = 'TEXT';
 
 -- Numerics of any scale: exact while the documents are, computed here when one is not (0.1 as a double).
 SELECT * FROM plan_of($$SELECT sum(n), avg(n) FROM typed$$);

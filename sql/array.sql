@@ -19,3 +19,16 @@ PREPARE element (integer) AS SELECT id FROM typed WHERE nums[1] = $1 OR $1 <> AL
 SET plan_cache_mode = force_generic_plan;
 EXECUTE element (1);
 EXECUTE element (NULL);
+RESET plan_cache_mode;
+
+-- A place that is a parameter or a column: one element satisfies it.  All elements in a list: one is, or there is none.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE nums[i2] = 1 AND nums[i2] <> 9 AND nums[i2] IS NOT NULL AND nums <@ '{1,2,3}' AND '{1}' <@ nums AND nums <> '{1}'$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE nums[i2 + 1] = 1 AND nums[i2] IS NULL AND nums <@ ARRAY[i4] AND nums < '{1}'$$);
+SELECT id FROM typed WHERE nums[i2] > 0 OR nums <@ '{1,2,3}' ORDER BY id;
+SELECT id FROM typed WHERE '{1,2,3,NULL}' @> nums ORDER BY id;
+SELECT id FROM typed WHERE nums <> '{1,2,3}' ORDER BY id;
+PREPARE place (integer, integer[]) AS SELECT id FROM typed WHERE nums[$1] = 2 OR nums <@ $2 ORDER BY id;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE place (2, NULL);
+EXECUTE place (1, '{}');
+EXECUTE place (NULL, '{1,2,3}');

@@ -26,7 +26,7 @@ SELECT * FROM plan_of($$SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WH
 SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WHEN 0 THEN 'none' END = 'four' ORDER BY id;
 SELECT id FROM typed WHERE CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
 SELECT id FROM typed WHERE NOT CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE coalesce(f4, 0) = 0 AND CASE WHEN lower(t) = 'x' THEN i4 ELSE 0 END = 0$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE coalesce(f4, 0) = 0 AND CASE WHEN upper(t) = 'x' THEN i4 ELSE 0 END = 0$$);
 
 -- Arithmetic: where no sum can overflow.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4::bigint + i2 > 5 AND i2::int * 2 = 10 AND 10 - i4::bigint >= 6$$);
@@ -39,7 +39,7 @@ SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4) IS NOT TRUE AND (i4 
 SELECT id FROM typed WHERE (i4 > 3) IS NOT TRUE ORDER BY id;
 SELECT id FROM typed WHERE (i4 > 3) IS UNKNOWN ORDER BY id;
 SELECT id FROM typed WHERE (i4 > 3) IS NOT FALSE ORDER BY id;
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4 AND lower(t) = 'x') IS NOT TRUE$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4 AND upper(t) = 'x') IS NOT TRUE$$);
 
 -- Rows.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4, i8) IN ((4, 5), (5, 6)) AND (i4, t COLLATE "C") >= (4, 'a')$$);
@@ -47,6 +47,9 @@ SELECT id FROM typed WHERE (i4, i8) IN ((4, 8), (5, 5)) ORDER BY id;
 SELECT id FROM typed WHERE (i4, i2) >= (4, 2) ORDER BY id;
 SELECT id FROM typed WHERE NOT (i4, i2) >= (4, 2) ORDER BY id;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4, t COLLATE "en-x-icu") < (4, 'a')$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4, i8) NOT IN ((4, 8), (5, NULL)) AND (i4, i8) <> (4, 8) AND (i4, i8) <= (4, 8)$$);
+SELECT id FROM typed WHERE (i4, i8) <> (4, 8) ORDER BY id;
+SELECT id FROM typed WHERE (i4, i8) NOT IN ((4, 8), (5, NULL)) ORDER BY id;
 
 -- Exact: LIMIT and aggregates run remotely above all of these, with parameters too.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > i2 AND coalesce(i8, 0) >= 0 AND (i4, i8) > (0, 0) AND (b IS TRUE) IS NOT FALSE ORDER BY id LIMIT 2$$);

@@ -81,9 +81,9 @@ SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > i2$$);
 SELECT id FROM typed WHERE i4 > i2 ORDER BY id;
 
 -- One side that stays keeps OR local; in AND it is rechecked.
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > 4 OR lower(t) = 'x'$$);
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 3 AND lower(t) = 'text') OR i4 = 0$$);
-SELECT id FROM typed WHERE (i4 > 3 AND lower(t) = 'text') OR i4 = 0 ORDER BY id;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > 4 OR upper(t) = 'x'$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 3 AND upper(t) = 'TEXT') OR i4 = 0$$);
+SELECT id FROM typed WHERE (i4 > 3 AND upper(t) = 'TEXT') OR i4 = 0 ORDER BY id;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE random() < i4$$);
 
 -- Parameters: a generic plan binds them anew; NULL asks nothing of the server.

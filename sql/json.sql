@@ -39,3 +39,29 @@ SET plan_cache_mode = force_generic_plan;
 EXECUTE contains ('{"a": 1}', '1');
 EXECUTE contains ('{"a": "1"}', '1');
 EXECUTE contains (NULL, '1');
+RESET plan_cache_mode;
+
+-- Absence of a member: null, missing, or behind an array, in which the server would look.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE doc ->> 'a' IS NULL AND doc -> 'a' IS NULL AND doc #>> '{b,c}' IS NULL AND (doc ->> 'a')::int IS NULL AND doc -> 'b' IS NOT NULL$$);
+SELECT id FROM typed WHERE doc ->> 'a' IS NULL AND b IS NOT NULL ORDER BY id;
+SELECT id FROM typed WHERE doc -> 'l' -> 1 IS NULL ORDER BY id LIMIT 3;
+SELECT id FROM typed WHERE (doc ->> 'a')::int IS NULL ORDER BY id;
+-- Under on_mismatch 'null' a document that does not decode is NULL as a whole.
+RESET ROLE;
+CREATE FOREIGN TABLE json_null (id integer, doc jsonb) SERVER mongo OPTIONS (collection 'typed', on_mismatch 'null');
+SELECT * FROM plan_of($$SELECT id FROM json_null WHERE doc ->> 'a' IS NULL AND doc ->> 'a' IS NOT NULL$$);
+DROP FOREIGN TABLE json_null;
+SET ROLE mtf_app;
+
+-- jsonpath: keys, and comparisons with constants; what is unknown of a path does not become true.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE doc @? '$.b.c' AND doc @@ '$.a == 1' AND doc @@ '$.a >= 0 && $.b.c == "x"' AND doc @? '$.l[*] ? (@ > 1)' AND doc @? '$.b ? (@.c == null || @.c like_regex "^x")'$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE doc @@ '!($.a == 1)' AND doc @? '$.a == 1' AND doc @? '$' AND doc @? '$."0"' AND doc @? '$.*' AND doc @@ '($.a == 1) is unknown'$$);
+SELECT id FROM typed WHERE doc @? '$.b.c' ORDER BY id;
+SELECT id FROM typed WHERE doc @@ '$.a == 1' OR doc @? '$.deep.er.est[*] ? (@.k == "v")' ORDER BY id;
+SELECT id FROM typed WHERE doc @? '$.b ? (@.c == "x")' OR doc @@ '$.b.c[*] > 2' ORDER BY id;
+SELECT id FROM typed WHERE doc @@ '!($.a == 1)' ORDER BY id;
+SELECT id FROM whole WHERE document @? '$.id ? (@ > 7)' ORDER BY id;
+PREPARE path (jsonpath) AS SELECT id FROM typed WHERE doc @? $1 ORDER BY id;
+SET plan_cache_mode = force_generic_plan;
+SELECT * FROM plan_of($$EXECUTE path ('$.a')$$);
+EXECUTE path ('$.a');

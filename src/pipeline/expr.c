@@ -201,6 +201,36 @@ write_expression(const MtfExprContext *context, const MtfTerm *term, StringInfo 
 	return MTF_SOME;
 }
 
+/* --- arrays ---------------------------------------------------------------------------------------- */
+
+/* {path: {$eq: []}} */
+static MtfVerdict
+write_empty(const MtfField *field, StringInfo out, const char *key)
+{
+	MtfMark condition = mtf_write_begin(out, key);
+	MtfMark test = mtf_write_begin(out, field->path);
+
+	mtf_write_end(out, mtf_write_begin_array(out, "$eq"));
+	mtf_write_end(out, test);
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
+/* {path: {$elemMatch: {$type: "array"}}} */
+static MtfVerdict
+write_nested(const MtfField *field, StringInfo out, const char *key)
+{
+	MtfMark condition = mtf_write_begin(out, key);
+	MtfMark test = mtf_write_begin(out, field->path);
+	MtfMark match = mtf_write_begin(out, "$elemMatch");
+
+	mtf_write_word(out, "$type", "array");
+	mtf_write_end(out, match);
+	mtf_write_end(out, test);
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
 /* --- the tree ------------------------------------------------------------------------------------ */
 
 /* EXPLAIN shows what is not known yet as "$n". */
@@ -281,6 +311,8 @@ mtf_match_write(const MtfExprContext *context, const MtfTerm *term, StringInfo o
 		case MTF_TERM_JSON_CONTAINS: return mtf_json_write_contains(term->field, value, out, key);
 		case MTF_TERM_JSON_ANY_KEY: return mtf_json_write_keys(term->field, value, false, out, key);
 		case MTF_TERM_JSON_ALL_KEYS: return mtf_json_write_keys(term->field, value, true, out, key);
+		case MTF_TERM_EMPTY: return write_empty(term->field, out, key);
+		case MTF_TERM_NESTED: return write_nested(term->field, out, key);
 		case MTF_TERM_COMPARE_VALUES:
 		case MTF_TERM_NOT:
 		case MTF_TERM_CASE: return write_expression(context, term, out, key);

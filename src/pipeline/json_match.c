@@ -197,6 +197,25 @@ write_rounded(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo
 	}
 }
 
+/*
+ * The member is NULL: it is null or missing, which it is, too, where an array stands in its way (the
+ * server would look inside).
+ */
+static MtfVerdict
+write_absent(const char *path, StringInfo out, const char *key)
+{
+	static const char *const undefined[] = {"undefined", NULL};
+	static const char *const arrays[] = {"array", NULL};
+	MtfLiteral null = mtf_literal_null();
+	Conditions either = begin_group(out, key, "$or");
+
+	mtf_match_write_op(out, next(&either), path, "$eq", &null);
+	mtf_match_write_type(out, next(&either), path, undefined);
+	for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+		mtf_match_write_type(out, next(&either), pnstrdup(path, dot - path), arrays);
+	return end_group(&either);
+}
+
 /* The condition itself, of the values of the best type. */
 static MtfVerdict
 write_inner(const MtfExprContext *context, const MtfTerm *term, const MtfTerm *inner,
@@ -204,6 +223,8 @@ write_inner(const MtfExprContext *context, const MtfTerm *term, const MtfTerm *i
 {
 	const MtfValue *value = mtf_expr_value(context, inner);
 
+	if (inner->kind == MTF_TERM_NULL)
+		return write_absent(inner->field->path, out, key);
 	if (term->kind != MTF_TERM_JSON_VALUE || !mtf_is_integer_kind(inner->field) || value == NULL ||
 		!value->is_known || value->isnull)
 		return mtf_match_write(context, inner, out, key);
@@ -233,6 +254,10 @@ mtf_json_write_member(const MtfExprContext *context, const MtfTerm *term, String
 		mtf_write_take_back(out, either.condition);
 		return MTF_NEVER;
 	}
+	/* Every other value has a text. */
+	if (inner->kind == MTF_TERM_NULL &&
+		(inner->field->kind == MTF_KIND_TEXT || inner->field->kind == MTF_KIND_JSONB))
+		return end_group(&either);
 	if (term->kind == MTF_TERM_JSON_VALUE)
 		write_value_companions(&either, inner->field);
 	else

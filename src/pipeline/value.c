@@ -14,6 +14,7 @@
 #include "pipeline/field_value.h"
 #include "pipeline/instant.h"
 #include "pipeline/number_key.h"
+#include "pipeline/text_value.h"
 
 /* Is the value of a term a Decimal128 (or null) as it is written? */
 bool
@@ -320,6 +321,8 @@ write_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out, c
 		case MTF_FUNCTION_TRUNCATE:
 		case MTF_FUNCTION_EXTRACT: mtf_instant_write(context, term, out, key); break;
 		case MTF_FUNCTION_NUMBER_KEY: mtf_number_key_write(context, term, out, key); break;
+		case MTF_FUNCTION_SUBSTRING:
+		case MTF_FUNCTION_LENGTH: mtf_text_write(context, term, out, key); break;
 		case MTF_FUNCTION_NONE: mtf_write_null(out, key); break;
 	}
 }

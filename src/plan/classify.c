@@ -19,10 +19,12 @@
 #include "utils/lsyscache.h"
 
 #include "plan/element.h"
+#include "plan/json_path.h"
 #include "plan/member.h"
 #include "plan/regex.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
+#include "plan/text_part.h"
 #include "plan/time_range.h"
 
 static MtfTerm *lower_clause(MtfLowering *lowering, Node *node, bool negate);
@@ -70,6 +72,20 @@ is_pattern_form(MtfForm form)
 		   form == MTF_FORM_IREGEX || form == MTF_FORM_PREFIX;
 }
 
+static bool
+is_array_form(MtfForm form)
+{
+	return form == MTF_FORM_CONTAINS || form == MTF_FORM_CONTAINED || form == MTF_FORM_OVERLAPS ||
+		   form == MTF_FORM_ARRAY_UNEQUAL;
+}
+
+static bool
+is_json_form(MtfForm form)
+{
+	return form == MTF_FORM_JSON_CONTAINS || form == MTF_FORM_JSON_EQUAL ||
+		   form == MTF_FORM_JSON_KEY || form == MTF_FORM_JSON_PATH;
+}
+
 /* The LIKE pattern of an operator's right operand; NULL: it has none. */
 static Node *
 pattern_of(Node *operand, MtfForm form)
@@ -78,7 +94,7 @@ pattern_of(Node *operand, MtfForm form)
 	{
 		case MTF_FORM_REGEX:
 		case MTF_FORM_IREGEX: return mtf_regex_as_like(operand);
-		case MTF_FORM_PREFIX: return mtf_prefix_as_like(operand);
+		case MTF_FORM_PREFIX: return mtf_text_as_like(operand, false, true);
 		default: return operand;
 	}
 }
@@ -124,9 +140,7 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 		mtf_member_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
 
 	if (term == NULL)
-		term = mtf_time_range(lowering, left, right, op);
-	if (term == NULL)
-		term = mtf_time_range(lowering, right, left, mtf_op_commuted(op));
+		term = mtf_time_range(lowering, expr, op);
 	if (term == NULL)
 		term =
 			mtf_element_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
@@ -136,6 +150,11 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 	if (term == NULL)
 		term = mtf_member_comparison(lowering, MTF_TERM_COMPARE, mtf_op_commuted(op), right, left,
 									 expr->inputcollid);
+	if (term == NULL)
+		term = mtf_text_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);
+	if (term == NULL)
+		term = mtf_text_comparison(lowering, MTF_TERM_COMPARE, mtf_op_commuted(op), right, left,
+								   expr->inputcollid);
 	if (term != NULL || contain_volatile_functions((Node *) expr))
 		return term != NULL ? term : mtf_lowering_local(lowering, why);
 	lowering->why = NULL;
@@ -155,13 +174,11 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 
 	if (row != NULL && !distinct && is_pattern_form(row->form))
 		return lower_like(lowering, expr, row, negate);
-	if (row != NULL && !distinct &&
-		(row->form == MTF_FORM_CONTAINS || row->form == MTF_FORM_OVERLAPS))
+	if (row != NULL && !distinct && is_array_form(row->form))
 		return mtf_element_operator(lowering, expr, row, negate);
-	if (row != NULL && !distinct && !negate &&
-		(row->form == MTF_FORM_JSON_CONTAINS || row->form == MTF_FORM_JSON_EQUAL ||
-		 row->form == MTF_FORM_JSON_KEY))
-		return mtf_member_operator(lowering, expr, row);
+	if (row != NULL && !distinct && !negate && is_json_form(row->form))
+		return row->form == MTF_FORM_JSON_PATH ? mtf_json_path_operator(lowering, expr, row)
+											   : mtf_member_operator(lowering, expr, row);
 	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
 	op = distinct ? MTF_OP_DISTINCT : row->op;
@@ -198,6 +215,9 @@ lower_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, bool negate)
 	if ((term = mtf_member_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op,
 									  linitial(expr->args), list, expr->inputcollid)) != NULL)
 		return term;
+	if ((term = mtf_text_comparison(lowering, any ? MTF_TERM_ANY : MTF_TERM_ALL, op,
+									linitial(expr->args), list, expr->inputcollid)) != NULL)
+		return term;
 	if (field == NULL &&
 		(term = mtf_scalar_list(lowering, expr, any ? MTF_TERM_ANY : MTF_TERM_ALL, op)) != NULL)
 		return term;
@@ -225,13 +245,8 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 	if (field == NULL && !is_null &&
 		(term = mtf_element_not_null(lowering, (Node *) test->arg)) != NULL)
 		return term;
-	if (field == NULL &&
-		(term = mtf_member_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
-		return term;
 	if (field == NULL && mtf_is_member((Node *) test->arg))
-		return mtf_lowering_local(
-			lowering, is_null ? "of a document that does not decode every member is NULL"
-							  : "the member is no field of its own");
+		return mtf_member_null_test(lowering, (Node *) test->arg, is_null);
 	if (field == NULL &&
 		(term = mtf_scalar_null_test(lowering, (Node *) test->arg, is_null)) != NULL)
 		return term;

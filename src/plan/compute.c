@@ -21,6 +21,7 @@
 
 #include "plan/compute_part.h"
 #include "plan/shippable.h"
+#include "plan/text_part.h"
 
 /* Of a Decimal128's 34 digits, those that may stand behind the point. */
 #define MAX_SCALE 20
@@ -288,10 +289,15 @@ compute_whole(MtfLowering *lowering, Node *node)
 	return term;
 }
 
-/* A cast that keeps the value: an integer as a wider one or as numeric, an instant as what it is in UTC. */
+/*
+ * A function: a cast that keeps the value (an integer as a wider one or as numeric), a part of a time or a
+ * text.
+ */
 static MtfTerm *
-compute_cast(MtfLowering *lowering, FuncExpr *expr)
+compute_function(MtfLowering *lowering, FuncExpr *expr)
 {
+	const MtfShippable *row;
+
 	switch (expr->funcid)
 	{
 		case F_NUMERIC_INT2:
@@ -304,8 +310,11 @@ compute_cast(MtfLowering *lowering, FuncExpr *expr)
 		case F_INT8_NUMERIC:
 		case F_INT4_FLOAT8:
 		case F_INT8_FLOAT8: return compute_whole(lowering, linitial(expr->args));
-		default: return mtf_compute_part(lowering, expr);
+		default: break;
 	}
+	row = mtf_shippable_find(expr->funcid);
+	return row != NULL && row->form == MTF_FORM_TEXT ? mtf_compute_text(lowering, expr)
+													 : mtf_compute_part(lowering, expr);
 }
 
 /* --- CASE ------------------------------------------------------------------------------------------------ */
@@ -486,7 +495,7 @@ compute_node(MtfLowering *lowering, Node *node)
 	{
 		case T_Const: return compute_constant(lowering, (Const *) node);
 		case T_RelabelType: return mtf_compute(lowering, (Node *) ((RelabelType *) node)->arg);
-		case T_FuncExpr: return compute_cast(lowering, (FuncExpr *) node);
+		case T_FuncExpr: return compute_function(lowering, (FuncExpr *) node);
 		case T_CaseExpr: return compute_case(lowering, (CaseExpr *) node);
 		case T_CoalesceExpr: return compute_coalesce(lowering, (CoalesceExpr *) node);
 		case T_OpExpr:

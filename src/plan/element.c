@@ -32,17 +32,57 @@ element_field(MtfLowering *lowering, Node *node)
 	return field;
 }
 
+/* array <@ list: without elements, or with one of the list's (and no other: rechecked). */
+static MtfTerm *
+create_contained(MtfLowering *lowering, MtfField *field, Node *list)
+{
+	MtfTerm *one = mtf_term_create(MTF_TERM_ANY, MTF_OP_EQ, field,
+								   mtf_lowering_value_index(lowering, list), NIL);
+	MtfTerm *none = mtf_term_create(MTF_TERM_EMPTY, MTF_OP_EQ, copyObject(field), -1, NIL);
+
+	return mtf_term_create(MTF_TERM_OR, MTF_OP_EQ, NULL, -1, list_make2(one, none));
+}
+
+/* array <> list: there is an array. */
+static MtfTerm *
+lower_unequal(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
+{
+	Node *array = linitial(expr->args);
+	MtfField *field;
+
+	if (mtf_lowering_is_value(lowering, array))
+		array = lsecond(expr->args);
+	field = mtf_lowering_find_field(lowering, array);
+	if (negate || field == NULL || field->kind != MTF_KIND_ARRAY)
+		return mtf_lowering_local(lowering, "not an array column and an array value");
+	lowering->why = row->why;
+	return mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
+}
+
+/* The form of the operator with its sides exchanged. */
+static MtfForm
+commuted_form(MtfForm form)
+{
+	return form == MTF_FORM_CONTAINS    ? MTF_FORM_CONTAINED
+		   : form == MTF_FORM_CONTAINED ? MTF_FORM_CONTAINS
+										: form;
+}
+
 MtfTerm *
 mtf_element_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
 {
 	MtfField *field = element_field(lowering, linitial(expr->args));
 	Node *list = lsecond(expr->args);
-	bool any = row->form == MTF_FORM_OVERLAPS;
+	MtfForm form = row->form;
 
-	if ((any || row->op == MTF_OP_NOT_DISTINCT) && field == NULL)
+	if (form == MTF_FORM_ARRAY_UNEQUAL)
+		return lower_unequal(lowering, expr, row, negate);
+	if (field == NULL)
 	{
 		field = element_field(lowering, lsecond(expr->args));
 		list = linitial(expr->args);
+		if (row->op != MTF_OP_NOT_DISTINCT)
+			form = commuted_form(form);
 	}
 	if (negate || field == NULL || !mtf_lowering_is_value(lowering, list))
 		return mtf_lowering_local(lowering, "not an array column and an array value");
@@ -51,7 +91,9 @@ mtf_element_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *ro
 		return mtf_lowering_local(lowering,
 								  "the elements compare by rules that have no remote form");
 	lowering->why = row->why;
-	return mtf_term_create(any ? MTF_TERM_ANY : MTF_TERM_ALL, row->op, field,
+	if (form == MTF_FORM_CONTAINED)
+		return create_contained(lowering, field, list);
+	return mtf_term_create(form == MTF_FORM_OVERLAPS ? MTF_TERM_ANY : MTF_TERM_ALL, row->op, field,
 						   mtf_lowering_value_index(lowering, list), NIL);
 }
 
@@ -88,9 +130,12 @@ mtf_element_any(MtfLowering *lowering, ScalarArrayOpExpr *expr, const MtfShippab
 
 /* --- array[n] ---------------------------------------------------------------------------------------- */
 
-/* The field "array.n-1", of what decodes to an array: it begins with 1. */
+/*
+ * The field "array.n-1", of what decodes to an array: it begins with 1.  Of a place that is computed it is
+ * the array itself: what holds for that element holds for one (*somewhere).
+ */
 static MtfField *
-subscript_field(MtfLowering *lowering, Node *node)
+subscript_field(MtfLowering *lowering, Node *node, bool *somewhere)
 {
 	SubscriptingRef *ref;
 	MtfField *field;
@@ -102,13 +147,19 @@ subscript_field(MtfLowering *lowering, Node *node)
 		return NULL;
 	ref = (SubscriptingRef *) node;
 	if (ref->refassgnexpr != NULL || ref->reflowerindexpr != NIL ||
-		list_length(ref->refupperindexpr) != 1 || !IsA(linitial(ref->refupperindexpr), Const))
+		list_length(ref->refupperindexpr) != 1)
 		return NULL;
 	position = linitial(ref->refupperindexpr);
-	if (position->constisnull || position->consttype != INT4OID ||
-		DatumGetInt32(position->constvalue) < 1 ||
-		(field = element_field(lowering, (Node *) ref->refexpr)) == NULL)
+	*somewhere = !IsA(position, Const);
+	/* A computation that fails does so for every document. */
+	if (*somewhere && !mtf_lowering_is_value(lowering, (Node *) position) &&
+		mtf_lowering_find_field(lowering, (Node *) position) == NULL)
 		return NULL;
+	if (!*somewhere && (position->constisnull || position->consttype != INT4OID ||
+						DatumGetInt32(position->constvalue) < 1))
+		return NULL;
+	if ((field = element_field(lowering, (Node *) ref->refexpr)) == NULL || *somewhere)
+		return field;
 	field->path = psprintf("%s.%d", field->path, DatumGetInt32(position->constvalue) - 1);
 	field->null_mismatch = false;
 	return field;
@@ -118,26 +169,34 @@ MtfTerm *
 mtf_element_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *element,
 					   Node *value, Oid collation)
 {
-	MtfField *field = subscript_field(lowering, element);
+	bool somewhere;
+	MtfField *field = subscript_field(lowering, element, &somewhere);
 
 	if (field == NULL || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT ||
 		!mtf_lowering_is_value(lowering, value) ||
 		(value = mtf_lowering_fit_value(field, value, kind != MTF_TERM_COMPARE)) == NULL ||
 		!mtf_lowering_collation_allows(lowering, field, op, collation))
 		return NULL;
-	lowering->why = "the element at that place, rechecked";
+	lowering->why =
+		somewhere ? "an element at some place, rechecked" : "the element at that place, rechecked";
+	/* `<>` a value holds for an array none of whose elements is equal. */
+	if (somewhere && op == MTF_OP_NE)
+		return mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
 	return mtf_lowering_create_comparison(lowering, kind, op, field, value);
 }
 
 MtfTerm *
 mtf_element_not_null(MtfLowering *lowering, Node *element)
 {
-	MtfField *field = subscript_field(lowering, element);
+	bool somewhere;
+	MtfField *field = subscript_field(lowering, element, &somewhere);
 
 	if (field == NULL)
 		return NULL;
 	/* IS NOT NULL of jsonb: there is something. */
-	field->kind = MTF_KIND_JSONB;
-	lowering->why = "the element at that place, rechecked";
+	if (!somewhere)
+		field->kind = MTF_KIND_JSONB;
+	lowering->why =
+		somewhere ? "an element at some place, rechecked" : "the element at that place, rechecked";
 	return mtf_term_create(MTF_TERM_NOT_NULL, MTF_OP_EQ, field, -1, NIL);
 }

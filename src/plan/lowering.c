@@ -38,6 +38,35 @@ mtf_lowering_local(MtfLowering *lowering, const char *why)
 }
 
 bool
+mtf_kind_of_value(Oid type, MtfKind *kind)
+{
+	switch (type)
+	{
+		case INT2OID: *kind = MTF_KIND_INT2; return true;
+		case INT4OID: *kind = MTF_KIND_INT4; return true;
+		case INT8OID: *kind = MTF_KIND_INT8; return true;
+		case FLOAT8OID: *kind = MTF_KIND_FLOAT8; return true;
+		case NUMERICOID: *kind = MTF_KIND_NUMERIC; return true;
+		case BOOLOID: *kind = MTF_KIND_BOOL; return true;
+		case TEXTOID:
+		case VARCHAROID: *kind = MTF_KIND_TEXT; return true;
+		case UUIDOID: *kind = MTF_KIND_UUID; return true;
+		case DATEOID: *kind = MTF_KIND_DATE; return true;
+		case TIMESTAMPOID: *kind = MTF_KIND_TIMESTAMP; return true;
+		case TIMESTAMPTZOID: *kind = MTF_KIND_TIMESTAMPTZ; return true;
+		default: return false;
+	}
+}
+
+Node *
+mtf_without_relabels(Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return node;
+}
+
+bool
 mtf_column_is_addressable(const MtfColumn *column)
 {
 	if (column == NULL || column->nsegments == 0)
@@ -482,6 +511,8 @@ bool
 mtf_lowering_split_operands(MtfLowering *lowering, Node *left, Node *right, MtfOp *op,
 							MtfField **field, Node **value)
 {
+	bool commuted = false;
+
 	if ((*field = mtf_lowering_find_field(lowering, left)) != NULL &&
 		mtf_lowering_is_value(lowering, right))
 		*value = right;
@@ -489,7 +520,7 @@ mtf_lowering_split_operands(MtfLowering *lowering, Node *left, Node *right, MtfO
 			 mtf_lowering_is_value(lowering, left))
 	{
 		*value = left;
-		*op = mtf_op_commuted(*op);
+		commuted = true;
 	}
 	else
 	{
@@ -502,6 +533,8 @@ mtf_lowering_split_operands(MtfLowering *lowering, Node *left, Node *right, MtfO
 		mtf_lowering_local(lowering, "the types compare by rules that have no remote form");
 		return false;
 	}
+	if (commuted)
+		*op = mtf_op_commuted(*op);
 	return true;
 }
 

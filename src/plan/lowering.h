@@ -61,6 +61,11 @@ extern int mtf_lowering_value(MtfLowering *lowering, Node *node);
  */
 extern MtfField *mtf_lowering_loose_field(MtfLowering *lowering, Node *node);
 
+/* The kind of values of a type that expressions compute; false: there is none. */
+extern bool mtf_kind_of_value(Oid type, MtfKind *kind);
+
+extern Node *mtf_without_relabels(Node *node);
+
 /* Stay local, and remember why. */
 extern MtfTerm *mtf_lowering_local(MtfLowering *lowering, const char *why);
 

@@ -103,9 +103,14 @@ append_operand(MtfField *field, Oid function, Node *operand)
 	}
 }
 
-/* The field of `column -> 'a' -> 'b'` (or ->>, #>, #>>): the column's path and the steps. */
-static MtfField *
-member_field(MtfLowering *lowering, Node *node)
+bool
+mtf_member_step(MtfField *field, const char *key)
+{
+	return is_plain_key(key) && append_step(field, key);
+}
+
+MtfField *
+mtf_member_field(MtfLowering *lowering, Node *node)
 {
 	const MtfShippable *row;
 	MtfField *field;
@@ -129,25 +134,17 @@ member_field(MtfLowering *lowering, Node *node)
 		return NULL;
 	row = mtf_shippable_find(function);
 	if (row == NULL || row->form != MTF_FORM_MEMBER ||
-		(field = member_field(lowering, linitial(args))) == NULL)
+		(field = mtf_member_field(lowering, linitial(args))) == NULL)
 		return NULL;
 	return append_operand(field, function, lsecond(args)) ? field : NULL;
 }
 
 /* --- a member's text, and its casts ------------------------------------------------------------------ */
 
-static Node *
-without_relabels(Node *node)
-{
-	while (IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	return node;
-}
-
 static bool
 is_member_text(Node *node)
 {
-	node = without_relabels(node);
+	node = mtf_without_relabels(node);
 	if (!IsA(node, OpExpr))
 		return false;
 	switch (((OpExpr *) node)->opfuncid)
@@ -159,23 +156,15 @@ is_member_text(Node *node)
 	}
 }
 
-/* The kind that a text member's cast gives; false: no cast that is known. */
+/*
+ * The kind that a text member's cast gives; false: no cast that is known.  A whole number that is in the
+ * type's range stands as it is; the others come along.
+ */
 static bool
 kind_of_cast(Oid type, MtfKind *kind)
 {
-	switch (type)
-	{
-		/* A whole number that is in the type's range stands as it is; the others come along. */
-		case INT2OID: *kind = MTF_KIND_INT2; return true;
-		case INT4OID: *kind = MTF_KIND_INT4; return true;
-		case INT8OID: *kind = MTF_KIND_INT8; return true;
-		case FLOAT8OID: *kind = MTF_KIND_FLOAT8; return true;
-		case NUMERICOID: *kind = MTF_KIND_NUMERIC; return true;
-		case BOOLOID: *kind = MTF_KIND_BOOL; return true;
-		case TIMESTAMPOID: *kind = MTF_KIND_TIMESTAMP; return true;
-		case TIMESTAMPTZOID: *kind = MTF_KIND_TIMESTAMPTZ; return true;
-		default: return false;
-	}
+	return type != DATEOID && type != UUIDOID && mtf_kind_of_value(type, kind) &&
+		   *kind != MTF_KIND_TEXT;
 }
 
 /* What a member is compared as. */
@@ -189,7 +178,7 @@ typedef struct Member
 static bool
 find_member(Node *node, Member *member)
 {
-	node = without_relabels(node);
+	node = mtf_without_relabels(node);
 	member->is_text = true;
 	if (is_member_text(node))
 	{
@@ -199,7 +188,7 @@ find_member(Node *node, Member *member)
 	}
 	if (IsA(node, CoerceViaIO) && is_member_text((Node *) ((CoerceViaIO *) node)->arg))
 	{
-		member->source = without_relabels((Node *) ((CoerceViaIO *) node)->arg);
+		member->source = mtf_without_relabels((Node *) ((CoerceViaIO *) node)->arg);
 		return kind_of_cast(((CoerceViaIO *) node)->resulttype, &member->kind);
 	}
 	if (!IsA(node, FuncExpr) || ((FuncExpr *) node)->args == NIL)
@@ -220,12 +209,24 @@ find_member(Node *node, Member *member)
 	}
 }
 
+/* A member as jsonb: to be tested for NULL only. */
+static bool
+is_member_json(Node *node)
+{
+	const MtfShippable *row;
+
+	if (!IsA(node, OpExpr))
+		return false;
+	row = mtf_shippable_find(((OpExpr *) node)->opfuncid);
+	return row != NULL && row->form == MTF_FORM_MEMBER;
+}
+
 bool
 mtf_is_member(Node *node)
 {
 	Member member;
 
-	return find_member(node, &member);
+	return find_member(node, &member) || is_member_json(node);
 }
 
 /*
@@ -242,6 +243,7 @@ format_shows(MtfLowering *lowering, const MtfField *field, const Member *member)
 	switch (member->kind)
 	{
 		case MTF_KIND_TEXT:
+		case MTF_KIND_JSONB:
 		case MTF_KIND_BOOL: return true;
 		case MTF_KIND_INT2:
 		case MTF_KIND_INT4:
@@ -255,7 +257,7 @@ format_shows(MtfLowering *lowering, const MtfField *field, const Member *member)
 static MtfField *
 field_of_member(MtfLowering *lowering, const Member *member)
 {
-	MtfField *field = member_field(lowering, member->source);
+	MtfField *field = mtf_member_field(lowering, member->source);
 
 	/* The whole document is no number and has no text that a field shows. */
 	if (field == NULL || strcmp(field->path, MTF_WHOLE_DOCUMENT) == 0 ||
@@ -311,16 +313,29 @@ mtf_member_like(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *node, N
 		mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL));
 }
 
+/* What does not decode is NULL as a whole under on_mismatch 'null', and so is each of its members. */
+static bool
+may_be_null_as_a_whole(MtfLowering *lowering, const Member *member)
+{
+	return mtf_member_field(lowering, member->source)->null_mismatch;
+}
+
 MtfTerm *
 mtf_member_null_test(MtfLowering *lowering, Node *node, bool is_null)
 {
 	Member member;
 	MtfField *field;
 
-	if (!find_member(node, &member) || (field = field_of_member(lowering, &member)) == NULL)
-		return NULL;
+	if (!find_member(node, &member))
+		member = (Member){node, MTF_KIND_JSONB, true};
+	if ((field = field_of_member(lowering, &member)) == NULL)
+		return mtf_lowering_local(lowering, "the member is no field of its own");
+	if (is_null && may_be_null_as_a_whole(lowering, &member))
+		return mtf_lowering_local(lowering,
+								  "of a document that does not decode every member is NULL");
 	if (is_null)
-		return NULL;
+		return create_member_term(lowering, &member,
+								  mtf_term_create(MTF_TERM_NULL, MTF_OP_EQ, field, -1, NIL));
 	/* A jsonb field's IS NOT NULL: it is there. */
 	field->kind = MTF_KIND_JSONB;
 	lowering->why = "what is null there is rechecked";
@@ -347,13 +362,13 @@ mtf_member_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row
 {
 	Node *left = linitial(expr->args);
 	Node *value = lsecond(expr->args);
-	MtfField *field = member_field(lowering, left);
+	MtfField *field = mtf_member_field(lowering, left);
 	MtfTermKind kind = MTF_TERM_JSON_CONTAINS;
 
 	if (field == NULL && row->form == MTF_FORM_JSON_EQUAL)
 	{
 		value = left;
-		field = member_field(lowering, lsecond(expr->args));
+		field = mtf_member_field(lowering, lsecond(expr->args));
 	}
 	if (field == NULL || !mtf_lowering_is_value(lowering, value))
 		return mtf_lowering_local(lowering,

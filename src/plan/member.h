@@ -13,8 +13,14 @@
 #include "plan/lowering.h"
 #include "plan/shippable.h"
 
-/* Is the node the text of a member, or a cast of one? */
+/* Is the node a member, its text, or a cast of one? */
 extern bool mtf_is_member(Node *node);
+
+/* The field of `column -> 'a' -> 'b'` (or ->>, #>, #>>): the column's path and the steps; NULL: it is none. */
+extern MtfField *mtf_member_field(MtfLowering *lowering, Node *node);
+
+/* One step down from such a field; false: the server would read the key as something else than a name. */
+extern bool mtf_member_step(MtfField *field, const char *key);
 
 /* member op value; with kind ANY or ALL, each of a list of values. */
 extern MtfTerm *mtf_member_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op,

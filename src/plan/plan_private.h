@@ -66,6 +66,8 @@ typedef enum MtfTermKind
 	MTF_TERM_JSON_CONTAINS, /* field @> value */
 	MTF_TERM_JSON_ANY_KEY,  /* field ?| value, or field ? value */
 	MTF_TERM_JSON_ALL_KEYS, /* field ?& value */
+	MTF_TERM_EMPTY,         /* field is an array without elements */
+	MTF_TERM_NESTED,        /* field is an array with an array in it */
 	MTF_TERM_COMPARE_VALUES, /* op between the two values that are args, compared as `as` says */
 	MTF_TERM_NOT,            /* the condition in args is not true */
 	MTF_TERM_CASE, /* args: condition, condition, …, condition otherwise (or nothing: NULL) */
@@ -88,9 +90,11 @@ typedef enum MtfFunction
 	MTF_FUNCTION_INT_MULTIPLY,
 	MTF_FUNCTION_INT_DIVIDE, /* by a constant, not 0 */
 	MTF_FUNCTION_INT_MODULO,
-	MTF_FUNCTION_TRUNCATE,  /* of an instant, to the beginning of `part` */
-	MTF_FUNCTION_EXTRACT,   /* `part` of an instant */
-	MTF_FUNCTION_NUMBER_KEY /* of a number: what is the same for equal ones and for no others */
+	MTF_FUNCTION_TRUNCATE,   /* of an instant, to the beginning of `part` */
+	MTF_FUNCTION_EXTRACT,    /* `part` of an instant */
+	MTF_FUNCTION_NUMBER_KEY, /* of a number: what is the same for equal ones and for no others */
+	MTF_FUNCTION_SUBSTRING,  /* text, characters before it (from 0 on), their number */
+	MTF_FUNCTION_LENGTH      /* of a text, in characters */
 } MtfFunction;
 
 /* Parts of a timestamp; the instants that come of it are UTC's. */

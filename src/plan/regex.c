@@ -12,7 +12,9 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 
 static char *
 constant_text(Node *node)
@@ -107,17 +109,50 @@ mtf_regex_as_like(Node *node)
 	return text_constant(like.data);
 }
 
-Node *
-mtf_prefix_as_like(Node *node)
+/* replace(text, '%', '\\%') */
+static Node *
+replace_call(Node *text, const char *from, const char *to)
 {
-	char *prefix = constant_text(node);
+	return (Node *) makeFuncExpr(F_REPLACE, TEXTOID,
+								 list_make3(text, text_constant(from), text_constant(to)),
+								 C_COLLATION_OID, C_COLLATION_OID, COERCE_EXPLICIT_CALL);
+}
+
+static Node *
+concatenation(Node *left, Node *right)
+{
+	return (Node *) makeFuncExpr(F_TEXTCAT, TEXTOID, list_make2(left, right), C_COLLATION_OID,
+								 C_COLLATION_OID, COERCE_EXPLICIT_CALL);
+}
+
+/* What is known only at execution is escaped then. */
+static Node *
+value_as_like(Node *text, bool open_start, bool open_end)
+{
+	Node *like = replace_call(
+		replace_call(replace_call(copyObject(text), "\\", "\\\\"), "%", "\\%"), "_", "\\_");
+
+	if (open_start)
+		like = concatenation(text_constant("%"), like);
+	return open_end ? concatenation(like, text_constant("%")) : like;
+}
+
+Node *
+mtf_text_as_like(Node *node, bool open_start, bool open_end)
+{
+	char *text = constant_text(node);
 	StringInfoData like;
 
-	if (prefix == NULL)
-		return NULL;
+	if (text == NULL)
+		return exprType(node) == TEXTOID && !IsA(node, Const)
+				   ? value_as_like(node, open_start, open_end)
+				   : NULL;
 	initStringInfo(&like);
-	for (; *prefix != '\0'; prefix++)
-		append_literal(&like, *prefix);
-	appendStringInfoChar(&like, '%');
+	if (open_start)
+		appendStringInfoChar(&like, '%');
+	for (; *text != '\0'; text++)
+		append_literal(&like, *text);
+	if (open_end)
+		appendStringInfoChar(&like, '%');
 	return text_constant(like.data);
 }

@@ -14,7 +14,10 @@
  */
 extern Node *mtf_regex_as_like(Node *regex);
 
-/* The LIKE pattern of texts that begin with the constant; NULL: it is no constant. */
-extern Node *mtf_prefix_as_like(Node *prefix);
+/*
+ * The LIKE pattern of texts that are `text`, with anything before (open_start) or behind it: of a constant,
+ * or an expression that escapes the value when it is known.  NULL: it is no text.
+ */
+extern Node *mtf_text_as_like(Node *text, bool open_start, bool open_end);
 
 #endif /* MTF_REGEX_H */

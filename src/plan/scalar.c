@@ -24,44 +24,13 @@
 #include "plan/compute.h"
 #include "plan/shippable.h"
 
-/* --- kinds ------------------------------------------------------------------------------------------- */
-
-static bool
-kind_of_value(Oid type, MtfKind *kind)
-{
-	switch (type)
-	{
-		case INT2OID: *kind = MTF_KIND_INT2; return true;
-		case INT4OID: *kind = MTF_KIND_INT4; return true;
-		case INT8OID: *kind = MTF_KIND_INT8; return true;
-		case FLOAT8OID: *kind = MTF_KIND_FLOAT8; return true;
-		case NUMERICOID: *kind = MTF_KIND_NUMERIC; return true;
-		case BOOLOID: *kind = MTF_KIND_BOOL; return true;
-		case TEXTOID:
-		case VARCHAROID: *kind = MTF_KIND_TEXT; return true;
-		case UUIDOID: *kind = MTF_KIND_UUID; return true;
-		case DATEOID: *kind = MTF_KIND_DATE; return true;
-		case TIMESTAMPOID: *kind = MTF_KIND_TIMESTAMP; return true;
-		case TIMESTAMPTZOID: *kind = MTF_KIND_TIMESTAMPTZ; return true;
-		default: return false;
-	}
-}
-
-static Node *
-without_relabels(Node *node)
-{
-	while (IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	return node;
-}
-
 MtfField *
 mtf_scalar_field(Node *node)
 {
 	MtfField *field;
 	MtfKind kind;
 
-	if (!kind_of_value(exprType(without_relabels(node)), &kind))
+	if (!mtf_kind_of_value(exprType(mtf_without_relabels(node)), &kind))
 		return NULL;
 	field = mtf_field_create();
 	field->path = pstrdup(MTF_COMPUTED_PATH);
@@ -254,7 +223,7 @@ scalar_nullif(MtfLowering *lowering, NullIfExpr *expr)
 
 /* --- any value --------------------------------------------------------------------------------------- */
 
-/* A cast that changes no value and no comparison. */
+/* A cast that changes no value and no comparison, or what compute.c knows. */
 static MtfTerm *
 scalar_cast(MtfLowering *lowering, FuncExpr *expr)
 {
@@ -269,7 +238,7 @@ scalar_cast(MtfLowering *lowering, FuncExpr *expr)
 		/* Not of int8, which a double rounds. */
 		case F_FLOAT8_INT2:
 		case F_FLOAT8_INT4: return mtf_scalar(lowering, linitial(expr->args));
-		default: return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->funcid));
+		default: return mtf_compute(lowering, (Node *) expr);
 	}
 }
 
@@ -279,7 +248,7 @@ scalar_node(MtfLowering *lowering, Node *node)
 	MtfField *field;
 
 	check_stack_depth();
-	node = without_relabels(node);
+	node = mtf_without_relabels(node);
 	if (IsA(node, Var) && (field = mtf_lowering_field(lowering, node)) != NULL)
 		return scalar_field(lowering, field);
 	if (mtf_lowering_is_value(lowering, node))

@@ -147,13 +147,25 @@ static const MtfShippable table[] = {
 	LIKE_ROW(TEXTREGEXEQ, REGEX, EQ, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
 	LIKE_ROW(TEXTREGEXNE, REGEX, NE, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
 	LIKE_ROW(TEXTICREGEXEQ, IREGEX, EQ, SUPERSET, "constants of characters, . .* .+, ^ first and $ last: as ILIKE"),
-	LIKE_ROW(STARTS_WITH, PREFIX, EQ, EXACT, "constants: as LIKE"),
+	LIKE_ROW(STARTS_WITH, PREFIX, EQ, EXACT, "as LIKE; exact for constants"),
+
+	/* Parts of text, compared with constants: patterns of the column, which an index serves. */
+	{F_LEFT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$regex or $substrCP", "the beginning of the column, as LIKE says it; else the characters themselves"},
+	{F_SUBSTR_TEXT_INT4_INT4, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$regex or $substrCP", "the beginning of the column, as LIKE says it; else the characters themselves"},
+	{F_SUBSTRING_TEXT_INT4_INT4, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$regex or $substrCP", "the beginning of the column, as LIKE says it; else the characters themselves"},
+	{F_RIGHT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$regex", "the end of the column, as LIKE says it"},
+	{F_LENGTH_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$strLenCP", "characters of UTF-8"},
+	{F_CHAR_LENGTH_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$strLenCP", "characters of UTF-8"},
+	{F_CHARACTER_LENGTH_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$strLenCP", "characters of UTF-8"},
+	{F_LOWER_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, SUPERSET, "$regex", "equal to ASCII: letters in either case, and those that some locale makes ASCII"},
 
 	/* Arrays: a condition on an array field holds if one element satisfies it. */
 	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",
 	 "each element is there"},
 	{F_ARRAY_EQ, MTF_FORM_CONTAINS, MTF_OP_NOT_DISTINCT, SUPERSET, "$and of $eq", "each element is there; NULLs are passed over"},
 	{F_ARRAYOVERLAP, MTF_FORM_OVERLAPS, MTF_OP_EQ, SUPERSET, "$in", "one of the elements is there"},
+	{F_ARRAYCONTAINED, MTF_FORM_CONTAINED, MTF_OP_EQ, SUPERSET, "$in or []", "one of the elements is there, or none at all"},
+	{F_ARRAY_NE, MTF_FORM_ARRAY_UNEQUAL, MTF_OP_NE, SUPERSET, "$type", "there is an array"},
 
 	/* jsonb: a member is a field below; its text, also cast, is compared by the type that fits best. */
 	{F_JSONB_OBJECT_FIELD_TEXT, MTF_FORM_MEMBER, MTF_OP_EQ, SUPERSET, "path", "a member is a field below; other types are rechecked"},
@@ -167,6 +179,8 @@ static const MtfShippable table[] = {
 	{F_JSONB_EXISTS, MTF_FORM_JSON_KEY, MTF_OP_EQ, SUPERSET, "$exists", "a field or an element of that name"},
 	{F_JSONB_EXISTS_ANY, MTF_FORM_JSON_KEY, MTF_OP_EQ, SUPERSET, "$exists", "a field or an element of that name"},
 	{F_JSONB_EXISTS_ALL, MTF_FORM_JSON_KEY, MTF_OP_NE, SUPERSET, "$exists", "fields or elements of those names"},
+	{F_JSONB_PATH_EXISTS_OPR, MTF_FORM_JSON_PATH, MTF_OP_EQ, SUPERSET, "path", "the keys of a constant path, and comparisons with constants in its filters"},
+	{F_JSONB_PATH_MATCH_OPR, MTF_FORM_JSON_PATH, MTF_OP_NE, SUPERSET, "path", "the keys of a constant path, and comparisons with constants in its filters"},
 
 	/* Boolean. */
 	ONE(BOOLEQ, EQ, EXACT, "$eq", "booleans only equal booleans"),
@@ -183,14 +197,17 @@ static const MtfShippable table[] = {
 	SIX_CROSS(DATE, TIMESTAMPTZ, EXACT, "the date is taken in the session's time zone first"),
 	SIX_CROSS(TIMESTAMPTZ, DATE, EXACT, "the date is taken in the session's time zone first"),
 
-	/* Parts of times, compared with constants: ranges of the column, which an index serves. */
+	/* Parts of times, compared with values: ranges of the column, which an index serves. */
 	{F_DATE_TRUNC_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the unit of time as a range of instants"},
 	{F_DATE_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the day as a range of instants"},
-	{F_EXTRACT_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
-	{F_EXTRACT_TEXT_DATE, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
-	{F_DATE_PART_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants"},
+	{F_EXTRACT_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants; other parts are computed"},
+	{F_EXTRACT_TEXT_DATE, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants; other parts are computed"},
+	{F_DATE_PART_TEXT_TIMESTAMP, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "the year as a range of instants; other parts are computed"},
+	{F_TIMEZONE_TEXT_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, EXACT, "$gte and $lt", "of UTC the instant itself; of other zones two days wider"},
 	{F_DATE_TRUNC_TEXT_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "two days wider, for the session's time zone decides"},
 	{F_DATE_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "two days wider, for the session's time zone decides"},
+	{F_EXTRACT_TEXT_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "the year, two days wider, for the session's time zone decides"},
+	{F_DATE_PART_TEXT_TIMESTAMPTZ, MTF_FORM_PART, MTF_OP_EQ, SUPERSET, "$gte and $lt", "the year, two days wider, for the session's time zone decides"},
 
 	/* UUID: 16 bytes of binary subtype 4, compared byte by byte on both sides. */
 	SIX(UUID_, EXACT, "same bytes, same order; exact with trust_types"),

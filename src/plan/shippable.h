@@ -20,13 +20,17 @@ typedef enum MtfForm
 	MTF_FORM_REGEX, /* that is a LIKE pattern in other words */
 	MTF_FORM_IREGEX,
 	MTF_FORM_PREFIX,
-	MTF_FORM_CONTAINS, /* array column @> value */
-	MTF_FORM_OVERLAPS, /* array column && value */
-	MTF_FORM_MEMBER,   /* jsonb column ->, ->>, #> or #>> */
+	MTF_FORM_CONTAINS,      /* array column @> value */
+	MTF_FORM_CONTAINED,     /* array column <@ value */
+	MTF_FORM_OVERLAPS,      /* array column && value */
+	MTF_FORM_ARRAY_UNEQUAL, /* array column <> value */
+	MTF_FORM_MEMBER,        /* jsonb column ->, ->>, #> or #>> */
 	MTF_FORM_JSON_CONTAINS,
 	MTF_FORM_JSON_EQUAL,
-	MTF_FORM_JSON_KEY, /* op EQ: one of the keys, else all of them */
+	MTF_FORM_JSON_KEY,  /* op EQ: one of the keys, else all of them */
+	MTF_FORM_JSON_PATH, /* op EQ: the path finds something, else its predicate holds */
 	MTF_FORM_PART, /* a part of a time column, compared with a constant: a range of the column */
+	MTF_FORM_TEXT, /* a part of a text, or its length: a pattern of the column, or computed */
 	MTF_FORM_ARITHMETIC, /* + - *, where no result can overflow */
 	MTF_FORM_WIDEN,      /* a cast of a column that keeps every value: looked through */
 	MTF_FORM_COUNT,      /* aggregates from here on */

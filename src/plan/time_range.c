@@ -1,29 +1,35 @@
 /*
  * time_range.c
- *	  Comparisons of date_trunc(), extract(year) and casts to date as ranges of the column itself.
+ *	  Comparisons of date_trunc(), extract(year), casts to date and AT TIME ZONE as ranges of the column itself.
  *
  * `date_trunc('month', x) = c` is `x >= c AND x < c + 1 month` if c begins a month, and never true else:
- * an index on the column serves it, and of a timestamp it is exact.  A timestamptz is cut in the session's
- * time zone, which a plan outlives: its bounds are expressions, evaluated when the scan begins, and two
- * days wider, for where clocks are put back the beginning of a day may lie behind some of its instants.
+ * an index on the column serves it, and of a timestamp it is exact.  The bounds are expressions; of
+ * constants they are computed here, of parameters when the scan begins.
  *
- * What must not happen here: a bound whose computation fails.
+ * A timestamptz is cut in the session's time zone, which a plan outlives, or in one that the query names: its
+ * bounds are two days wider (but for UTC), for where clocks are put back the beginning of a day may lie
+ * behind some of its instants.
+ *
+ * What must not happen here: a bound whose computation fails.  So a value outside of common years has no
+ * bounds: a parameter that turns out to be one is compared in exact form, or not at all.
  */
 #include "plan/time_range.h"
-
-#include <math.h>
 
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "plan/scalar.h"
 #include "plan/shippable.h"
 
 /* Units of date_trunc(), and what leads from the beginning of one to that of the next. */
@@ -62,155 +68,7 @@ is_year(Node *node)
 		   pg_strcasecmp(TextDatumGetCString(castNode(Const, node)->constvalue), "year") == 0;
 }
 
-static Datum
-interval_of(const char *text)
-{
-	return DirectFunctionCall3(interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-							   Int32GetDatum(-1));
-}
-
-/* --- terms --------------------------------------------------------------------------------------------- */
-
-static MtfTerm *
-compare(MtfLowering *lowering, MtfField *field, MtfOp op, Node *bound)
-{
-	return mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, op, copyObject(field), bound);
-}
-
-static MtfTerm *
-group(MtfTermKind kind, MtfTerm *one, MtfTerm *two)
-{
-	MtfTerm *term = mtf_term_create(kind, MTF_OP_EQ, NULL, -1, list_make2(one, two));
-
-	term->exact = one->exact && two->exact;
-	return term;
-}
-
-/*
- * The unit that the constant lies in is [first, behind), and it is its beginning or not (begins).
- */
-typedef struct Unit
-{
-	Node *first;
-	Node *behind;
-	bool begins;
-} Unit;
-
-/* beginning of x's unit op constant */
-static MtfTerm *
-compare_unit(MtfLowering *lowering, MtfField *field, MtfOp op, const Unit *unit)
-{
-	switch (op)
-	{
-		case MTF_OP_LT:
-			return compare(lowering, field, MTF_OP_LT, unit->begins ? unit->first : unit->behind);
-		case MTF_OP_LE: return compare(lowering, field, MTF_OP_LT, unit->behind);
-		case MTF_OP_GT: return compare(lowering, field, MTF_OP_GE, unit->behind);
-		case MTF_OP_GE:
-			return compare(lowering, field, MTF_OP_GE, unit->begins ? unit->first : unit->behind);
-		case MTF_OP_EQ:
-			if (!unit->begins)
-				return mtf_lowering_create_constant(false);
-			return group(MTF_TERM_AND, compare(lowering, field, MTF_OP_GE, unit->first),
-						 compare(lowering, field, MTF_OP_LT, unit->behind));
-		case MTF_OP_NE:
-			if (!unit->begins)
-				return mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(field));
-			return group(MTF_TERM_OR, compare(lowering, field, MTF_OP_LT, unit->first),
-						 compare(lowering, field, MTF_OP_GE, unit->behind));
-		default: return NULL;
-	}
-}
-
-/* --- timestamp and date ---------------------------------------------------------------------------------- */
-
-static Node *
-timestamp_node(Timestamp timestamp)
-{
-	return (Node *) makeConst(TIMESTAMPOID, -1, InvalidOid, sizeof(Timestamp),
-							  TimestampGetDatum(timestamp), false, FLOAT8PASSBYVAL);
-}
-
-/* Midnight of January 1 */
-static Timestamp
-beginning_of_year(int year)
-{
-	return (Timestamp) (date2j(year, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
-#define FIRST_YEAR 1
-#define LAST_YEAR  9000 /* what is added to it stays among years that every server can read */
-
-/* A constant timestamp or date of a common year; false: another type or time. */
-static bool
-timestamp_of(Const *constant, Timestamp *timestamp)
-{
-	switch (constant->consttype)
-	{
-		case TIMESTAMPOID: *timestamp = DatumGetTimestamp(constant->constvalue); break;
-		case DATEOID:
-			if (DATE_NOT_FINITE(DatumGetDateADT(constant->constvalue)))
-				return false;
-			*timestamp = (Timestamp) DatumGetDateADT(constant->constvalue) * USECS_PER_DAY;
-			break;
-		default: return false;
-	}
-	return *timestamp >= beginning_of_year(FIRST_YEAR) && *timestamp < beginning_of_year(LAST_YEAR);
-}
-
-static MtfTerm *
-compare_truncated(MtfLowering *lowering, Node *column, int number, Const *constant, MtfOp op)
-{
-	MtfField *field = mtf_lowering_find_field(lowering, column);
-	Timestamp timestamp;
-	Timestamp first;
-	Unit unit;
-
-	if (field == NULL || field->kind != MTF_KIND_TIMESTAMP || number < 0 ||
-		!timestamp_of(constant, &timestamp))
-		return NULL;
-	first = DatumGetTimestamp(DirectFunctionCall2(
-		timestamp_trunc, CStringGetTextDatum(units[number].name), TimestampGetDatum(timestamp)));
-	unit.begins = first == timestamp;
-	unit.first = timestamp_node(first);
-	unit.behind = timestamp_node(DatumGetTimestamp(DirectFunctionCall2(
-		timestamp_pl_interval, TimestampGetDatum(first), interval_of(units[number].length))));
-	lowering->why = "the unit of time as a range of instants";
-	return compare_unit(lowering, field, op, &unit);
-}
-
-/* extract(year from column) op number */
-static MtfTerm *
-compare_year(MtfLowering *lowering, Node *column, Const *constant, MtfOp op)
-{
-	MtfField *field = mtf_lowering_find_field(lowering, column);
-	double year;
-	Unit unit;
-
-	if (field == NULL || (field->kind != MTF_KIND_TIMESTAMP && field->kind != MTF_KIND_DATE))
-		return NULL;
-	if (constant->consttype == FLOAT8OID)
-		year = DatumGetFloat8(constant->constvalue);
-	else if (constant->consttype == NUMERICOID)
-		year =
-			strtod(DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue)), NULL);
-	else
-		return NULL;
-	if (!(year >= FIRST_YEAR && year < LAST_YEAR))
-		return NULL;
-	/* A numeric so near to a whole number that a double does not tell it from one. */
-	unit.begins = floor(year) == year;
-	if (unit.begins && constant->consttype == NUMERICOID &&
-		strchr(DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue)), '.') !=
-			NULL)
-		return NULL;
-	unit.first = timestamp_node(beginning_of_year((int) year));
-	unit.behind = timestamp_node(beginning_of_year((int) year + 1));
-	lowering->why = "the year as a range of instants";
-	return compare_unit(lowering, field, op, &unit);
-}
-
-/* --- timestamptz ----------------------------------------------------------------------------------------- */
+/* --- expressions ----------------------------------------------------------------------------------------- */
 
 static Node *
 call(Oid function, Oid type, List *args)
@@ -222,99 +80,489 @@ call(Oid function, Oid type, List *args)
 static Node *
 interval_node(const char *text)
 {
-	return (Node *) makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval), interval_of(text),
+	Datum interval = DirectFunctionCall3(interval_in, CStringGetDatum(text),
+										 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+
+	return (Node *) makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval), interval, false,
+							  false);
+}
+
+static Node *
+text_node(const char *text)
+{
+	return (Node *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(text),
 							  false, false);
 }
 
-/* The constant as a timestamptz, in the session's time zone then; NULL: of another type or time. */
 static Node *
-zoned_constant(Const *constant)
+int_node(int number)
 {
-	Const plain = *constant;
-	Timestamp timestamp;
-
-	/* Compared as a timestamp: far from the limits a day makes no difference. */
-	if (plain.consttype == TIMESTAMPTZOID)
-		plain.consttype = TIMESTAMPOID;
-	if (!timestamp_of(&plain, &timestamp))
-		return NULL;
-	switch (constant->consttype)
-	{
-		case TIMESTAMPTZOID: return (Node *) copyObject(constant);
-		case DATEOID:
-			return call(F_TIMESTAMPTZ_DATE, TIMESTAMPTZOID, list_make1(copyObject(constant)));
-		default:
-			return call(F_TIMESTAMPTZ_TIMESTAMP, TIMESTAMPTZOID, list_make1(copyObject(constant)));
-	}
+	return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(number), false,
+							  true);
 }
 
-static MtfTerm *
-compare_zoned(MtfLowering *lowering, Node *column, int number, Const *constant, MtfOp op)
+static Node *
+float_node(double number)
 {
-	MtfField *field = mtf_lowering_find_field(lowering, column);
-	Node *value = zoned_constant(constant);
-	Node *first;
-	Node *low;
-	Node *high;
+	return (Node *) makeConst(FLOAT8OID, -1, InvalidOid, sizeof(float8), Float8GetDatum(number),
+							  false, FLOAT8PASSBYVAL);
+}
+
+/* CASE WHEN condition THEN result ELSE otherwise END */
+static Node *
+choice(Node *condition, Node *result, Node *otherwise)
+{
+	CaseExpr *expr = makeNode(CaseExpr);
+	CaseWhen *when = makeNode(CaseWhen);
+
+	when->expr = (Expr *) condition;
+	when->result = (Expr *) result;
+	when->location = expr->location = -1;
+	expr->casetype = exprType(result);
+	expr->args = list_make1(when);
+	expr->defresult = (Expr *) otherwise;
+	return (Node *) expr;
+}
+
+/* What is known already is computed now. */
+static Node *
+fold(MtfLowering *lowering, Node *node)
+{
+	return eval_const_expressions(lowering->root, node);
+}
+
+static bool
+is_null_constant(Node *node)
+{
+	return IsA(node, Const) && castNode(Const, node)->constisnull;
+}
+
+/* --- columns --------------------------------------------------------------------------------------------- */
+
+typedef struct Column
+{
+	MtfField *field;
+	Node *
+		zone; /* the time zone in which a timestamptz is shown as a timestamp; NULL: there is none */
+	bool session; /* a timestamptz, in the session's time zone */
+	bool wider;   /* the bounds are, by MARGIN */
+} Column;
+
+/* Neither is an unknown zone an error here, nor does it become one. */
+static bool
+is_known_zone(Node *node)
+{
+	return IsA(node, Const) && !castNode(Const, node)->constisnull &&
+		   pg_tzset(TextDatumGetCString(castNode(Const, node)->constvalue)) != NULL;
+}
+
+static bool
+find_zoned_column(MtfLowering *lowering, FuncExpr *expr, Column *column)
+{
+	column->zone = linitial(expr->args);
+	column->field = mtf_lowering_find_field(lowering, lsecond(expr->args));
+	if (column->field == NULL || column->field->kind != MTF_KIND_TIMESTAMPTZ ||
+		!is_known_zone(column->zone))
+		return false;
+	column->wider =
+		pg_strcasecmp(TextDatumGetCString(castNode(Const, column->zone)->constvalue), "UTC") != 0;
+	return true;
+}
+
+static bool
+find_column(MtfLowering *lowering, Node *node, Column *column)
+{
+	*column = (Column){NULL};
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_TIMEZONE_TEXT_TIMESTAMPTZ)
+		return find_zoned_column(lowering, (FuncExpr *) node, column);
+	column->field = mtf_lowering_find_field(lowering, node);
+	if (column->field == NULL)
+		return false;
+	column->session = column->wider = column->field->kind == MTF_KIND_TIMESTAMPTZ;
+	return column->session || column->field->kind == MTF_KIND_TIMESTAMP ||
+		   column->field->kind == MTF_KIND_DATE;
+}
+
+/* column op bound, which is a timestamp (a timestamptz in the session's time zone) */
+static MtfTerm *
+compare(MtfLowering *lowering, const Column *column, MtfOp op, Node *bound)
+{
+	bool upper = op == MTF_OP_LT || op == MTF_OP_LE;
 	MtfTerm *term;
 
-	if (field == NULL || field->kind != MTF_KIND_TIMESTAMPTZ || number < 0 || value == NULL)
-		return NULL;
-	first = call(F_DATE_TRUNC_TEXT_TIMESTAMPTZ, TIMESTAMPTZOID,
-				 list_make2(makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
-									  CStringGetTextDatum(units[number].name), false, false),
-							value));
-	low = call(F_TIMESTAMPTZ_MI_INTERVAL, TIMESTAMPTZOID, list_make2(first, interval_node(MARGIN)));
-	high = call(F_TIMESTAMPTZ_PL_INTERVAL, TIMESTAMPTZOID,
-				list_make2(call(F_TIMESTAMPTZ_PL_INTERVAL, TIMESTAMPTZOID,
-								list_make2(copyObject(first), interval_node(units[number].length))),
-						   interval_node(MARGIN)));
-	switch (op)
-	{
-		case MTF_OP_LT:
-		case MTF_OP_LE: term = compare(lowering, field, MTF_OP_LT, high); break;
-		case MTF_OP_GT:
-		case MTF_OP_GE: term = compare(lowering, field, MTF_OP_GE, low); break;
-		case MTF_OP_EQ:
-			term = group(MTF_TERM_AND, compare(lowering, field, MTF_OP_GE, low),
-						 compare(lowering, field, MTF_OP_LT, high));
-			break;
-		default: return NULL;
-	}
-	term->exact = false;
-	lowering->why = "the session's time zone decides; the range is two days wider";
+	bound = copyObject(bound);
+	if (column->zone != NULL)
+		bound = call(F_TIMEZONE_TEXT_TIMESTAMP, TIMESTAMPTZOID,
+					 list_make2(copyObject(column->zone), bound));
+	if (column->wider)
+		bound = call(upper ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMPTZ_MI_INTERVAL, TIMESTAMPTZOID,
+					 list_make2(bound, interval_node(MARGIN)));
+	term = mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, op, copyObject(column->field),
+										  fold(lowering, bound));
+	if (column->wider)
+		term->exact = false;
 	return term;
 }
 
-MtfTerm *
-mtf_time_range(MtfLowering *lowering, Node *part, Node *constant, MtfOp op)
+static MtfTerm *
+group(MtfTermKind kind, MtfTerm *one, MtfTerm *two)
 {
-	Const *value = (Const *) constant;
-	FuncExpr *expr = (FuncExpr *) part;
+	MtfTerm *term = mtf_term_create(kind, MTF_OP_EQ, NULL, -1, list_make2(one, two));
 
-	const MtfShippable *row;
+	term->exact = one->exact && two->exact;
+	return term;
+}
 
-	if (!IsA(part, FuncExpr) || !IsA(constant, Const) || value->constisnull ||
-		(row = mtf_shippable_find(expr->funcid)) == NULL || row->form != MTF_FORM_PART)
+/* A condition on values alone. */
+static MtfTerm *
+holds(MtfLowering *lowering, Node *condition)
+{
+	MtfTerm *term = mtf_term_create(MTF_TERM_TRUTH, MTF_OP_IS_TRUE, NULL,
+									mtf_lowering_value_index(lowering, condition), NIL);
+
+	term->exact = true;
+	return term;
+}
+
+/* --- values ---------------------------------------------------------------------------------------------- */
+
+#define FIRST_YEAR 1
+#define LAST_YEAR  9000 /* what is added to it stays among years that every server can read */
+
+static DateADT
+beginning_of_year(int year)
+{
+	return date2j(year, 1, 1) - POSTGRES_EPOCH_JDATE;
+}
+
+static Node *
+limit_node(Oid type, int year)
+{
+	DateADT day = beginning_of_year(year);
+
+	if (type == DATEOID)
+		return (Node *) makeConst(DATEOID, -1, InvalidOid, sizeof(DateADT), DateADTGetDatum(day),
+								  false, true);
+	/* Of a timestamptz as well: far from the limits a day makes no difference. */
+	return (Node *) makeConst(type, -1, InvalidOid, sizeof(Timestamp),
+							  TimestampGetDatum((Timestamp) day * USECS_PER_DAY), false,
+							  FLOAT8PASSBYVAL);
+}
+
+/* The value, if it lies between the limits of its type; NULL else. */
+static Node *
+if_between(Node *value, Oid not_less, Node *low, Oid less, Node *high, Node *result)
+{
+	Expr *between =
+		makeBoolExpr(AND_EXPR,
+					 list_make2(call(not_less, BOOLOID, list_make2(copyObject(value), low)),
+								call(less, BOOLOID, list_make2(copyObject(value), high))),
+					 -1);
+
+	return choice((Node *) between, result,
+				  (Node *) makeNullConst(exprType(result), -1, InvalidOid));
+}
+
+/*
+ * The value as the column's parts are: a timestamp, or a timestamptz in the session's time zone.  NULL: it is
+ * of another type.
+ */
+static Node *
+safe_instant(const Column *column, Node *value)
+{
+	Oid type = exprType(value);
+	Node *low = limit_node(type, FIRST_YEAR);
+	Node *high = limit_node(type, LAST_YEAR);
+	Node *result = copyObject(value);
+
+	switch (type)
+	{
+		case DATEOID:
+			result = column->session ? call(F_TIMESTAMPTZ_DATE, TIMESTAMPTZOID, list_make1(result))
+									 : call(F_TIMESTAMP_DATE, TIMESTAMPOID, list_make1(result));
+			return if_between(value, F_DATE_GE, low, F_DATE_LT, high, result);
+		case TIMESTAMPOID:
+			if (column->session)
+				result = call(F_TIMESTAMPTZ_TIMESTAMP, TIMESTAMPTZOID, list_make1(result));
+			return if_between(value, F_TIMESTAMP_GE, low, F_TIMESTAMP_LT, high, result);
+		case TIMESTAMPTZOID:
+			if (!column->session)
+				return NULL;
+			return if_between(value, F_TIMESTAMPTZ_GE, low, F_TIMESTAMPTZ_LT, high, result);
+		default: return NULL;
+	}
+}
+
+/* The whole year in a number; NULL (no node): of another type. */
+static Node *
+safe_year(Node *value)
+{
+	if (exprType(value) == FLOAT8OID)
+		return if_between(
+			value, F_FLOAT8GE, float_node(FIRST_YEAR), F_FLOAT8LT, float_node(LAST_YEAR),
+			call(F_INT4_FLOAT8, INT4OID,
+				 list_make1(call(F_FLOOR_FLOAT8, FLOAT8OID, list_make1(copyObject(value))))));
+	if (exprType(value) == NUMERICOID)
+		return if_between(
+			value, F_NUMERIC_GE, call(F_NUMERIC_INT4, NUMERICOID, list_make1(int_node(FIRST_YEAR))),
+			F_NUMERIC_LT, call(F_NUMERIC_INT4, NUMERICOID, list_make1(int_node(LAST_YEAR))),
+			call(F_INT4_NUMERIC, INT4OID,
+				 list_make1(call(F_FLOOR_NUMERIC, NUMERICOID, list_make1(copyObject(value))))));
+	return NULL;
+}
+
+/* --- units ----------------------------------------------------------------------------------------------- */
+
+/*
+ * The unit that the value lies in is [first, behind), and it is its beginning or not (begins).  All are
+ * NULL for a value that has no bounds.
+ */
+typedef struct Unit
+{
+	Node *first;
+	Node *behind;
+	Node *begins;
+} Unit;
+
+static void
+find_unit(MtfLowering *lowering, const Column *column, int number, Node *safe, Unit *unit)
+{
+	Oid type = column->session ? TIMESTAMPTZOID : TIMESTAMPOID;
+
+	unit->first =
+		fold(lowering,
+			 call(column->session ? F_DATE_TRUNC_TEXT_TIMESTAMPTZ : F_DATE_TRUNC_TEXT_TIMESTAMP,
+				  type, list_make2(text_node(units[number].name), copyObject(safe))));
+	unit->behind = fold(
+		lowering, call(column->session ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMP_PL_INTERVAL, type,
+					   list_make2(copyObject(unit->first), interval_node(units[number].length))));
+	unit->begins = fold(lowering, call(column->session ? F_TIMESTAMPTZ_EQ : F_TIMESTAMP_EQ, BOOLOID,
+									   list_make2(copyObject(unit->first), copyObject(safe))));
+}
+
+static Node *
+new_year(MtfLowering *lowering, const Column *column, Node *year)
+{
+	List *args = list_make5(year, int_node(1), int_node(1), int_node(0), int_node(0));
+
+	args = lappend(args, float_node(0));
+	return fold(lowering, column->session ? call(F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
+												 TIMESTAMPTZOID, args)
+										  : call(F_MAKE_TIMESTAMP, TIMESTAMPOID, args));
+}
+
+static void
+find_year(MtfLowering *lowering, const Column *column, Node *value, Node *year, Unit *unit)
+{
+	bool is_float = exprType(value) == FLOAT8OID;
+	Node *whole = call(is_float ? F_FLOOR_FLOAT8 : F_FLOOR_NUMERIC, exprType(value),
+					   list_make1(copyObject(value)));
+
+	unit->first = new_year(lowering, column, copyObject(year));
+	unit->behind = new_year(lowering, column,
+							call(F_INT4PL, INT4OID, list_make2(copyObject(year), int_node(1))));
+	unit->begins = fold(lowering, call(is_float ? F_FLOAT8EQ : F_NUMERIC_EQ, BOOLOID,
+									   list_make2(whole, copyObject(value))));
+}
+
+/* Where the values less than the unit, or not less, end. */
+static Node *
+boundary(MtfLowering *lowering, const Unit *unit)
+{
+	return fold(lowering, choice(copyObject(unit->begins), copyObject(unit->first),
+								 copyObject(unit->behind)));
+}
+
+/* Both conditions, the first of which is on values alone. */
+static MtfTerm *
+when(MtfLowering *lowering, Node *condition, MtfTerm *term)
+{
+	if (!IsA(condition, Const))
+		return group(MTF_TERM_AND, holds(lowering, condition), term);
+	if (!castNode(Const, condition)->constisnull &&
+		DatumGetBool(castNode(Const, condition)->constvalue))
+		return term;
+	return mtf_lowering_create_constant(false);
+}
+
+static MtfTerm *
+inside_unit(MtfLowering *lowering, const Column *column, const Unit *unit)
+{
+	MtfTerm *range = group(MTF_TERM_AND, compare(lowering, column, MTF_OP_GE, unit->first),
+						   compare(lowering, column, MTF_OP_LT, unit->behind));
+
+	/* A session's time zone may have two beginnings of one day. */
+	return column->session ? range : when(lowering, unit->begins, range);
+}
+
+static MtfTerm *
+outside_unit(MtfLowering *lowering, const Column *column, const Unit *unit)
+{
+	MtfTerm *any =
+		mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
+	Node *begins = unit->begins;
+
+	if (column->wider)
 		return NULL;
+	if (IsA(begins, Const) && !DatumGetBool(castNode(Const, begins)->constvalue))
+		return any;
+	return group(
+		MTF_TERM_OR,
+		group(MTF_TERM_OR, compare(lowering, column, MTF_OP_LT, unit->first),
+			  compare(lowering, column, MTF_OP_GE, unit->behind)),
+		when(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(copyObject(begins)), -1), any));
+}
+
+/* beginning of x's unit op value */
+static MtfTerm *
+compare_unit(MtfLowering *lowering, const Column *column, MtfOp op, const Unit *unit)
+{
+	switch (op)
+	{
+		case MTF_OP_LT: return compare(lowering, column, MTF_OP_LT, boundary(lowering, unit));
+		case MTF_OP_LE: return compare(lowering, column, MTF_OP_LT, unit->behind);
+		case MTF_OP_GT: return compare(lowering, column, MTF_OP_GE, unit->behind);
+		case MTF_OP_GE: return compare(lowering, column, MTF_OP_GE, boundary(lowering, unit));
+		case MTF_OP_EQ: return inside_unit(lowering, column, unit);
+		case MTF_OP_NE: return outside_unit(lowering, column, unit);
+		default: return NULL;
+	}
+}
+
+/* column AT TIME ZONE 'zone' op value: the value's instant, or the time around it. */
+static MtfTerm *
+compare_in_zone(MtfLowering *lowering, const Column *column, MtfOp op, Node *safe)
+{
+	if (op > MTF_OP_GE)
+		return NULL;
+	if (!column->wider || (op != MTF_OP_EQ && op != MTF_OP_NE))
+		return compare(lowering, column, op, safe);
+	if (op == MTF_OP_NE)
+		return NULL;
+	return group(MTF_TERM_AND, compare(lowering, column, MTF_OP_GE, safe),
+				 compare(lowering, column, MTF_OP_LE, safe));
+}
+
+/* --- parts ----------------------------------------------------------------------------------------------- */
+
+/* Which part of a column a call is; the argument that is the column. */
+typedef enum PartKind
+{
+	PART_UNIT, /* units[unit] */
+	PART_YEAR,
+	PART_ZONE /* the time in a zone */
+} PartKind;
+
+static Node *
+read_part(FuncExpr *expr, PartKind *kind, int *unit)
+{
+	*kind = PART_UNIT;
 	switch (expr->funcid)
 	{
 		case F_DATE_TRUNC_TEXT_TIMESTAMP:
-			return compare_truncated(lowering, lsecond(expr->args), unit_of(linitial(expr->args)),
-									 value, op);
+		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
+			*unit = unit_of(linitial(expr->args));
+			return *unit < 0 ? NULL : lsecond(expr->args);
 		case F_DATE_TIMESTAMP:
-			return compare_truncated(lowering, linitial(expr->args), DAY_UNIT, value, op);
+		case F_DATE_TIMESTAMPTZ: *unit = DAY_UNIT; return linitial(expr->args);
 		case F_EXTRACT_TEXT_TIMESTAMP:
+		case F_EXTRACT_TEXT_TIMESTAMPTZ:
 		case F_EXTRACT_TEXT_DATE:
 		case F_DATE_PART_TEXT_TIMESTAMP:
-			return is_year(linitial(expr->args))
-					   ? compare_year(lowering, lsecond(expr->args), value, op)
-					   : NULL;
-		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
-			return compare_zoned(lowering, lsecond(expr->args), unit_of(linitial(expr->args)),
-								 value, op);
-		case F_DATE_TIMESTAMPTZ:
-			return compare_zoned(lowering, linitial(expr->args), DAY_UNIT, value, op);
+		case F_DATE_PART_TEXT_TIMESTAMPTZ:
+			*kind = PART_YEAR;
+			return is_year(linitial(expr->args)) ? lsecond(expr->args) : NULL;
+		case F_TIMEZONE_TEXT_TIMESTAMPTZ: *kind = PART_ZONE; return (Node *) expr;
 		default: return NULL;
 	}
+}
+
+/* part op value, for values with bounds: *safe is NULL for the others. */
+static MtfTerm *
+compare_part(MtfLowering *lowering, FuncExpr *part, Node *value, MtfOp op, Node **safe)
+{
+	PartKind kind;
+	Column column;
+	Unit bounds;
+	int unit = -1;
+	Node *arg = read_part(part, &kind, &unit);
+
+	if (arg == NULL || !find_column(lowering, arg, &column))
+		return NULL;
+	*safe = kind == PART_YEAR ? safe_year(value) : safe_instant(&column, value);
+	if (*safe == NULL)
+		return NULL;
+	*safe = fold(lowering, *safe);
+	if (is_null_constant(*safe))
+		return NULL;
+	if (column.wider)
+		lowering->why = column.session
+							? "the session's time zone decides; the range is two days wider"
+							: "the time zone decides; the range is two days wider";
+	if (kind == PART_ZONE)
+		return compare_in_zone(lowering, &column, op, *safe);
+	if (kind == PART_YEAR)
+		find_year(lowering, &column, value, *safe, &bounds);
+	else
+		find_unit(lowering, &column, unit, *safe, &bounds);
+	return compare_unit(lowering, &column, op, &bounds);
+}
+
+static Node *
+null_test(Node *node, NullTestType type)
+{
+	NullTest *test = makeNode(NullTest);
+
+	test->arg = (Expr *) copyObject(node);
+	test->nulltesttype = type;
+	test->location = -1;
+	return (Node *) test;
+}
+
+/* A parameter without bounds after all: compared in exact form, or every document may be meant. */
+static MtfTerm *
+or_without_bounds(MtfLowering *lowering, OpExpr *expr, MtfOp op, Node *value, Node *safe,
+				  MtfTerm *bounded)
+{
+	const char *why = lowering->why;
+	Expr *without = makeBoolExpr(
+		AND_EXPR, list_make2(null_test(safe, IS_NULL), null_test(value, IS_NOT_NULL)), -1);
+	MtfTerm *exact = bounded->exact ? mtf_scalar_comparison(lowering, expr, op) : NULL;
+
+	if (exact == NULL)
+	{
+		exact = mtf_lowering_create_constant(true);
+		exact->exact = false;
+	}
+	lowering->why = why;
+	return group(MTF_TERM_OR, bounded, when(lowering, (Node *) without, exact));
+}
+
+MtfTerm *
+mtf_time_range(MtfLowering *lowering, OpExpr *expr, MtfOp op)
+{
+	int nvalues = list_length(lowering->values);
+	FuncExpr *part = linitial(expr->args);
+	Node *value = lsecond(expr->args);
+	MtfOp part_op = op;
+	const MtfShippable *row;
+	MtfTerm *term;
+	Node *safe;
+
+	if (mtf_lowering_is_value(lowering, (Node *) part))
+	{
+		part = lsecond(expr->args);
+		value = linitial(expr->args);
+		part_op = mtf_op_commuted(op);
+	}
+	if (!IsA(part, FuncExpr) || !mtf_lowering_is_value(lowering, value) ||
+		(row = mtf_shippable_find(part->funcid)) == NULL || row->form != MTF_FORM_PART)
+		return NULL;
+	lowering->why = row->why;
+	term = compare_part(lowering, part, value, part_op, &safe);
+	if (term == NULL)
+		lowering->values = list_truncate(lowering->values, nvalues);
+	else if (!IsA(value, Const))
+		term = or_without_bounds(lowering, expr, op, value, safe, term);
+	return term;
 }

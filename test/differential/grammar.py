@@ -430,7 +430,9 @@ class Maker:
         if ref.cls == "jsonb":
             return self.json_leaf(ref, scope)
         if ref.cls == "array":
-            return self.array_leaf(ref)
+            return self.array_leaf(ref, scope)
+        if ref.cls == "text" and self.chance(0.25):
+            return self.text_leaf(ref, scope)
         if ref.cls in ("text", "oid") and self.chance(0.35):
             return self.pattern_leaf(ref)
         return self.comparison_leaf(scope, ref)
@@ -469,7 +471,7 @@ class Maker:
         if roll < 0.92:
             return self.computed_leaf(scope, cls)
         if cls in ("date", "timestamp", "timestamptz") and self.chance(0.4):
-            return self.time_leaf(ref)
+            return self.time_leaf(ref, scope)
         if cls in ("timestamp", "timestamptz") and self.chance(0.3):
             return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date"))
         left = self.scalar(scope, cls, 1)
@@ -516,8 +518,11 @@ class Maker:
                          self.literal(cls, ref)),
             lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), computed())))()
 
-    def time_leaf(self, ref):
+    def time_leaf(self, ref, scope):
         """A part of a time against a constant: a range of the column."""
+        part = self.instant_part(ref)
+        if part is not None and self.chance(0.3):
+            return part
         cls, unit = ref.cls, self.pick(("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
                                         "century"))
         other = self.pick(("date", "timestamp") if cls == "timestamp" else ("date", "timestamp", "timestamptz"))
@@ -527,16 +532,42 @@ class Maker:
             return self.literal(other, ref if other == cls else None)
         if cls != "date" and self.chance(0.5):
             self.flags.add("risky")
-            return Node("(date_trunc('%s', {0}) %s {1})" % (unit, self.pick(COMPARISONS)), ref, constant())
+            return Node("(date_trunc('%s', {0}) %s {1})" % (unit, self.pick(COMPARISONS)), ref, self.pick((
+                constant(), constant(), self.pick(self.refs(scope, (cls,))))))
         if cls != "date" and self.chance(0.5):
             return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date", None))
-        if cls == "timestamptz":
-            return Node("({0} IS NOT NULL)", ref)
+        if cls == "timestamptz" and self.chance(0.7):
+            return self.zoned_leaf(ref, unit)
         self.flags.add("risky")
         year = Literal(self.pick(("1969", "1970", "2019", "2020", "2020.5", "2013", "1", "0", "-44", "9999", "NaN")),
                        self.pick(("numeric", "float8")), "numeric")
         form = "extract(year from {0})" if year.type == "numeric" else "date_part('year', {0})"
         return Node("(%s %s {1})" % (form, self.pick(COMPARISONS)), ref, year)
+
+    def zoned_leaf(self, ref, unit):
+        """A timestamptz in a zone that the query names."""
+        self.flags.add("risky")
+        shown = "({0} AT TIME ZONE '%s')" % self.pick(("UTC", "UTC", "utc", "Asia/Tokyo", "America/New_York", "EST", "Pacific/Apia",
+                                                      "America/Sao_Paulo"))
+        return self.pick((
+            lambda: Node("(%s %s {1})" % (shown, self.pick(COMPARISONS)), ref, self.literal(self.pick(("timestamp", "date")))),
+            lambda: Node("({1} %s %s)" % (self.pick(COMPARISONS), shown), ref, self.literal("timestamp")),
+            lambda: Node("(date_trunc('%s', %s) %s {1})" % (unit, shown, self.pick(COMPARISONS)), ref, self.pick((
+                self.literal("timestamp"), Node("date_trunc('%s', {0})" % unit, self.literal("timestamp", None, 0),
+                                                cls="timestamp")))),
+            lambda: Node("(%s::date %s {1})" % (shown, self.pick(COMPARISONS)), ref, self.literal("date")),
+            lambda: Node("(extract(year from %s) %s {1})" % (shown, self.pick(COMPARISONS)), ref, Literal(
+                self.pick(("1970", "2020", "2019.5", "1")), "numeric", "numeric"))))()
+
+    def instant_part(self, ref):
+        """A part of a time that no range of the column says: computed."""
+        form = {"timestamp": "{0}", "timestamptz": "({0} AT TIME ZONE 'UTC')", "date": "({0}::timestamp)"}[ref.cls]
+        self.flags.add("risky")
+        part = self.pick(("month", "day", "dow", "isodow", "doy", "week", "quarter", "hour", "minute"))
+        call, kind = self.pick((("extract(%s from %s)", "numeric"), ("date_part('%s', %s)", "float8"),
+                                ("extract(%s from %s)::int", "int4")))
+        number = self.pick(("1", "2", "3", "5", "12", "0", "31", "365"))
+        return Node("(%s %s {1})" % (call % (part, form), self.pick(COMPARISONS)), ref, Literal(number, kind, "numeric"))
 
     def any_array(self, ref):
         items = [self.literal(ref.cls, ref, 0.05) for _ in range(self.rng.choice((0, 1, 2, 4)))]
@@ -560,6 +591,35 @@ class Maker:
                         self.literal(ref.cls, ref), self.literal(ref.cls, other))
         return Node("(({0}, {1}) IN (({2}, {3}), ({4}, {5})))", ref, other, self.literal(ref.cls, ref),
                     self.literal(ref.cls, other), self.literal(ref.cls, ref), self.literal(ref.cls, other))
+
+    def text_leaf(self, ref, scope):
+        """A part of a text, or its length: a pattern of the column, or computed."""
+        if ref.column.collation == "mtf_ci":
+            return Node("({0} <> {1})", ref, self.literal("text", ref))
+        text = self.pick(ref.column.texts) if ref.column.texts and self.chance(0.8) else self.pick(v.STRINGS[:-1])
+        number = self.rng.choice((0, 1, 1, 2, 2, 3, 5))
+        form, part = self.pick((
+            ("left({0}, %d)" % number, text[:number]), ("right({0}, %d)" % number, text[len(text) - number:]),
+            ("substring({0}, 1, %d)" % number, text[:number]), ("substr({0}, 2, %d)" % number, text[1:1 + number]),
+            ("substring({0} from 0 for %d)" % number, text[:max(number - 1, 0)]),
+            ("lower({0})", text.lower()), ("left({0}, -%d)" % number, text[:-number] if number else ""),
+            ("length({0})", None)))
+        if part is None:
+            return self.pick((
+                lambda: Node("(length({0}) %s {1})" % self.pick(COMPARISONS), ref, self.literal_int(9, True)),
+                lambda: Node("(length({0}) = length({1}))", ref, self.pick(self.refs(scope, ("text",))))))()
+        def constant():
+            return Literal(self.pick((part, part, part, part[:-1], part + "x", self.pick(v.STRINGS)[:number], None)), "text",
+                           "text")
+        return self.pick((
+            lambda: Node("(%s %s {1})" % (form, self.pick(("=", "=", "=", "<>"))), ref, constant()),
+            lambda: Node("(%s %s ({1}, {2}, {3}))" % (form, self.pick(("IN", "NOT IN"))), ref, constant(), constant(),
+                         constant()),
+            lambda: Node("(%s %s {1})" % (form, self.pick(COMPARISONS)), ref, constant()),
+            lambda: Node("({1} %s %s)" % (self.pick(("=", "<>")), form), ref, constant()),
+            lambda: Node("(%s = %s)" % (form, form.replace("{0}", "{1}")), ref, self.pick(self.refs(
+                scope, ("text",), lambda c: c.collation == ref.column.collation))),
+            lambda: Node("(%s IS %sNULL)" % (form, self.pick(("", "NOT "))), ref)))()
 
     def pattern_leaf(self, ref):
         rng = self.rng
@@ -613,8 +673,8 @@ class Maker:
             lambda: Node("({0} %s {1})" % self.pick(("<", ">=", "ILIKE", "NOT LIKE")), extracted(), value),
             lambda: Node("({0} %s (ARRAY[{1}, {2}]))" % self.pick(("= ANY", "<> ALL", "> ANY")), extracted(), value,
                          Literal("x", "text", "text")),
-            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb"), scope),
-            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb"), scope),
+            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb")),
+            lambda: self.member_cast(extracted(), Node("({0} -> {1})", ref, key, cls="jsonb")),
             lambda: Node("({0} #> {1} = {2})", ref, path, document),
             lambda: Node("({0} -> {1} @> {2})", ref, key, document),
             lambda: Node("({0} @> {1})", ref, document), lambda: Node("({0} <@ {1})", ref, document),
@@ -622,18 +682,50 @@ class Maker:
             lambda: Node("({0} %s {1})" % self.pick(("?|", "?&")), ref, Literal(
                 self.pick(("{a,b}", "{a}", "{}", "{zz,b}")), "text[]", "any")),
             lambda: Node("({0} %s {1})" % self.pick(("@?", "@@")), ref, Literal(
-                self.pick(("$.a", "$.a.b", "$.a == 5", "$.a ? (@ == 5)", "$.a.b == 5", "$.a[*] ? (@ > 1)",
-                           '$.b == "x"')), "jsonpath", "any")),
+                self.json_path(), "jsonpath", "any")),
+            lambda: Node("({0} %s {1})" % self.pick(("@?", "@@")), ref, Literal(
+                self.json_path(), "jsonpath", "any")),
+            lambda: Node("(({0} -> {1}) IS %sNULL)" % self.pick(("", "NOT ")), ref, key),
+            lambda: Node("(({0} #> {1}) IS %sNULL)" % self.pick(("", "NOT ")), ref, path),
             lambda: Node("({0} -> {1} = {2})", ref, key, document),
             lambda: Node("({0} %s {1})" % self.pick(("=", "<>")), ref, document),
             lambda: Node("(jsonb_typeof({0}) = {1})", ref, Literal(
                 self.pick(("object", "array", "null", "number")), "text", "text")),
         ))()
 
-    def member_cast(self, text, member, scope):
+    def json_path(self):
+        """Keys, arrays, filters, comparisons: of what the server is told, and of what it is not."""
+        def steps(start):
+            text = start
+            for _ in range(self.rng.choice((0, 1, 1, 1, 2, 3))):
+                text += self.pick((".a", ".b", ".a", ".b", ".c", '."a.b"', '."$x"', '."0"', ".c1", ".sub", "[*]", "[0]", "[last]",
+                                   ".*", ".size()", ".type()", "[*][*]", "[0 to 1]"))
+            return text
+        def literal():
+            return self.pick(("5", "5.0", "1", "0.1", '"x"', '"5"', '"y"', "true", "false", "null", '"NaN"', "7", "-1",
+                              '"507f1f77bcf86cd799439011"', '"2020-01-01T00:00:00Z"'))
+        def predicate(start, depth=1):
+            forms = [
+                lambda: "%s %s %s" % (steps(start), self.pick(("==", "==", "!=", "<", "<=", ">", ">=", "<>")), literal()),
+                lambda: "%s %s %s" % (literal(), self.pick(("==", "<", ">=")), steps(start)),
+                lambda: "%s == %s" % (steps(start), steps(start)),
+                lambda: 'exists(%s)' % path(start, 0), lambda: '%s starts with "x"' % steps(start),
+                lambda: '%s like_regex "^[a-y]"' % steps(start)]
+            if depth:
+                forms += [lambda: "(%s) %s (%s)" % (predicate(start, 0), self.pick(("&&", "||")), predicate(start, 0)),
+                          lambda: "!(%s)" % predicate(start, 0), lambda: "(%s) is unknown" % predicate(start, 0)]
+            return self.pick(forms)()
+        def path(start, depth=1):
+            text = steps(start)
+            if self.chance(0.6):
+                text += " ? (%s)" % predicate("@", depth)
+                if self.chance(0.3):
+                    text += self.pick((".a", ".b", "[*]"))
+            return text
+        return self.pick(("", "", "", "strict ")) + self.pick((path, path, predicate))("$")
+
+    def member_cast(self, text, member):
         """A member as a number, a truth or a time: what cannot be cast is an error."""
-        if self.aliases > 1 or len(scope) > 1:  # in a join the plan decides which rows are looked at
-            return Node("({0} IS NOT NULL)", text)
         self.flags.add("risky")
         kind, cls = self.pick((("int", "int"), ("bigint", "int"), ("smallint", "int"), ("numeric", "numeric"),
                                ("float8", "float"), ("bool", "bool"), ("timestamp", "timestamp"),
@@ -645,11 +737,13 @@ class Maker:
                "timestamp": ("2020-01-01", "1970-01-01"), "timestamptz": ("2020-01-01 00:00+00", "infinity")}[cls]
         type = {"int": "int4", "float": "float8"}.get(cls, cls)
         value = Literal(self.pick(one), type, cls)
+        if self.chance(0.15):
+            return Node("({0}::%s IS %sNULL)" % (kind, self.pick(("", "NOT "))), source)
         if self.chance(0.3):
             return Node("({0}::%s IN ({1}, {2}))" % kind, source, value, Literal(self.pick(one), type, cls))
         return Node("({0}::%s %s {1})" % (kind, self.pick(COMPARISONS)), source, value)
 
-    def array_leaf(self, ref):
+    def array_leaf(self, ref, scope):
         element = ref.column.element
         cls = {"int4": "int", "text": "text", "float8": "float"}[element]
         def item():
@@ -669,6 +763,10 @@ class Maker:
             lambda: Node("({0} %s {1})" % self.pick(("@>", "<@", "&&", "=", "<>")), ref, whole()),
             lambda: Node("({0}[%d] %s {1})" % (self.pick((1, 1, 2, 0)), self.pick(COMPARISONS)), ref, item()),
             lambda: Node("({0}[%d] IS %sNULL)" % (self.pick((1, 2, 0)), self.pick(("", "NOT "))), ref),
+            lambda: Node("({1} %s {0})" % self.pick(("@>", "<@", "&&", "<>")), ref, whole()),
+            lambda: Node("({0}[{1}] %s {2})" % self.pick(COMPARISONS), ref, self.pick((
+                self.small_int(scope), Literal("1", "int4", "int"), Literal("2", "int4", "int"))), item()),
+            lambda: Node("({0}[{1}] IS %sNULL)" % self.pick(("", "NOT ")), ref, self.small_int(scope)),
             lambda: Node("(%s = {1})" % self.pick(("cardinality({0})", "array_length({0}, 1)")), ref,
                          Literal(self.pick("0123"), "int4", "int")),
         ))()
@@ -992,6 +1090,7 @@ class Maker:
             lambda: Node("({0} / {1})", small, self.literal_int(9, True), cls="int"),
             lambda: Node("({0}::int8 %s {1})" % self.pick("+-*"), small, self.literal_int(99), cls="int"),
             lambda: self.risky(Node("({0} %s {1})" % self.pick("+-*"), number, self.literal_int(99), cls="int")),
+            lambda: self.text_key(scope) or number,
             lambda: Node("COALESCE({0}, {1})", any_ref, self.literal(any_ref.cls, any_ref, 0), cls=any_ref.cls),
             lambda: Node("CASE WHEN {0} THEN 'x' WHEN {1} THEN 'y' END", self.predicate(scope, 0),
                          self.predicate(scope, 0), cls="text"),
@@ -1016,6 +1115,13 @@ class Maker:
         if self.chance(0.3):
             return Node("{0} FILTER (WHERE {1})", node, self.predicate(scope, 0), cls=node.cls)
         return node
+
+    def text_key(self, scope):
+        refs = self.refs(scope, ("text",), lambda c: c.collation != "mtf_ci")
+        if not refs:
+            return None
+        form, cls = self.pick((("left({0}, 2)", "text"), ("substring({0}, 2, 2)", "text"), ("length({0})", "int")))
+        return Node(form, self.pick(refs), cls=cls)
 
     def uses_ci(self, node):
         return any(isinstance(x, Ref) and x.column.collation == "mtf_ci" for x in walk(node, []))
@@ -1154,6 +1260,26 @@ def nodes_of(query):
     for *_, node in places:
         descend(node)
     return result
+
+
+def parts_of_one_table(query):
+    """(node, source) of every expression that depends on one table alone."""
+    found = []
+    sources = {thing.alias: thing for thing in walk(query, []) if isinstance(thing, Source) and thing.table}
+    for each in [query] + all_subqueries(query):
+        for *_, node in nodes_of(each):
+            things = walk(node, [])
+            aliases = {thing.alias for thing in things if isinstance(thing, Ref)}
+            if len(aliases) == 1 and not any(isinstance(thing, Source) for thing in things) and node.kids:
+                source = sources.get(aliases.pop())
+                if source is not None:
+                    found.append((node, source))
+    return found
+
+
+def all_subqueries(query):
+    found = subqueries(query)
+    return found + [inner for each in found for inner in all_subqueries(each)]
 
 
 def boolean_descendants(node):

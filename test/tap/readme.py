@@ -44,23 +44,22 @@ def sort_key(name):
 
 
 def matrix(world, admin):
-    """Rows of the table in shippable.c, the operators or aggregates and the types of one reason together."""
+    """Rows of the table in shippable.c, the operators, functions or aggregates and types of one reason together; no casts."""
     admin.execute("""CREATE FUNCTION pg_temp.matrix(OUT f regprocedure, OUT mongo text, OUT ship text, OUT why text)
                      RETURNS SETOF record AS '$libdir/mongo_tenant_fdw', 'mtf_pushdown_matrix' LANGUAGE C""")
     rows = world.rows(admin, """
         SELECT m.ship, m.why, coalesce(o.oprname, p.proname || '()'),
-               CASE WHEN p.prokind = 'a' THEN ARRAY(SELECT unnest(p.proargtypes)::regtype::text)
-                    ELSE array_remove(ARRAY[nullif(o.oprleft, 0)::regtype::text, nullif(o.oprright, 0)::regtype::text], NULL)
-               END
+               CASE WHEN o.oid IS NULL THEN p.proargtypes::regtype[]::text[] ELSE
+               array_remove(ARRAY[nullif(o.oprleft, 0)::regtype::text, nullif(o.oprright, 0)::regtype::text], NULL) END
           FROM pg_temp.matrix() m JOIN pg_proc p ON p.oid = m.f LEFT JOIN pg_operator o ON o.oprcode = p.oid
-         WHERE o.oid IS NOT NULL OR p.prokind = 'a'""")
+         WHERE o.oid IS NOT NULL OR p.prokind = 'a' OR m.mongo <> ''""")
     groups = {}
     for ship, why, name, types in rows:
         names, all_types = groups.setdefault((ship, why), (set(), set()))
         names.add(name)
         all_types.update(types)
-    lines = ["| operators and aggregates | types | sent | how |", "| --- | --- | --- | --- |"]
-    for (ship, why), (names, types) in sorted(groups.items(), key=lambda item: (item[0][0], sorted(item[1][1]), sorted(item[1][0]))):
+    lines = ["| operators, functions, aggregates | types | sent | how |", "| --- | --- | --- | --- |"]
+    for (ship, why), (names, types) in sorted(groups.items(), key=lambda item: (item[0][0], sorted(item[1][1]), item[0][1])):
         lines.append("| %s | %s | %s | %s |" % (
             " ".join("`%s`" % name.replace("|", "\\|") for name in sorted(names, key=sort_key)),
             ", ".join(sorted(types)), ship, why))
