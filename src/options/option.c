@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#include "base/key_dir.h"
 #include "options/cache.h"
 #include "options/uri.h"
 
@@ -369,7 +370,7 @@ check_text(const OptionDef *option, const char *value)
 		raise_wrong_value(option, why);
 	if (option->kind == VALUE_FIELD && strcmp(value, ".") == 0)
 		raise_wrong_value(option, "It must be the path of a field.");
-	if (option->kind == VALUE_FILE && (strpbrk(value, "/\\") != NULL || value[0] == '.'))
+	if (option->kind == VALUE_FILE && !mtf_key_dir_is_base_name(value))
 		raise_wrong_value(option, "It must be the base name of a file in mongo_tenant.key_dir.");
 }
 

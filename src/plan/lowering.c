@@ -263,13 +263,6 @@ mtf_lowering_find_json(MtfLowering *lowering, Var *var)
 }
 
 bool
-mtf_field_is_integer(const MtfField *field)
-{
-	return field->kind == MTF_KIND_INT2 || field->kind == MTF_KIND_INT4 ||
-		   field->kind == MTF_KIND_INT8;
-}
-
-bool
 mtf_lowering_is_value(MtfLowering *lowering, Node *node)
 {
 	return !bms_overlap(mtf_compat_pull_varnos(lowering->root, node), lowering->relids) &&

@@ -111,8 +111,6 @@ extern const char *mtf_lowering_operand_reason(MtfLowering *lowering, Node *left
 extern bool mtf_lowering_split_operands(MtfLowering *lowering, Node *left, Node *right, MtfOp *op,
 										MtfField **field, Node **value);
 
-extern bool mtf_field_is_integer(const MtfField *field);
-
 /* `tags.0`: an array's element or a field named "0", which an aggregation expression does not do. */
 extern bool mtf_path_has_position(const char *path);
 

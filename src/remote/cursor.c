@@ -74,8 +74,8 @@ is_outstanding(MtfCursor *cursor)
 	return stream != NULL && mtf_stream_is_outstanding(stream);
 }
 
-void
-mtf_cursor_release_client(MtfCursor *cursor)
+static void
+release_client(MtfCursor *cursor)
 {
 	MtfClient *client = cursor->client;
 
@@ -103,7 +103,7 @@ close_quietly(MtfCursor *cursor)
 	else if (client->direct)
 		mtf_kill_cursor(client, cursor->database, cursor->collection, cursor->id, cursor->asked);
 	cursor->id = 0;
-	mtf_cursor_release_client(cursor);
+	release_client(cursor);
 }
 
 static void
@@ -363,7 +363,7 @@ mtf_cursor_lease_again(MtfCursor *cursor, int64 deadline)
 	MemoryContext context = CurrentMemoryContext;
 
 	cursor->client->doomed = true;
-	mtf_cursor_release_client(cursor);
+	release_client(cursor);
 	mtf_connection_drop_idle(cursor->connection);
 	while (cursor->client == NULL)
 	{
@@ -528,7 +528,7 @@ mtf_cursor_next(MtfCursor *cursor, MtfDocument *document)
 		continue_direct(cursor);
 	/* The server has closed its cursor: another scan may have the client. */
 	if (cursor->state == CURSOR_DONE && cursor->client != NULL)
-		mtf_cursor_release_client(cursor);
+		release_client(cursor);
 	return found;
 }
 
@@ -551,7 +551,7 @@ start_ahead(MtfCursor *cursor)
 	if (!cursor->asked)
 	{
 		cursor->client->doomed = true;
-		mtf_cursor_release_client(cursor);
+		release_client(cursor);
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -93,8 +93,6 @@ extern void mtf_cursor_destroy_driver(void *object);
 
 /* --- cursor.c --- */
 
-extern void mtf_cursor_release_client(MtfCursor *cursor);
-
 /* Is it a code of the retryable reads specification? */
 extern bool mtf_cursor_is_retryable(int code);
 

@@ -505,8 +505,9 @@ mtf_socket_destroy(MtfSocket *sock)
 	free(sock);
 }
 
-MtfIo
-mtf_socket_open(MtfSocket *sock, int64 deadline)
+/* Work until the socket is connected and TLS is up, or until `deadline`. */
+static MtfIo
+open_socket(MtfSocket *sock, int64 deadline)
 {
 	while (sock->state != SOCKET_OPEN)
 	{
@@ -532,7 +533,7 @@ MtfIo
 mtf_socket_wait(MtfSocket *sock, int64 deadline)
 {
 	if (sock->state != SOCKET_OPEN)
-		return mtf_socket_open(sock, deadline);
+		return open_socket(sock, deadline);
 	return wait_for_socket(sock, deadline);
 }
 

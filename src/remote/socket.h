@@ -68,9 +68,6 @@ extern MtfSocket *mtf_socket_create(MtfNetwork *network, const char *host, uint1
 									bool allowed);
 extern void mtf_socket_destroy(MtfSocket *socket);
 
-/* Work until the socket is connected and TLS is up, or until `deadline`. */
-extern MtfIo mtf_socket_open(MtfSocket *socket, int64 deadline);
-
 /* Move at most len bytes without waiting: *done is 0 unless MTF_IO_OK. */
 extern MtfIo mtf_socket_read(MtfSocket *socket, void *buffer, size_t len, size_t *done);
 extern MtfIo mtf_socket_write(MtfSocket *socket, const struct iovec *iov, int iovcnt, size_t *done);

@@ -327,9 +327,13 @@ decode_jsonb(const MtfTarget *target, uint8 type, const uint8 *value, uint32 siz
 static MtfFit decode_array(const MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
 						   MtfArena *arena, Datum *datum);
 
-MtfFit
-mtf_value_decode(const MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
-				 MtfArena *arena, Datum *datum)
+/*
+ * *datum is set for MTF_FIT_VALUE only; it may point into the arena, into `value`, or into the current
+ * memory context.  Raises XX001 for invalid BSON; a misfit is returned, not raised.
+ */
+static MtfFit
+decode_value(const MtfTarget *target, uint8 type, const uint8 *value, uint32 size, MtfArena *arena,
+			 Datum *datum)
 {
 	if (type == MTF_BSON_NULL || type == MTF_BSON_UNDEFINED)
 		return MTF_FIT_NULL;
@@ -398,8 +402,8 @@ decode_array(const MtfTarget *target, uint8 type, const uint8 *value, uint32 siz
 	while (mtf_bson_next(&at, end, &element))
 	{
 		Datum one = (Datum) 0;
-		MtfFit fit = mtf_value_decode(target->element, element.type, element.value, element.size,
-									  arena, &one);
+		MtfFit fit =
+			decode_value(target->element, element.type, element.value, element.size, arena, &one);
 
 		if (fit > MTF_FIT_NULL)
 			return fit == MTF_MISFIT_ENCODING ? fit : MTF_MISFIT_ELEMENT;
@@ -470,7 +474,7 @@ mtf_value_store(MtfTarget *target, uint8 type, const uint8 *value, uint32 size, 
 				Datum *values, bool *isnull)
 {
 	Datum datum;
-	MtfFit fit = mtf_value_decode(target, type, value, size, arena, &datum);
+	MtfFit fit = decode_value(target, type, value, size, arena, &datum);
 
 	if (likely(fit == MTF_FIT_VALUE))
 	{

@@ -89,15 +89,7 @@ typedef struct MtfTarget
 extern MtfTarget *mtf_target_create(const MtfColumn *column, int index);
 
 /*
- * Decode a value of `size` bytes, which mtf_bson_size() has measured.  *datum is set for
- * MTF_FIT_VALUE only; it may point into the arena, into `value`, or into the current memory context.
- * Raises XX001 for invalid BSON; a misfit is returned, not raised.
- */
-extern MtfFit mtf_value_decode(const MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
-							   MtfArena *arena, Datum *datum);
-
-/*
- * Decode the value into its place under the column's policy: a misfit raises 22xxx or is NULL, and a
+ * Decode a value of `size` bytes, which mtf_bson_size() has measured, into its place under the column's policy: a misfit raises 22xxx or is NULL, and a
  * domain's CHECK runs (its errors are raised under either policy: they are the user's own code's).
  */
 extern void mtf_value_store(MtfTarget *target, uint8 type, const uint8 *value, uint32 size,
@@ -117,7 +109,7 @@ extern const char *mtf_text_to_server(const char *text, uint32 len, uint32 *resu
 
 /*
  * The commonest values, inline for the decoder's hot loop.  False: not as common as it seemed, use
- * mtf_value_decode().
+ * mtf_value_store().
  */
 #define MTF_HIGH_BITS UINT64CONST(0x8080808080808080)
 #define MTF_LOW_BITS  UINT64CONST(0x7F7F7F7F7F7F7F7F)

@@ -86,8 +86,8 @@ mtf_catalog_find_table(MtfTable table)
 	return state->relid = relid;
 }
 
-Oid
-mtf_catalog_table(MtfTable table)
+static Oid
+require_table(MtfTable table)
 {
 	Oid relid = mtf_catalog_find_table(table);
 
@@ -160,7 +160,7 @@ scan_relation(Relation relation, const TableState *state, Oid indexid, Snapshot 
 Snapshot
 mtf_catalog_snapshot(MtfTable table)
 {
-	return RegisterSnapshot(GetCatalogSnapshot(mtf_catalog_table(table)));
+	return RegisterSnapshot(GetCatalogSnapshot(require_table(table)));
 }
 
 void
@@ -172,7 +172,7 @@ mtf_catalog_release(Snapshot snapshot)
 void
 mtf_catalog_scan(MtfTable table, Snapshot snapshot, MtfRowReader reader, void *arg)
 {
-	Relation relation = table_open(mtf_catalog_table(table), AccessShareLock);
+	Relation relation = table_open(require_table(table), AccessShareLock);
 
 	scan_relation(relation, &tables[table], InvalidOid, snapshot, 0, NULL, reader, arg);
 	table_close(relation, AccessShareLock);
@@ -197,7 +197,7 @@ void
 mtf_catalog_probe(MtfTable table, int nkeys, const char *const *keys, MtfRowReader reader,
 				  void *arg)
 {
-	Relation relation = table_open(mtf_catalog_table(table), AccessShareLock);
+	Relation relation = table_open(require_table(table), AccessShareLock);
 	ScanKeyData scankeys[INDEX_MAX_KEYS];
 	int i;
 

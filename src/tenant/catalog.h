@@ -69,10 +69,7 @@ enum
 /* The callback for invalidations; from _PG_init only. */
 extern void mtf_catalog_init(void);
 
-/* The table's OID, proven to be a member of the extension.  Raises F0000 when it is not there. */
-extern Oid mtf_catalog_table(MtfTable table);
-
-/* The same, InvalidOid instead of an error. */
+/* The table's OID, proven to be a member of the extension; InvalidOid when it is not there. */
 extern Oid mtf_catalog_find_table(MtfTable table);
 
 /* Advances with every change of the table that this backend has been told of. */

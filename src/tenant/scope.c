@@ -251,12 +251,6 @@ mtf_scope_collection(const MtfScope *scope)
 	return scope->collection;
 }
 
-bool
-mtf_scope_is_shared(const MtfScope *scope)
-{
-	return scope->shared;
-}
-
 const char *
 mtf_scope_field(const MtfScope *scope)
 {

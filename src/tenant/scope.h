@@ -33,9 +33,6 @@ extern Oid mtf_scope_server(const MtfScope *scope);
 extern const char *mtf_scope_database(const MtfScope *scope);
 extern const char *mtf_scope_collection(const MtfScope *scope);
 
-/* True when the collection's policy is `shared` (or bypass): there is no tenant predicate. */
-extern bool mtf_scope_is_shared(const MtfScope *scope);
-
 /*
  * Append the mandatory predicate to the body of a $match (an empty document), as rule 3 words it:
  * {$and: [{t: {$eq: v}}, {t: {$type: T}}, {t: {$not: {$type: "array"}}}]}; nothing when shared.
@@ -50,7 +47,10 @@ extern void mtf_scope_append_match(const MtfScope *scope, bson_t *match);
  */
 extern void mtf_scope_append_equality(const MtfScope *scope, bson_t *match);
 
-/* The tenant field's path, to be projected with every document; NULL when shared. */
+/*
+ * The tenant field's path, to be projected with every document; NULL when the collection's policy is
+ * `shared`, or under a bypass: there is no tenant predicate.
+ */
 extern const char *mtf_scope_field(const MtfScope *scope);
 
 /* What the audit line calls this access; "select" unless told. */

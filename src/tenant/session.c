@@ -267,12 +267,6 @@ mtf_binding_identity(const MtfBinding *binding)
 	return binding->identity;
 }
 
-bool
-mtf_binding_is_bypass(const MtfBinding *binding)
-{
-	return binding->identity == NULL;
-}
-
 /*
  * A function's expression state lives in the context of the executor state that it belongs to; one
  * that belongs to no running execution (a PL/pgSQL assignment, the planner) stands for itself.

@@ -38,11 +38,8 @@ extern MtfBinding *mtf_session_bind(EState *estate);
  */
 extern MtfBinding *mtf_session_bind_now(void);
 
-/* NULL for a binding that bypasses tenancy. */
+/* NULL for a binding that reads without a tenant (mongo_tenant.bypass). */
 extern const MtfIdentity *mtf_binding_identity(const MtfBinding *binding);
-
-/* True when this execution reads without a tenant (mongo_tenant.bypass). */
-extern bool mtf_binding_is_bypass(const MtfBinding *binding);
 
 /*
  * The identity for a function called from SQL: that of the execution it belongs to, else the one the
