@@ -234,14 +234,15 @@ lower_argument(MtfGrouping *grouping, MtfForm form, const Aggref *aggref, MtfTer
 }
 
 /*
- * Is what one partition brings, for PostgreSQL to combine, a value that it shows: a count, a sum in
- * int8, the least, the greatest, or count and sum of an average of int4?
+ * Can what one partition brings be combined by PostgreSQL: a value that it shows (a count, a sum in int8, the
+ * least, the greatest, count and sum of an average of int4), or a state that its own functions make of a sum
+ * and a count?
  */
 static bool
-has_plain_state(const Aggref *aggref)
+has_partial_state(MtfForm form, const Aggref *aggref)
 {
-	return aggref->aggsplit == AGGSPLIT_INITIAL_SERIAL && aggref->aggtype != BYTEAOID &&
-		   aggref->aggtype != INTERNALOID;
+	return aggref->aggsplit == AGGSPLIT_INITIAL_SERIAL &&
+		   (aggref->aggtype != BYTEAOID || form == MTF_FORM_SUM || form == MTF_FORM_AVG);
 }
 
 /* The row of the table for the aggregate; NULL, with the reason, when it has no remote form. */
@@ -257,11 +258,34 @@ find_row(MtfGrouping *grouping, const Aggref *aggref)
 		mtf_grouping_local(grouping, mtf_lowering_function_reason(aggref->aggfnoid));
 	else if (row->ship == MTF_SHIP_LOCAL)
 		mtf_grouping_local(grouping, row->why);
-	else if (aggref->aggsplit != AGGSPLIT_SIMPLE && !has_plain_state(aggref))
-		mtf_grouping_local(grouping, "its partial state is no plain value");
+	else if (aggref->aggsplit != AGGSPLIT_SIMPLE && !has_partial_state(row->form, aggref))
+		mtf_grouping_local(grouping, "its partial state is neither a value nor a sum and a count");
 	else
 		return row;
 	return NULL;
+}
+
+/* The steps that complete the aggregate's attribute; false, with the reason, when it has no remote form. */
+static bool
+add_finish(MtfGrouping *grouping, MtfForm form, const Aggref *aggref, MtfTerm *arg, MtfTerm *filter,
+		   int attno)
+{
+	bool is_state = aggref->aggtype == BYTEAOID;
+	Node *count = NULL;
+	MtfFinish *finish;
+	Node *result;
+
+	if (is_state)
+		result = mtf_aggregate_sum_state(grouping, arg, filter,
+										 linitial_oid(aggref->aggargtypes) == INT8OID, &count);
+	else
+		result = finish_aggregate(grouping, form, aggref, arg, filter);
+	if (result == NULL)
+		return false;
+	finish = mtf_finish_create(is_state ? MTF_FINISH_STATE : MTF_FINISH_VALUE, attno, result, NULL);
+	finish->count = count;
+	grouping->plan->finish = lappend(grouping->plan->finish, finish);
+	return true;
 }
 
 bool
@@ -271,7 +295,7 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 	bool distinct;
 	MtfTerm *filter;
 	MtfTerm *arg;
-	Node *result;
+	bool added;
 	int attno;
 
 	grouping->current = (Expr *) aggref;
@@ -290,14 +314,12 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 	attno = mtf_grouping_add(grouping, (Expr *) copyObject(aggref), NULL, aggref->aggtype, -1);
 	grouping->remote = NULL;
 	grouping->never_null = grouping->rounded = false;
-	result = finish_aggregate(grouping, row->form, aggref, arg, filter);
+	added = add_finish(grouping, row->form, aggref, arg, filter, attno);
 	grouping->in_distinct = 0;
-	if (result == NULL)
+	if (!added)
 		return false;
 	if (grouping->remote != NULL)
 		mtf_grouping_know(grouping, (Expr *) aggref, grouping->remote, grouping->never_null);
 	grouping->rounded = false;
-	grouping->plan->finish =
-		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_VALUE, attno, result, NULL));
 	return true;
 }

@@ -324,6 +324,29 @@ mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return (Node *) state;
 }
 
+Node *
+mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool is_int8,
+						Node **count)
+{
+	Node *sum;
+
+	if (!is_summable(grouping, arg))
+		return NULL;
+	*count = count_attribute(grouping, arg, filter);
+	if (arg->field != NULL && arg->field->loose)
+		return finish_loose_sum(grouping, arg, filter);
+	guard_digits(grouping, arg, *count);
+	sum = sum_attribute(grouping, arg, filter);
+	if (!is_int8)
+		return sum;
+	mtf_aggregate_need_exact(
+		grouping,
+		mtf_finish_call(F_NUMERIC_GT, BOOLOID,
+						list_make2(mtf_finish_call(F_NUMERIC_ABS, NUMERICOID, list_make1(sum)),
+								   numeric_constant("9223372036854775807"))));
+	return mtf_finish_call(F_INT8_NUMERIC, INT8OID, list_make1(copyObject(sum)));
+}
+
 /* --- variances ----------------------------------------------------------------------------------------- */
 
 /* arg², with the digits that it can have. */

@@ -19,6 +19,13 @@ extern Node *mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *fil
 /* The transition state of avg(int4): {count, sum}. */
 extern Node *mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
 
+/*
+ * The sum and the count of which the transition state of sum() or avg() of int8 or numeric is made.  A sum of
+ * int8 comes as one.
+ */
+extern Node *mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter,
+									 bool is_int8, Node **count);
+
 /* Of a sample or a population; its square root or itself. */
 extern Node *mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter,
 									bool sample, bool root);

@@ -137,6 +137,7 @@ static const Attribute finish_attributes[] = {
 	INT_OF(MtfFinish, kind),
 	INT_OF(MtfFinish, attno),
 	NODE_OF(MtfFinish, expr),
+	NODE_OF(MtfFinish, count),
 	STRING_OF(MtfFinish, what),
 	END_OF_ATTRIBUTES,
 };

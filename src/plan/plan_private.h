@@ -278,7 +278,8 @@ typedef enum MtfFinishKind
 	MTF_FINISH_VALUE,
 	MTF_FINISH_MISFITS, /* the attribute is not 0: a value at the path `what` did not decode, an error */
 	MTF_FINISH_OVERFLOW, /* `expr` is true: a number was outside the type `what`, an error */
-	MTF_FINISH_DIGITS /* `expr` is true: the server's numbers were not exact; all is computed here */
+	MTF_FINISH_DIGITS, /* `expr` is true: the server's numbers were not exact; all is computed here */
+	MTF_FINISH_STATE /* the attribute becomes the serialized state of a sum or average of `count` numbers, which come to `expr` */
 } MtfFinishKind;
 
 typedef struct MtfFinish
@@ -287,6 +288,7 @@ typedef struct MtfFinish
 	int kind; /* MtfFinishKind */
 	int attno;
 	Node *expr;
+	Node *count;
 	char *what;
 } MtfFinish;
 

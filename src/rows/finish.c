@@ -4,11 +4,17 @@
  */
 #include "rows/finish.h"
 
+#include "nodes/nodeFuncs.h"
+
+#include "rows/agg_state.h"
+
 typedef struct Step
 {
 	MtfFinishKind kind;
 	int attno;
 	ExprState *expr;
+	ExprState *count;
+	MtfAggState *state;
 	const char *what;
 } Step;
 
@@ -37,6 +43,11 @@ mtf_finisher_create(const MtfScanPlan *plan, PlanState *parent)
 		step->what = finish->what;
 		if (finish->expr != NULL)
 			step->expr = ExecInitExpr((Expr *) finish->expr, parent);
+		if (finish->kind == MTF_FINISH_STATE)
+		{
+			step->count = ExecInitExpr((Expr *) finish->count, parent);
+			step->state = mtf_agg_state_create(exprType(finish->expr));
+		}
 	}
 	return finisher;
 }
@@ -71,6 +82,21 @@ check_overflow(const Step *step, ExprContext *econtext)
 						errmsg("%s out of range", step->what)));
 }
 
+/* Without any number there is no state. */
+static void
+set_state(const Step *step, TupleTableSlot *slot, ExprContext *econtext)
+{
+	bool no_count;
+	bool no_sum;
+	Datum count = ExecEvalExprSwitchContext(step->count, econtext, &no_count);
+	Datum sum = ExecEvalExprSwitchContext(step->expr, econtext, &no_sum);
+
+	slot->tts_isnull[step->attno - 1] = no_count || no_sum || DatumGetInt64(count) <= 0;
+	if (!slot->tts_isnull[step->attno - 1])
+		slot->tts_values[step->attno - 1] =
+			mtf_agg_state_make(step->state, DatumGetInt64(count), sum, econtext);
+}
+
 bool
 mtf_finisher_may_be_inexact(const MtfFinisher *finisher)
 {
@@ -96,6 +122,7 @@ mtf_finisher_row(MtfFinisher *finisher, TupleTableSlot *slot, ExprContext *econt
 				if (holds(step, econtext))
 					return false;
 				break;
+			case MTF_FINISH_STATE: set_state(step, slot, econtext); break;
 			case MTF_FINISH_VALUE:
 				slot->tts_values[step->attno - 1] = ExecEvalExprSwitchContext(
 					step->expr, econtext, &slot->tts_isnull[step->attno - 1]);
