@@ -47,7 +47,8 @@ CREATE FOREIGN TABLE numbers (
 ) SERVER mongo;
 CREATE FOREIGN TABLE clash (
     id integer, "k0" integer, "k.m" integer OPTIONS (path 'k.m'), k_m integer, "a0" integer, j jsonb,
-    "$n" integer OPTIONS (path 'dollar'), cnt integer OPTIONS (path 'count')
+    "$n" integer OPTIONS (path 'dollar'), cnt integer OPTIONS (path 'count'),
+    u integer, d numeric(6,2), i integer, v0 integer, "u.i" integer OPTIONS (path 'w.i'), mtf_k0r integer
 ) SERVER mongo;
 CREATE FOREIGN TABLE here (id integer, label text) SERVER mongo OPTIONS (collection 'twice');
 CREATE FOREIGN TABLE there (id integer, label text) SERVER mongo
@@ -87,9 +88,9 @@ def documents(world):
         ]
         db.numbers.insert_many(own(numbers))
         db.clash.insert_many(own([
-            {"id": 1, "k0": 1, "k": {"m": 10}, "k_m": 100, "a0": 5, "dollar": 7, "count": 9, "j": [1]},
-            {"id": 2, "k0": 1, "k": {"m": 20}, "k_m": 200, "a0": 6, "dollar": 7, "count": 9},
-            {"id": 3, "k0": 2, "k": {"m": 10}, "k_m": 300, "a0": 7, "dollar": 8, "count": 9}]))
+            {"u": 1, "d": Decimal128("1.5"), "i": 3, "v0": 9, "w": {"i": 5}, "mtf_k0r": 3, "id": 1, "k0": 1, "k": {"m": 10}, "k_m": 100, "a0": 5, "dollar": 7, "count": 9, "j": [1]},
+            {"u": 2, "d": Decimal128("1.50"), "i": 3, "v0": 8, "w": {"i": 6}, "mtf_k0r": 2, "id": 2, "k0": 1, "k": {"m": 20}, "k_m": 200, "a0": 6, "dollar": 7, "count": 9},
+            {"u": 2, "d": Decimal128("2"), "i": 4, "v0": 8, "w": {"i": 6}, "mtf_k0r": 1, "id": 3, "k0": 2, "k": {"m": 10}, "k_m": 300, "a0": 7, "dollar": 8, "count": 9}]))
         db.twice.insert_many(own([{"id": 1, "label": "here"}, {"id": 2, "label": "here"}]))
         other.twice.insert_many(own([{"id": 1, "label": "there"}]))
         db.many.insert_many(own([{"id": i, "filler": "x" * 100} for i in range(500)]))
@@ -325,6 +326,12 @@ def names(pair):
              "8: columns named like keys, paths and accumulators")
     pair.is_("SELECT x.j, y.k0 FROM clash x LEFT JOIN clash y ON x.k0 = y.id ORDER BY x.id",
              [([1], 1), (None, 1), (None, 1)], "8: a joined field named like a user's")
+    pair.is_('SELECT count(DISTINCT u), count(DISTINCT d), sum(DISTINCT d), count(DISTINCT i), sum(DISTINCT v0), sum("u.i"), count(*)'
+             ' FROM clash', [(2, 2, Decimal("3.50"), 2, 17, 17, 3)], "8: fields named like those of distinct values")
+    pair.is_("SELECT d, count(DISTINCT u), count(DISTINCT i), sum(u + v0) FROM clash GROUP BY d ORDER BY d",
+             [(Decimal("1.50"), 2, 1, 20), (Decimal("2.00"), 1, 1, 10)], "8: and beside a key")
+    pair.is_("SELECT DISTINCT ON (i) i, d, u, mtf_k0r FROM clash ORDER BY i, mtf_k0r",
+             [(3, Decimal("1.50"), 2, 2), (4, Decimal("2.00"), 2, 1)], "8: and like the keys of a sort")
     pair.agree(8, "SELECT boss FROM staff GROUP BY boss HAVING count(*) > 0 AND sum(age) > 10 AND max(age) > 30",
                "SELECT flag FROM staff GROUP BY flag HAVING min(age) < 10 OR max(age) > 60",
                "SELECT count(*), count(age), sum(age), min(age), max(age) FROM staff")
