@@ -485,6 +485,8 @@ connect_client(MtfConnection *connection, const char *read_preference)
 	}
 	PG_CATCH();
 	{
+		/* A password or a certificate that was wrong may be mended in its file, which tells nobody. */
+		connection->valid = false;
 		mtf_connection_return(client);
 		PG_RE_THROW();
 	}

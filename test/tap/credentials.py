@@ -1,4 +1,5 @@
-"""User mappings: right and wrong passwords, none at all, and a server that is not there."""
+"""User mappings: right and wrong passwords, in files too, none at all, and a server that is not there."""
+import os
 import time
 
 from tap import World, ok, is_, throws, diag, done
@@ -8,6 +9,34 @@ def texts(error):
     parts = [str(error)] + [getattr(error.diag, name) or "" for name in
                             ("message_primary", "message_detail", "message_hint", "context")]
     return "\n".join(parts)
+
+
+def write_file(world, name, text):
+    """A file of key_dir, as the server wants it: its own, and nobody else's to read."""
+    path = os.path.join(world.env["MTF_KEY_DIR"], name)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o600)
+    if os.geteuid() == 0:
+        owner = os.stat(world.env["MTF_KEY_DIR"])
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def password_file(world, admin):
+    """The password of the file, and of the file as it is mended: nobody is told of that."""
+    write_file(world, "mongo.password", "canary-wrong\n")
+    admin.execute("CREATE USER MAPPING FOR mtf_app SERVER mongo OPTIONS"
+                  " (username 'mtf_reader', password_file 'mongo.password', auth_source 'admin')")
+    with world.connect("UA") as session:
+        error = throws("28000", lambda: session.execute("SELECT count(*) FROM accounts"), "a file with a wrong password")
+        ok("canary" not in texts(error), "the message does not tell it")
+        write_file(world, "mongo.password", world.engine.password + "\n")
+        is_(world.value(session, "SELECT count(*) FROM accounts"), 10, "mended, it counts in the same session")
+        os.unlink(os.path.join(world.env["MTF_KEY_DIR"], "mongo.password"))
+        is_(world.value(session, "SELECT count(*) FROM accounts"), 10, "a connection that stands needs it no more")
+    with world.connect("UA") as session:
+        throws("F0000", lambda: session.execute("SELECT count(*) FROM accounts"), "a file that is not there")
+    admin.execute("DROP USER MAPPING FOR mtf_app SERVER mongo")
 
 
 with World(auth=True) as world:
@@ -40,6 +69,8 @@ with World(auth=True) as world:
         world.identify(admin, world.token("UA"))
         is_(world.value(admin, "SELECT count(*) FROM accounts"), 10, "another role's mapping works for that role")
         throws(("42501", "28000"), lambda: before.execute("SELECT count(*) FROM accounts"), "and for that role only")
+
+        password_file(world, admin)
 
         # Nobody listens there.
         admin.execute("CREATE SERVER nowhere FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS"
