@@ -209,6 +209,33 @@ def expiry(world):
         user.execute("ROLLBACK")
 
 
+def configured(world, admin, user, name, value):
+    """Give a setting another value in the configuration file, and wait until the session has it."""
+    show = "SHOW mongo_tenant.%s" % name
+    before = world.value(user, show)
+    admin.execute("ALTER SYSTEM %s mongo_tenant.%s" % ("RESET" if value is None else "SET", name) +
+                  ("" if value is None else " = '%s'" % value))
+    admin.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 20
+    while world.value(user, show) == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def rules(world, admin):
+    """A token that was found good is judged again when the rules change."""
+    padded = world.token("UA", padding="x" * 2000)
+    late = world.token("UA", exp=int(time.time()) - 1)
+    for name, value, token, what in (("max_token_lifetime", "10min", world.token("UA"), "an hour's life"),
+                                     ("max_token_bytes", "1kB", padded, "two thousand bytes and more"),
+                                     ("leeway", "0s", late, "an expiry of just now")):
+        with world.connect(token=token) as user:
+            is_(tenant(world, user), "UA", what + ": good by default")
+            configured(world, admin, user, name, value)
+            throws("28000", lambda: tenant(world, user), "  not when %s is %s, in the same session" % (name, value))
+            configured(world, admin, user, name, None)
+            is_(tenant(world, user), "UA", "  and good again")
+
+
 def token_scope(world, admin):
     token = world.token("UA")
     admin.execute("ALTER DATABASE %s SET mongo_tenant.token_scope = transaction" % world.name)
@@ -469,6 +496,7 @@ with World(own_cluster=True) as world:
         files(world, admin)
         private_keys(world, admin)
         expiry(world)
+        rules(world, admin)
         token_scope(world, admin)
         placeholder(world)
         visible(world)

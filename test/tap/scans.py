@@ -1,4 +1,5 @@
 """Several scans at once: rescans, self joins, open cursors beside queries, two tenants side by side."""
+from recorder import Recorder
 from tap import World, ok, is_, throws, done
 
 
@@ -78,6 +79,24 @@ def two_tenants(world):
         is_(len(world.rows(one, "SELECT * FROM accounts a, accounts b")), 100, "self join without condition")
 
 
+def options_sent(world, admin):
+    """What options ask of the server is in the command; the lower of two limits, and of a statement's."""
+    with Recorder(world.uri) as recorder, world.connect("UA") as session:
+        admin.execute("CREATE SERVER asked FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s', providers 'test',"
+                      " tenant_field 'tenant_id', read_concern 'local', max_time_ms '60000', fetch_size '7')" % (recorder.uri, world.name))
+        admin.execute("CREATE FOREIGN TABLE asked (id integer) SERVER asked OPTIONS (collection 'accounts', max_time_ms '50000');"
+                      "GRANT SELECT ON asked TO mtf_app")
+        query = "SELECT count(*) FROM (SELECT id FROM asked OFFSET 0) x"
+        is_(world.value(session, query), 10, "a server with options of its own")
+        session.execute("SET statement_timeout = '40s'")
+        is_(world.value(session, query), 10, "  under a statement_timeout")
+        sent = [command for command in recorder.commands if "aggregate" in command]
+        is_([command.get("maxTimeMS") for command in sent], [50000, 40000], "max_time_ms, statement_timeout")
+        is_([command.get("readConcern") for command in sent], [{"level": "local"}] * 2, "read_concern")
+        is_([command.get("collation") for command in sent], [{"locale": "simple"}] * 2, "collation")
+        is_([command["cursor"].get("batchSize") for command in sent], [7, 7], "fetch_size")
+
+
 with World() as world:
     world.load("accounts", "planes")
     for pushdown in (True, False):
@@ -86,4 +105,6 @@ with World() as world:
     with world.connect("UA") as session:
         cursors(world, session)
     two_tenants(world)
+    with world.admin() as admin:
+        options_sent(world, admin)
 done()
