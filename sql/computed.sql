@@ -33,6 +33,11 @@ SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4::bigint + i2 > 5 AND i2::i
 SELECT id FROM typed WHERE i4::bigint + 1 = 5 ORDER BY id;
 SELECT id FROM typed WHERE i4::bigint * -3 < -9 ORDER BY id;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 + 1 = 5 AND i8 - 1 = 4 AND i4 / 2 = 2 AND f8 + 1 > 2$$);
+-- By the greatest numbers that can come of it, not by their digits.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4::bigint * i4::bigint > 5 AND i4::bigint * 1000000000 > 5 AND i2::int * i2::int = 4 AND i8 % 10 + 5 = 10$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4::bigint * i4::bigint * 2 > 5 AND i8 % 10 * i8 > 5 AND i2::int * i4 > 5$$);
+SELECT id FROM typed WHERE i4::bigint * i4::bigint > 15 ORDER BY id;
+SELECT id FROM typed WHERE i4::bigint * -2147483648 < -2147483648 ORDER BY id;
 
 -- Tests of conditions: what is false or unknown.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 4) IS NOT TRUE AND (i4 = 4 OR b) IS UNKNOWN$$);
@@ -59,3 +64,17 @@ PREPARE computed (integer, text) AS
 SET plan_cache_mode = force_generic_plan;
 EXECUTE computed (4, 'text');
 EXECUTE computed (NULL, 'text');
+RESET plan_cache_mode;
+
+-- A parameter that may have no exact form there is sent, and rechecked; when it has none, every document is meant.
+PREPARE doubtful (numeric, timestamp, date) AS
+	SELECT id FROM typed WHERE coalesce(i4::numeric, $1) = $1 OR coalesce(ts, $2) = $2 OR coalesce(d, $3) > $3 ORDER BY id;
+PREPARE inside (numeric) AS SELECT id FROM typed WHERE CASE WHEN coalesce(i4::numeric, $1) = 4 THEN b END ORDER BY id;
+SET plan_cache_mode = force_generic_plan;
+SELECT * FROM plan_of($$EXECUTE doubtful (4, NULL, NULL)$$);
+SELECT * FROM plan_of($$EXECUTE inside (4)$$);
+EXECUTE doubtful (4, '2013-01-02 03:04:05.678', '2013-01-01');
+EXECUTE doubtful (1e50, '2013-01-02 03:04:05.6789', 'infinity');
+EXECUTE doubtful ('NaN', '-infinity', '-infinity');
+EXECUTE doubtful (NULL, NULL, NULL);
+EXECUTE inside (4);

@@ -25,7 +25,7 @@ SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a JOIN typed t ON t.f4
 SELECT * FROM pg_temp.reasons($$SELECT a.id FROM typed a JOIN typed t ON t.n = a.n$$);
 SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a JOIN typed t ON t.id < a.id$$);
 SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a LEFT JOIN typed t ON t.id = a.id AND t.i4 > a.id$$);
-SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a JOIN typed t ON t.id = a.id WHERE lower(t.t) = 'x'$$);
+SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a JOIN typed t ON t.id = a.id WHERE upper(t.t) = 'x'$$);
 SELECT * FROM pg_temp.reasons($$SELECT a.id, whole FROM accounts a JOIN typed whole ON whole.id = a.id$$);
 SELECT * FROM pg_temp.reasons($$SELECT a.id FROM accounts a WHERE a.id NOT IN (SELECT t.id FROM typed t)$$);
 -- A local table's part is plain to see.

@@ -228,8 +228,8 @@ add_text_misfits(Either *either, const MtfField *field)
 static void
 add_date_misfits(Either *either)
 {
-	add_op(either, "$lt", mtf_literal_date(INT64CONST(-62135596800000)));
-	add_op(either, "$gt", mtf_literal_date(INT64CONST(253402300799999)));
+	add_op(either, "$lt", mtf_literal_date(MTF_FIRST_COMMON_MS));
+	add_op(either, "$gt", mtf_literal_date(MTF_LAST_COMMON_MS));
 }
 
 /* Add what does not decode, arrays apart; false: everything may be that. */

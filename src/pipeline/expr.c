@@ -18,6 +18,7 @@
 #include "pipeline/match_field.h"
 #include "pipeline/operand.h"
 #include "pipeline/pattern.h"
+#include "pipeline/value.h"
 
 /* Above these a list is no filter worth its bytes: only the field's presence is asked for. */
 #define MAX_LIST_LITERALS 20000
@@ -194,8 +195,12 @@ static MtfVerdict
 write_expression(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 				 const char *key)
 {
-	MtfMark condition = mtf_write_begin(out, key);
+	MtfMark condition;
 
+	/* Every document may be meant by a parameter that has no form there. */
+	if (!mtf_value_is_representable(context, term))
+		return MTF_ALWAYS;
+	condition = mtf_write_begin(out, key);
 	mtf_condition_write(context, term, out, "$expr");
 	mtf_write_end(out, condition);
 	return MTF_SOME;
@@ -385,14 +390,14 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 	ListCell *cell;
 
 	if (is_computed(term))
-		return true;
+		return mtf_value_is_representable(context, term);
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_TRUE:
-		case MTF_TERM_FALSE:
+		case MTF_TERM_FALSE: return true;
 		case MTF_TERM_COMPARE_VALUES:
 		case MTF_TERM_NOT:
-		case MTF_TERM_CASE: return true;
+		case MTF_TERM_CASE: return mtf_value_is_representable(context, term);
 		case MTF_TERM_LIKE: return term->field->trust && term->op == MTF_OP_EQ;
 		case MTF_TERM_COMPARE:
 			return comparison_is_exact(term->field, term->op) && value_is_exact(context, term);

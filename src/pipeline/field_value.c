@@ -283,10 +283,6 @@ write_known_string(const MtfField *field, StringInfo out, const char *key, const
 	mtf_call_end(out, &cond);
 }
 
-/* The first millisecond of year 1 and the last of year 9999: between them every server reads a date. */
-#define YEAR_1    INT64CONST(-62135596800000)
-#define YEAR_9999 INT64CONST(253402300799999)
-
 /* The first and the last millisecond of the PostgreSQL type. */
 static void
 date_range(const MtfField *field, MtfLiteral *low, MtfLiteral *high)
@@ -307,7 +303,8 @@ date_range(const MtfField *field, MtfLiteral *low, MtfLiteral *high)
 static void
 write_in_date_range(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	MtfLiteral years[2] = {mtf_literal_date(YEAR_1), mtf_literal_date(YEAR_9999)};
+	MtfLiteral years[2] = {mtf_literal_date(MTF_FIRST_COMMON_MS),
+						   mtf_literal_date(MTF_LAST_COMMON_MS)};
 	MtfLiteral ends[2];
 	MtfCall either = mtf_call_begin(out, key, "$or");
 	MtfCall both = mtf_call_begin(out, mtf_call_next(&either), "$and");

@@ -13,6 +13,7 @@
 #include "pipeline/instant.h"
 
 #include "pipeline/call.h"
+#include "pipeline/literal.h"
 #include "pipeline/field_value.h"
 #include "pipeline/value.h"
 
@@ -20,12 +21,12 @@
 #define W              "$$w" /* the same day and time of a year that every engine knows */
 #define SECOND         INT64CONST(1000)
 #define DAY            INT64CONST(86400000)
-#define YEAR_ONE       (INT64CONST(-62135596800000)) /* the beginning of the year 1 */
-#define CYCLE          (INT64CONST(146097) * DAY)    /* 400 years */
-#define CYCLES         12                            /* more than there are before the year 1 */
+#define YEAR_ONE       MTF_FIRST_COMMON_MS
+#define CYCLE          (INT64CONST(146097) * DAY) /* 400 years */
+#define CYCLES         12                         /* more than there are before the year 1 */
 #define YEARS_OF_CYCLE 400
 #define FAR            (356 * CYCLE) /* about 2^52 */
-#define YEAR_10000     INT64CONST(253402300800000)
+#define YEAR_10000     (MTF_LAST_COMMON_MS + 1)
 
 static void
 write_long(StringInfo out, const char *key, int64 number)

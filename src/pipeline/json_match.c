@@ -144,8 +144,8 @@ write_text_companions(Conditions *group, const MtfField *field)
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ:
 			/* Years that PostgreSQL's input does not read, or that it has not. */
-			write_bound(group, field->path, "$lt", mtf_literal_date(INT64CONST(-62135596800000)));
-			write_bound(group, field->path, "$gt", mtf_literal_date(INT64CONST(253402300799999)));
+			write_bound(group, field->path, "$lt", mtf_literal_date(MTF_FIRST_COMMON_MS));
+			write_bound(group, field->path, "$gt", mtf_literal_date(MTF_LAST_COMMON_MS));
 			write_other_types(group, field->path, dates, false);
 			break;
 		default: write_other_types(group, field->path, strings, false); break;

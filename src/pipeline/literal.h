@@ -56,6 +56,10 @@ typedef enum MtfInstantKind
 	MTF_INSTANT_AFTER_ALL   /* infinity */
 } MtfInstantKind;
 
+/* The first millisecond of year 1 and the last of year 9999: between them every server reads a date. */
+#define MTF_FIRST_COMMON_MS INT64CONST(-62135596800000)
+#define MTF_LAST_COMMON_MS  INT64CONST(253402300799999)
+
 /* milliseconds = floor; `rest` tells that microseconds were cut off. */
 typedef struct MtfInstant
 {

@@ -8,6 +8,8 @@
 #include "pipeline/value.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "pipeline/call.h"
 #include "pipeline/condition.h"
@@ -301,6 +303,49 @@ write_value(const MtfExprContext *context, const MtfTerm *term, StringInfo out, 
 		mtf_write_quoted(out, key, &literal);
 	else
 		mtf_write_null(out, key);
+}
+
+/* --- what has no form there ------------------------------------------------------------------------------- */
+
+/* Digits of a numeric that surely stand in a Decimal128, point and sign included. */
+#define SURE_NUMERIC_CHARACTERS 30
+
+static bool
+is_representable(const MtfValue *value)
+{
+	char *text;
+	MtfInstant instant;
+
+	switch (value->typid)
+	{
+		case NUMERICOID:
+			text = DatumGetCString(DirectFunctionCall1(numeric_out, value->datum));
+			return strlen(text) <= SURE_NUMERIC_CHARACTERS &&
+				   strspn(text, "-.0123456789") == strlen(text);
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			instant = mtf_value_as_instant(value, value->typid == TIMESTAMPTZOID);
+			return instant.kind == MTF_INSTANT_FINITE && !instant.rest &&
+				   instant.milliseconds >= MTF_FIRST_COMMON_MS &&
+				   instant.milliseconds <= MTF_LAST_COMMON_MS;
+		default: return true;
+	}
+}
+
+bool
+mtf_value_is_representable(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = mtf_expr_value(context, term);
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_VALUE && value != NULL && value->is_known && !value->isnull &&
+		!is_representable(value))
+		return false;
+	foreach (cell, term->args)
+		if (!mtf_value_is_representable(context, lfirst(cell)))
+			return false;
+	return true;
 }
 
 static void

@@ -27,4 +27,7 @@ extern void mtf_value_write_summand(const MtfExprContext *context, const MtfTerm
 extern void mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term,
 									StringInfo out, const char *key);
 
+/* Has every value in the term a form there that means the same?  Of what is exact it is so of itself. */
+extern bool mtf_value_is_representable(const MtfExprContext *context, const MtfTerm *term);
+
 #endif /* MTF_PIPELINE_VALUE_H */

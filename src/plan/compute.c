@@ -10,6 +10,9 @@
  */
 #include "plan/compute.h"
 
+#include <float.h>
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
@@ -153,7 +156,6 @@ sure_digits(Oid type)
 	return type == INT2OID ? 4 : type == INT4OID ? 9 : 18;
 }
 
-#define LONG_DIGITS   18
 #define DOUBLE_DIGITS 15 /* that a quotient, which is computed as a double, keeps apart */
 
 static MtfFunction
@@ -203,6 +205,81 @@ integer_digits(MtfFunction function, const MtfTerm *left, const MtfTerm *right)
 	}
 }
 
+/* --- how great a whole number can be ----------------------------------------------------------------------- */
+
+static double magnitude_of(const MtfLowering *lowering, const MtfTerm *term);
+
+static double
+magnitude_of_field(const MtfField *field)
+{
+	switch ((MtfKind) field->kind)
+	{
+		case MTF_KIND_INT2: return -(double) PG_INT16_MIN;
+		case MTF_KIND_INT4: return -(double) PG_INT32_MIN;
+		case MTF_KIND_INT8: return -(double) PG_INT64_MIN;
+		default: return INFINITY;
+	}
+}
+
+static double
+magnitude_of_value(const MtfLowering *lowering, const MtfTerm *term)
+{
+	const Const *constant = list_nth(lowering->values, term->value);
+
+	if (!IsA(constant, Const) || constant->constisnull)
+		return INFINITY;
+	switch (constant->consttype)
+	{
+		case INT2OID: return fabs((double) DatumGetInt16(constant->constvalue));
+		case INT4OID: return fabs((double) DatumGetInt32(constant->constvalue));
+		case INT8OID: return fabs((double) DatumGetInt64(constant->constvalue));
+		default: return INFINITY;
+	}
+}
+
+/* Of a result; a double is rounded, so that a little more is said. */
+static double
+magnitude_of_result(const MtfLowering *lowering, MtfFunction function, const MtfTerm *left,
+					const MtfTerm *right)
+{
+	double a = magnitude_of(lowering, left);
+	double b = magnitude_of(lowering, right);
+
+	switch (function)
+	{
+		case MTF_FUNCTION_INT_ADD:
+		case MTF_FUNCTION_INT_SUBTRACT: return (a + b) * (1 + 2 * DBL_EPSILON);
+		case MTF_FUNCTION_INT_MULTIPLY: return a * b * (1 + 2 * DBL_EPSILON);
+		case MTF_FUNCTION_INT_DIVIDE: return a;
+		case MTF_FUNCTION_INT_MODULO: return Min(a, b);
+		default: return INFINITY;
+	}
+}
+
+/* No whole number of the term is farther from 0. */
+static double
+magnitude_of(const MtfLowering *lowering, const MtfTerm *term)
+{
+	double by_digits =
+		term->precision >= 0 && term->scale == 0 ? pow(10, term->precision) : INFINITY;
+	double magnitude = INFINITY;
+
+	if (term->kind == MTF_TERM_FIELD)
+		magnitude = magnitude_of_field(term->field);
+	else if (term->kind == MTF_TERM_VALUE)
+		magnitude = magnitude_of_value(lowering, term);
+	else if (term->kind == MTF_TERM_CALL && list_length(term->args) == 2)
+		magnitude = magnitude_of_result(lowering, term->function, linitial(term->args),
+										lsecond(term->args));
+	return Min(magnitude, by_digits);
+}
+
+static double
+greatest_of(Oid type)
+{
+	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : (double) PG_INT64_MAX;
+}
+
 static MtfTerm *
 compute_integers(MtfLowering *lowering, OpExpr *expr)
 {
@@ -211,6 +288,7 @@ compute_integers(MtfLowering *lowering, OpExpr *expr)
 	MtfTerm *left;
 	MtfTerm *right;
 	MtfTerm *term;
+	double magnitude;
 	int digits;
 
 	if (function == MTF_FUNCTION_NONE)
@@ -224,12 +302,14 @@ compute_integers(MtfLowering *lowering, OpExpr *expr)
 	if (left->precision < 0 || right->precision < 0)
 		return mtf_lowering_local(lowering, "integers of unknown range");
 	digits = integer_digits(function, left, right);
-	/* What is divided and fits its type does so afterwards. */
-	if ((!divides && digits > LONG_DIGITS) ||
+	magnitude = magnitude_of_result(lowering, function, left, right);
+	/* What is divided and fits its type does so afterwards; 2^63 itself fits no int64. */
+	if ((!divides && magnitude >= greatest_of(INT8OID)) ||
 		(function == MTF_FUNCTION_INT_DIVIDE && digits > DOUBLE_DIGITS))
 		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
 	term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
-	term->checked = !divides && digits > sure_digits(expr->opresulttype);
+	term->checked =
+		!divides && expr->opresulttype != INT8OID && magnitude > greatest_of(expr->opresulttype);
 	if (term->checked && !lowering->counts_overflows)
 		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
 	set_digits(term, Min(digits, sure_digits(expr->opresulttype) + 1), 0);

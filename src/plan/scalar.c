@@ -80,12 +80,25 @@ has_literal(Node *node)
 	}
 }
 
+/* A parameter whose value may have one: told apart when it is known (pipeline/value.c). */
+static bool
+may_have_literal(MtfLowering *lowering, Node *node)
+{
+	Oid type = exprType(node);
+
+	if (!lowering->allows_doubt || IsA(node, Const) ||
+		(type != NUMERICOID && type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID))
+		return false;
+	lowering->doubts = true;
+	return true;
+}
+
 static MtfTerm *
 scalar_value(MtfLowering *lowering, Node *node)
 {
 	MtfTerm *term;
 
-	if (!has_literal(node))
+	if (!has_literal(node) && !may_have_literal(lowering, node))
 		return mtf_lowering_local(lowering, "a value may have no exact form there");
 	term =
 		mtf_term_create(MTF_TERM_VALUE, MTF_OP_EQ, NULL, mtf_lowering_value(lowering, node), NIL);
@@ -383,14 +396,36 @@ compare_with(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *node, Node
 	return term;
 }
 
-/* What a failed attempt needed is not evaluated. */
+/* An attempt, in which a parameter may be doubtful; attempts nest (CASE). */
+typedef struct Attempt
+{
+	int nvalues;
+	bool allows_doubt;
+	bool doubts;
+} Attempt;
+
+static Attempt
+begin_attempt(MtfLowering *lowering)
+{
+	Attempt attempt = {list_length(lowering->values), lowering->allows_doubt, lowering->doubts};
+
+	lowering->allows_doubt = true;
+	lowering->doubts = false;
+	return attempt;
+}
+
+/* What a failed attempt needed is not evaluated; what is doubtful is rechecked. */
 static MtfTerm *
-settle(MtfLowering *lowering, int nvalues, MtfTerm *term)
+settle(MtfLowering *lowering, Attempt attempt, MtfTerm *term)
 {
 	if (term == NULL)
-		lowering->values = list_truncate(lowering->values, nvalues);
+		lowering->values = list_truncate(lowering->values, attempt.nvalues);
 	else
-		lowering->why = NULL;
+		lowering->why = lowering->doubts ? "a parameter may have no exact form there" : NULL;
+	if (term != NULL && lowering->doubts)
+		term->exact = false;
+	lowering->allows_doubt = attempt.allows_doubt;
+	lowering->doubts = attempt.doubts;
 	return term;
 }
 
@@ -411,20 +446,21 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 MtfTerm *
 mtf_scalar_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 {
-	int nvalues = list_length(lowering->values);
+	Attempt attempt = begin_attempt(lowering);
 
-	return settle(lowering, nvalues, lower_comparison(lowering, expr, op));
+	return settle(lowering, attempt, lower_comparison(lowering, expr, op));
 }
 
 MtfTerm *
 mtf_scalar_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, MtfTermKind kind, MtfOp op)
 {
-	int nvalues = list_length(lowering->values);
 	Node *list = lsecond(expr->args);
+	Attempt attempt;
 
 	if (!mtf_lowering_is_value(lowering, list))
 		return NULL;
-	return settle(lowering, nvalues,
+	attempt = begin_attempt(lowering);
+	return settle(lowering, attempt,
 				  compare_with(lowering, kind, op, linitial(expr->args), list, expr->inputcollid));
 }
 
@@ -432,7 +468,7 @@ mtf_scalar_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, MtfTermKind kind
 static MtfTerm *
 test_value(MtfLowering *lowering, Node *node, MtfTermKind kind, MtfOp op)
 {
-	int nvalues = list_length(lowering->values);
+	Attempt attempt = begin_attempt(lowering);
 	MtfField *field = mtf_scalar_field(node);
 	MtfTerm *computed = field == NULL ? NULL : mtf_scalar(lowering, node);
 	MtfTerm *term = NULL;
@@ -442,7 +478,7 @@ test_value(MtfLowering *lowering, Node *node, MtfTermKind kind, MtfOp op)
 		term = mtf_lowering_create_test(kind, op, field);
 		term->args = list_make1(computed);
 	}
-	return settle(lowering, nvalues, term);
+	return settle(lowering, attempt, term);
 }
 
 MtfTerm *

@@ -290,6 +290,7 @@ class Fuzzer:
             session.settings["timezone"] = world.timezone
             session.raw()
             session.connection.execute("SET timezone = '%s'" % world.timezone)
+        self.counts["tables with a validator"] += sum(table.validated for table in world.tables)
         for text, times in world.refused.items():
             self.counts["refused by the engine: " + text] += times
         if self.foreign:

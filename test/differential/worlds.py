@@ -8,8 +8,10 @@ third, and poison: documents whose tenant field is missing, null, an array, of a
 """
 
 import collections
+import datetime
 
 import bson
+import bson.datetime_ms
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
@@ -74,6 +76,7 @@ class Column:
             self.options["bson_type"] = "objectid"
         self.cls = "array" if element else CLASSES[kind]
         self.hostility = 0.0
+        self.proven = False  # by a validator
         self.tame = False
         self.texts = []  # decoded values, for literals that hit
         self.mismatches = {}  # tenant: number of documents
@@ -119,6 +122,8 @@ class Table:
         self.trusted = False
         self.indexes = []
         self.rows = {}  # tenant: number
+        self.schema = None  # of a strict validator
+        self.validated = False  # which the engine asks
 
 
 def is_natural(kind, value):
@@ -172,6 +177,67 @@ def make_column(rng, number, hostile, trusted):
     return column
 
 
+# ---- validators --------------------------------------------------------------------------------
+
+# What a schema says of a column's values, null apart; nothing for kinds whose values it cannot tell.
+SCHEMAS = {
+    "bool": {"bsonType": ["bool"]}, "int2": {"bsonType": ["int"], "minimum": -32768, "maximum": 32767},
+    "int4": {"bsonType": ["int"]}, "int8": {"bsonType": ["int", "long"]}, "float8": {"bsonType": ["double"]},
+    "numeric": {"bsonType": ["decimal"]}, "text": {"bsonType": ["string"]},
+    "varchar": {"bsonType": ["string"], "maxLength": 5}, "objectid": {"bsonType": ["objectId"]},
+    "date": {"bsonType": ["date"]}, "timestamp": {"bsonType": ["date"]}, "timestamptz": {"bsonType": ["date"]}}
+
+IS_OF_TYPE = {
+    "null": lambda value: value is None, "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: model.is_int(value) and not isinstance(value, bson.Int64),
+    "long": lambda value: isinstance(value, bson.Int64), "double": lambda value: isinstance(value, float),
+    "decimal": lambda value: isinstance(value, bson.Decimal128), "string": lambda value: type(value) is str,
+    "objectId": lambda value: isinstance(value, bson.ObjectId),
+    "date": lambda value: isinstance(value, (bson.datetime_ms.DatetimeMS, datetime.datetime)),
+    "object": lambda value: isinstance(value, dict)}
+
+
+def obeys(schema, value):
+    """Is the value as the schema says?  An engine may keep a validator and not ask it."""
+    if not any(IS_OF_TYPE[name](value) for name in schema["bsonType"]):
+        return False
+    if value is not None and "minimum" in schema and not schema["minimum"] <= value <= schema["maximum"]:
+        return False
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        return False
+    return all(obeys(inner, value[name]) for name, inner in schema.get("properties", {}).items()
+               if isinstance(value, dict) and name in value)
+
+
+def make_schema(rng, table):
+    """A strict validator of some columns, whose values are their own then; the others stay as they are."""
+    root = {"bsonType": ["object"], "properties": {}}
+    for column in table.columns[2:]:
+        if (column.kind not in SCHEMAS or column.element or column.precision or column.path in (".", "_id") or
+                column.path.startswith("list_") or rng.random() < 0.3):
+            continue
+        leaf = dict(SCHEMAS[column.kind], bsonType=SCHEMAS[column.kind]["bsonType"] + ["null"])
+        good = [value for value in column.proper() if obeys(leaf, value) and is_decodable(column, value)]
+        if not good:
+            continue
+        column.proven = True
+        column.hostility, column.pool = 0.0, rng.sample(good, min(len(good), rng.choice((2, 5, 12, 400))))
+        place = root
+        for segment in column.path.split(".")[:-1]:
+            place = place["properties"].setdefault(segment, {"bsonType": ["object"], "properties": {}})
+        place["properties"][column.path.split(".")[-1]] = leaf
+    return root if root["properties"] else None
+
+
+def is_decodable(column, value):
+    """A text with a NUL, or a date that PostgreSQL has not, is of the right type and still none of its values."""
+    try:
+        model.decode_scalar(column.kind, value, column.length, column.precision)
+        return True
+    except model.Mismatch:
+        return False
+
+
 def make_table(rng, name):
     table = Table(name)
     hostile = rng.random() < 0.7
@@ -182,6 +248,7 @@ def make_table(rng, name):
         table.columns.append(Column("_id", "anyid"))
     if not hostile and rng.random() < 0.4:
         table.columns.append(Column("doc", "jsonb", "."))
+    table.schema = make_schema(rng, table) if not table.trusted and rng.random() < 0.35 else None
     table.count = rng.choice((0, 1, 8, 20, 30, 30, 45, 45))
     table.hostile_parents = hostile
     table.fetch_size = rng.choice((None, None, 7))  # 7: a result is more than one batch
@@ -293,6 +360,7 @@ class World:
         self.stored = {}
         for table in self.tables:
             collection = database[table.name]
+            self.create(database, table)
             documents = make_documents(self.rng, table)
             # Always at least one document, so that the collection is there, of nobody.
             documents.append(v.frame([v.field("_id", "nobody")]))
@@ -306,6 +374,19 @@ class World:
             raw = collection.with_options(CodecOptions(document_class=RawBSONDocument))
             self.stored[table.name] = [bson.decode(document.raw, DECODED)
                                        for document in raw.find({}, batch_size=100000)]
+            table.validated = table.schema is not None and all(
+                obeys(table.schema, document) for document in self.stored[table.name])
+
+    def create(self, database, table):
+        """With its validator; documents that it refuses are not there."""
+        if table.schema is None:
+            return
+        try:
+            database.create_collection(table.name, validator={"$jsonSchema": table.schema}, validationLevel="strict",
+                                       validationAction="error")
+        except Exception as error:
+            table.schema = None
+            self.refused["validator: " + str(error)[:60]] += 1
 
     def insert(self, collection, documents):
         try:
@@ -368,6 +449,8 @@ class World:
                     options["fetch_size"] = str(table.fetch_size)
                 if table.trusted and self.keeps_promise(table):
                     options["trust_types"] = "true"
+                elif table.validated and not any(sum(c.mismatches.values()) for c in table.columns if c.proven):
+                    options["trust_types"] = "validator"
                 columns = ", ".join(
                     '"%s" %s%s%s' % (c.name, c.type, option_list(c.options),
                                      ' COLLATE "%s"' % c.collation if c.collation else "")
