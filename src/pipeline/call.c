@@ -29,13 +29,22 @@ mtf_call_end(StringInfo out, const MtfCall *call)
 	mtf_write_end(out, call->document);
 }
 
-void
-mtf_call_write_pair(StringInfo out, const char *key, const char *op, const char *reference,
-					const MtfLiteral *literal)
+/* {op: [reference, …]}: begun */
+static MtfCall
+begin_with(StringInfo out, const char *key, const char *op, const char *reference)
 {
 	MtfCall call = mtf_call_begin(out, key, op);
 
 	mtf_write_word(out, mtf_call_next(&call), reference);
+	return call;
+}
+
+void
+mtf_call_write_pair(StringInfo out, const char *key, const char *op, const char *reference,
+					const MtfLiteral *literal)
+{
+	MtfCall call = begin_with(out, key, op, reference);
+
 	mtf_write_literal(out, mtf_call_next(&call), literal);
 	mtf_call_end(out, &call);
 }
@@ -44,9 +53,8 @@ void
 mtf_call_write_references(StringInfo out, const char *key, const char *op, const char *x,
 						  const char *y)
 {
-	MtfCall call = mtf_call_begin(out, key, op);
+	MtfCall call = begin_with(out, key, op, x);
 
-	mtf_write_word(out, mtf_call_next(&call), x);
 	mtf_write_word(out, mtf_call_next(&call), y);
 	mtf_call_end(out, &call);
 }
@@ -64,9 +72,8 @@ void
 mtf_call_write_comparison(StringInfo out, const char *key, const char *op, const char *reference,
 						  const MtfLiteral *literal)
 {
-	MtfCall call = mtf_call_begin(out, key, op);
+	MtfCall call = begin_with(out, key, op, reference);
 
-	mtf_write_word(out, mtf_call_next(&call), reference);
 	mtf_write_quoted(out, mtf_call_next(&call), literal);
 	mtf_call_end(out, &call);
 }
@@ -104,16 +111,33 @@ mtf_call_write_type_in(StringInfo out, const char *key, const char *reference,
 }
 
 void
+mtf_call_write_of(StringInfo out, const char *key, const char *op, const char *operator,
+				  const char * reference, const MtfLiteral *literal)
+{
+	MtfCall call = mtf_call_begin(out, key, op);
+
+	mtf_call_write_unary(out, mtf_call_next(&call), operator, reference);
+	mtf_write_literal(out, mtf_call_next(&call), literal);
+	mtf_call_end(out, &call);
+}
+
+void
+mtf_call_write_among(StringInfo out, const char *key, const char *reference,
+					 const MtfLiteral *literals, int n)
+{
+	MtfCall in = begin_with(out, key, "$in", reference);
+	MtfMark list = mtf_write_begin_array(out, mtf_call_next(&in));
+
+	for (int i = 0; i < n; i++)
+		mtf_write_literal(out, mtf_array_key(i), &literals[i]);
+	mtf_write_end(out, list);
+	mtf_call_end(out, &in);
+}
+
+void
 mtf_call_write_is_nan(StringInfo out, const char *key, const char *reference)
 {
 	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
-	MtfCall in = mtf_call_begin(out, key, "$in");
-	MtfMark list;
 
-	mtf_write_word(out, mtf_call_next(&in), reference);
-	list = mtf_write_begin_array(out, mtf_call_next(&in));
-	for (int i = 0; i < 2; i++)
-		mtf_write_literal(out, mtf_array_key(i), &nans[i]);
-	mtf_write_end(out, list);
-	mtf_call_end(out, &in);
+	mtf_call_write_among(out, key, reference, nans, 2);
 }

@@ -52,6 +52,14 @@ extern void mtf_call_write_unary(StringInfo out, const char *key, const char *op
 extern void mtf_call_write_type_in(StringInfo out, const char *key, const char *reference,
 								   const char *const *types);
 
+/* {op: [{operator: reference}, literal]}, the literal our own */
+extern void mtf_call_write_of(StringInfo out, const char *key, const char *op, const char *operator,
+							  const char * reference, const MtfLiteral *literal);
+
+/* {$in: [reference, [literals…]]}, the literals our own */
+extern void mtf_call_write_among(StringInfo out, const char *key, const char *reference,
+								 const MtfLiteral *literals, int n);
+
 extern void mtf_call_write_is_nan(StringInfo out, const char *key, const char *reference);
 
 #endif /* MTF_PIPELINE_CALL_H */

@@ -10,6 +10,8 @@
 
 #include "pipeline/call.h"
 
+static const char *const binary_numbers[] = {"int", "long", "double", NULL};
+
 /*
  * The greatest Decimal128 that rounds to a finite double, and the greatest that rounds to zero:
  * DBL_MAX and 2^-1075 with what is behind them, cut to 34 digits.
@@ -25,26 +27,12 @@ write_known_decimal_to_double(StringInfo out, const char *key, const char *refer
 	MtfLiteral highest = mtf_literal_decimal(GREATEST_DECIMAL_TO_DOUBLE);
 	MtfLiteral zero = mtf_literal_decimal(GREATEST_DECIMAL_TO_ZERO);
 	MtfCall any = mtf_call_begin(out, key, "$or");
-	MtfCall in = mtf_call_begin(out, mtf_call_next(&any), "$in");
-	MtfMark list;
 	MtfCall both;
-	MtfCall cmp;
 
-	mtf_write_word(out, mtf_call_next(&in), reference);
-	list = mtf_write_begin_array(out, mtf_call_next(&in));
-	for (int i = 0; i < lengthof(specials); i++)
-		mtf_write_literal(out, mtf_array_key(i), &specials[i]);
-	mtf_write_end(out, list);
-	mtf_call_end(out, &in);
+	mtf_call_write_among(out, mtf_call_next(&any), reference, specials, lengthof(specials));
 	both = mtf_call_begin(out, mtf_call_next(&any), "$and");
-	cmp = mtf_call_begin(out, mtf_call_next(&both), "$lte");
-	mtf_call_write_unary(out, mtf_call_next(&cmp), "$abs", reference);
-	mtf_write_literal(out, mtf_call_next(&cmp), &highest);
-	mtf_call_end(out, &cmp);
-	cmp = mtf_call_begin(out, mtf_call_next(&both), "$gt");
-	mtf_call_write_unary(out, mtf_call_next(&cmp), "$abs", reference);
-	mtf_write_literal(out, mtf_call_next(&cmp), &zero);
-	mtf_call_end(out, &cmp);
+	mtf_call_write_of(out, mtf_call_next(&both), "$lte", "$abs", reference, &highest);
+	mtf_call_write_of(out, mtf_call_next(&both), "$gt", "$abs", reference, &zero);
 	mtf_call_end(out, &both);
 	mtf_call_end(out, &any);
 }
@@ -52,7 +40,6 @@ write_known_decimal_to_double(StringInfo out, const char *key, const char *refer
 void
 mtf_double_write_known(StringInfo out, const char *key, const char *reference)
 {
-	static const char *const binary_numbers[] = {"int", "long", "double", NULL};
 	static const char *const decimals[] = {"decimal", NULL};
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall inner;
@@ -87,9 +74,7 @@ mtf_float4_write_known(StringInfo out, const char *key, const char *reference)
 	MtfMark document;
 	MtfMark let;
 	MtfMark vars;
-	MtfMark list;
 	MtfCall either;
-	MtfCall in;
 	MtfCall both;
 
 	mtf_double_write_known(out, mtf_call_next(&cond), reference);
@@ -99,22 +84,11 @@ mtf_float4_write_known(StringInfo out, const char *key, const char *reference)
 	mtf_call_write_unary(out, "d", "$toDouble", reference);
 	mtf_write_end(out, vars);
 	either = mtf_call_begin(out, "in", "$or");
-	in = mtf_call_begin(out, mtf_call_next(&either), "$in");
-	mtf_write_word(out, mtf_call_next(&in), "$$d");
-	list = mtf_write_begin_array(out, mtf_call_next(&in));
-	for (int i = 0; i < lengthof(specials); i++)
-		mtf_write_literal(out, mtf_array_key(i), &specials[i]);
-	mtf_write_end(out, list);
-	mtf_call_end(out, &in);
+	mtf_call_write_among(out, mtf_call_next(&either), "$$d", specials, lengthof(specials));
 	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
 	for (int i = 0; i < lengthof(bounds); i++)
-	{
-		MtfCall compare = mtf_call_begin(out, mtf_call_next(&both), i == 0 ? "$gt" : "$lt");
-
-		mtf_call_write_unary(out, mtf_call_next(&compare), "$abs", "$$d");
-		mtf_write_literal(out, mtf_call_next(&compare), &bounds[i]);
-		mtf_call_end(out, &compare);
-	}
+		mtf_call_write_of(out, mtf_call_next(&both), i == 0 ? "$gt" : "$lt", "$abs", "$$d",
+						  &bounds[i]);
 	mtf_call_end(out, &both);
 	mtf_call_end(out, &either);
 	mtf_write_end(out, let);

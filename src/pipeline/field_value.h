@@ -41,10 +41,6 @@ extern void mtf_field_write_rank(const MtfExprContext *context, const MtfField *
 extern void mtf_field_write_day(const MtfExprContext *context, const MtfField *field,
 								StringInfo out, const char *key);
 
-/* Is the value a date in the range of the column's type, whatever was promised of it? */
-extern void mtf_field_write_known_date(const MtfField *field, StringInfo out, const char *key,
-									   const char *reference);
-
 /* An expression that is false if the decoder would call the field's value a misfit. */
 extern void mtf_field_write_fits(const MtfExprContext *context, const MtfField *field,
 								 StringInfo out, const char *key);

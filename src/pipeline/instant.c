@@ -14,6 +14,7 @@
 
 #include "pipeline/call.h"
 #include "pipeline/literal.h"
+#include "pipeline/field_known.h"
 #include "pipeline/field_value.h"
 #include "pipeline/value.h"
 
@@ -287,7 +288,7 @@ mtf_instant_write(const MtfExprContext *context, const MtfTerm *term, StringInfo
 	cond = mtf_call_begin(out, "in", "$cond");
 	/* What was only promised may be a date from which nothing can be taken away. */
 	if (arg->kind == MTF_TERM_FIELD && arg->field->trust)
-		mtf_field_write_known_date(arg->field, out, mtf_call_next(&cond), V);
+		mtf_known_write_date(arg->field, out, mtf_call_next(&cond), V);
 	else
 		mtf_call_write_type_in(out, mtf_call_next(&cond), V, dates);
 	write_part(out, mtf_call_next(&cond), term);

@@ -4,8 +4,18 @@
  *
  * To ship another operator of a known form, add one line: the F_ name of its function (fmgroids.h;
  * `SELECT oprcode FROM pg_operator` tells it) in the section of its type.  A form that does not
- * exist yet needs a MtfForm, a case in classify.c, one in pipeline/expr.c (superset) and
- * one in pipeline/condition.c (exact).
+ * exist yet needs a MtfForm, a case in classify.c, and a place where it is taken apart and written:
+ *
+ *	  a column and a value		lowering.c			→ pipeline/match_field.c (superset), condition.c (exact)
+ *	  patterns					regex.c				→ pipeline/pattern.c
+ *	  elements of arrays		element.c			→ pipeline/expr.c
+ *	  members of jsonb			member.c, json_path.c	→ pipeline/json_match.c
+ *	  parts of times			time_range.c (ranges), compute_part.c (computed)	→ pipeline/instant.c
+ *	  parts of texts			text_part.c (patterns, computed)					→ pipeline/text_value.c
+ *	  other computed values		scalar.c, compute.c	→ pipeline/value.c, compare.c
+ *
+ * sql/ gets an EXPLAIN that shows it remote and one that shows where it stays, and the fuzzer's grammar
+ * (test/differential/grammar.py) its leaf.
  *
  * "exact" says that an exact form exists (used below LIMIT, aggregates and joins); a plain filter
  * sends the index-friendly superset and PostgreSQL rechecks every row either way.
