@@ -59,10 +59,20 @@ static const CustomScanMethods *scan_methods = NULL;
 
 /* --- keys --------------------------------------------------------------------------------------------- */
 
-/* Kinds whose equality is a list of values; of others each value would be a range. */
+/* Kinds each value of which is a range of what documents have. */
+static bool
+is_range(const MtfField *field)
+{
+	return field->kind == MTF_KIND_DATE || field->kind == MTF_KIND_FLOAT4 ||
+		   field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_NUMERIC;
+}
+
+/* Kinds whose equality is a list of values, or one of ranges. */
 static bool
 is_listable(const MtfField *field)
 {
+	if (is_range(field))
+		return true;
 	switch ((MtfKind) field->kind)
 	{
 		case MTF_KIND_BOOL:
@@ -147,10 +157,35 @@ mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, const MtfFacts *fac
 		plan->index = index;
 }
 
+/* Ranges are a condition each, and other keys narrow as well: they are asked for where there is no other key. */
+static List *
+without_ranges(List *keys)
+{
+	List *kept = NIL;
+	ListCell *cell;
+
+	foreach (cell, keys)
+		if (!is_range(((BindKey *) lfirst(cell))->field))
+			kept = lappend(kept, lfirst(cell));
+	return kept == NIL ? keys : kept;
+}
+
+/* A server tries the ranges one by one, each for an index by itself: fewer at a time. */
+#define MAX_RANGES 100
+
+static int
+batch_size_of(List *keys)
+{
+	if (is_range(((BindKey *) linitial(keys))->field))
+		return Min(mtf_setting_join_batch_size, MAX_RANGES);
+	return mtf_setting_join_batch_size;
+}
+
 /* --- cost ---------------------------------------------------------------------------------------------- */
 
-/* The server's work for finding one key of a list in an index. */
-#define REMOTE_KEY_COST 0.005
+/* The server's work for finding one key of a list in an index; and one of several ranges. */
+#define REMOTE_KEY_COST   0.005
+#define REMOTE_RANGE_COST 0.05
 
 /* Rows that the key clauses alone let pass, of all pairs. */
 static double
@@ -197,13 +232,15 @@ cost_inner(PlannerInfo *root, Path *outer_path, RelOptInfo *outerrel, RelOptInfo
 	QualCost none = {0};
 	MtfCost cost;
 
-	*batches = ceil(Max(outer_path->rows, 1) / mtf_setting_join_batch_size);
+	*batches = ceil(Max(outer_path->rows, 1) / batch_size_of(keys));
 	retrieved = clamp_row_est(Min(pairs, documents * *batches));
 	looked_at = is_indexed(info, keys) ? retrieved : mtf_documents_below(innerrel) * *batches;
 	cost = mtf_cost_scan(looked_at, retrieved, innerrel->reltarget->width,
 						 &innerrel->baserestrictcost);
 	cost.total += (*batches - 1) * mtf_cost_scan(0, 0, 0, &none).startup;
-	cost.total += outer_path->rows * list_length(keys) * REMOTE_KEY_COST;
+	cost.total +=
+		outer_path->rows * list_length(keys) *
+		(is_range(((BindKey *) linitial(keys))->field) ? REMOTE_RANGE_COST : REMOTE_KEY_COST);
 	return cost;
 }
 
@@ -317,6 +354,7 @@ add_bind_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	sort_clauses(root, bind, joinrel, outerrel, innerrel, jointype, clauses);
 	if (bind->keys == NIL)
 		return;
+	bind->keys = without_ranges(bind->keys);
 	inner = cost_inner(root, outer_path, outerrel, innerrel, bind->keys, &batches);
 	inner_path = (Path *) mtf_compat_create_foreignscan_path(root, innerrel, NULL, innerrel->rows,
 															 inner.startup, inner.total, NIL, NULL,
@@ -461,7 +499,7 @@ plan_bind(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist
 {
 	BindPath *path = (BindPath *) best_path;
 	CustomScan *scan = makeNode(CustomScan);
-	MtfBindPlan *bind = mtf_bind_plan_create(path->kind, mtf_setting_join_batch_size);
+	MtfBindPlan *bind = mtf_bind_plan_create(path->kind, batch_size_of(path->keys));
 	Plan *outer = linitial(custom_plans);
 	Plan *inner = lsecond(custom_plans);
 	List *filters = extract_actual_clauses(path->filters, false);
