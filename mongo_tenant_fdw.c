@@ -46,8 +46,9 @@ define_pushdown_setting(const char *name, const char *description, bool *variabl
 							 variable, true, PGC_USERSET, 0, NULL, mtf_setting_assign_switch, NULL);
 }
 
+/* Who may reach what, and what is written down of it. */
 static void
-define_settings(void)
+define_access_settings(void)
 {
 	/* Without it, whoever may create a server could make this machine call inner addresses. */
 	DefineCustomStringVariable(
@@ -67,7 +68,12 @@ define_settings(void)
 	DefineCustomStringVariable("mongo_tenant.bypass_role",
 							   "Role whose members may use mongo_tenant.bypass.", NULL,
 							   &mtf_setting_bypass_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
 
+/* Where work is done. */
+static void
+define_planner_settings(void)
+{
 	/* Turn one kind of pushdown off to see what it does, or to step round a server's fault. */
 	define_pushdown_setting("mongo_tenant.enable_aggregate_pushdown",
 							"Run aggregates on the MongoDB server.",
@@ -95,7 +101,12 @@ define_settings(void)
 							 "Which of the wrapper's ways to join are considered.", NULL,
 							 &mtf_setting_join_method, MTF_JOIN_METHOD_AUTO, mtf_join_methods,
 							 PGC_USERSET, 0, NULL, mtf_setting_assign_number, NULL);
+}
 
+/* Whose rows are read: the token, and what makes it good. */
+static void
+define_token_settings(void)
+{
 	/* The session's identity.  See session.h for what its hooks promise. */
 	DefineCustomStringVariable("mongo_tenant.jwt", "The session's token: whose tenant is read.",
 							   "Shown as a placeholder; set it with a bound parameter.",
@@ -137,7 +148,14 @@ define_settings(void)
 							 "How long a token counts: its session or its transaction.", NULL,
 							 &mtf_setting_token_scope, MTF_TOKEN_SCOPE_SESSION,
 							 mtf_token_scope_options, PGC_SUSET, 0, NULL, NULL, NULL);
+}
 
+static void
+define_settings(void)
+{
+	define_access_settings();
+	define_planner_settings();
+	define_token_settings();
 	MarkGUCPrefixReserved("mongo_tenant");
 }
 
