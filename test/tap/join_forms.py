@@ -20,6 +20,7 @@ FORMS = [
     ("$lookup, left", "lookup", "$lookup", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
     ("$lookup, semi", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
     ("$lookup, anti", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
+    ("$lookup, IN", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
     ("$lookup, full", "lookup", "$lookup", FULL),
     ("$lookup, chain", "lookup", "$lookup", CHAIN),
     ("$lookup, nested", "lookup", "$lookup", NESTED),
@@ -28,6 +29,7 @@ FORMS = [
     ("$unionWith, left", "hash", "$unionWith", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
     ("$unionWith, semi", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
     ("$unionWith, anti", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
+    ("$unionWith, IN", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
     ("$unionWith, full", "hash", "$unionWith", FULL),
     ("$unionWith, full of three", "hash", "$unionWith", "SELECT a.w, b.w, c.w FROM a FULL JOIN b ON b.id = a.k FULL JOIN a c ON c.id = b.n"),
     ("$unionWith, chain", "hash", "$unionWith", CHAIN),
@@ -39,11 +41,13 @@ FORMS = [
     ("bind, left", "bind", "Bind Join", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
     ("bind, semi", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
     ("bind, anti", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
+    ("bind, IN", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
     ("bind, outside a local table", "bind", "Bind Join", "SELECT b.w, b.w FROM local_ids l JOIN b ON b.id = l.id"),
     ("bind, chain", "bind", "Bind Join", CHAIN),
     ("parameterised", "none", "Nested Loop", PLAIN),
     ("parameterised, left", "none", "Nested Loop", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
     ("parameterised, LATERAL", "none", "Nested Loop", "SELECT a.w, x.w FROM a, LATERAL (SELECT b.w FROM b WHERE b.id = a.k ORDER BY b.id LIMIT 1) x"),
+    ("NOT IN, here", "none", "hashed SubPlan", "SELECT a.w, a.w FROM a WHERE a.n NOT IN (SELECT b.id FROM b)"),
     ("parameterised, a subquery", "none", "SubPlan", "SELECT a.w, (SELECT max(b.w) FROM b WHERE b.id = a.k) FROM a"),
     ("refused, then $lookup", "refused", "$unionWith", PLAIN),
     ("refused, full", "refused", "$unionWith", FULL),
@@ -111,15 +115,19 @@ with World() as world, Recorder(world.uri) as recorder:
         prepare(world, admin, recorder.uri)
         off = {tenant: world.connect(tenant, pushdown=False) for tenant in TENANTS}
         on = {tenant: world.connect(tenant) for tenant in TENANTS}
-        for name, method, stage, query in FORMS:
-            answers = {}
-            for tenant, other in TENANTS.items():
-                configure(on[tenant], method)
-                rows = answers[tenant] = ask(world, recorder, on[tenant], tenant, name, method, stage, query)
-                words = [word for row in rows for word in row if word is not None]
-                ok(words and all(word.startswith(tenant) for word in words), "  %d values of %s's own" % (len(words), tenant))
-                is_(sorted(map(repr, rows)), sorted(map(repr, world.rows(off[tenant], query))), "  the rows that there are without pushdown")
-            is_([[word and word[2:] for word in row] for row in sorted(answers["UA"], key=repr)],
-                [[word and word[2:] for word in row] for row in sorted(answers["DL"], key=repr)],
-                "  the same ids for both tenants: nothing is lost")
+        for index in ("", " with an index"):
+            if index:
+                world.mongo["a"].create_index([("tenant_id", 1), ("id", 1)])
+                world.mongo["b"].create_index([("tenant_id", 1), ("id", 1)])
+            for name, method, stage, query in FORMS:
+                answers = {}
+                for tenant, other in TENANTS.items():
+                    configure(on[tenant], method)
+                    rows = answers[tenant] = ask(world, recorder, on[tenant], tenant, name + index, method, stage, query)
+                    words = [word for row in rows for word in row if word is not None]
+                    ok(words and all(word.startswith(tenant) for word in words), "  %d values of %s's own" % (len(words), tenant))
+                    is_(sorted(map(repr, rows)), sorted(map(repr, world.rows(off[tenant], query))), "  the rows that there are without pushdown")
+                is_([[word and word[2:] for word in row] for row in sorted(answers["UA"], key=repr)],
+                    [[word and word[2:] for word in row] for row in sorted(answers["DL"], key=repr)],
+                    "  the same ids for both tenants: nothing is lost")
 done()
