@@ -125,7 +125,7 @@ with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as rec
         if error is not None and not is_refused(world.mongo, stages, options):
             problems.append((error, stages))
     diag("%d pipelines with expressions" % ran)
-    ok(ran > 50, "positive control: there was much to run")
+    ok(ran > 10, "positive control: there was much to run")
     ok(failure(world.mongo, "t1", [{"$addFields": {"x": {"$toLong": "$c1"}}}], {}) is not None,
        "positive control: what can fail does, on these documents")
     ok(not problems, "no expression that is sent fails on any document") or diag(
