@@ -9,7 +9,7 @@ OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/bson_raw.o s
 # options: what an owner may say, and how columns map to documents
 OBJS += src/options/uri.o src/options/option.o src/options/column.o src/options/cache.o
 # auth: text token to verified claims
-OBJS += src/auth/strict.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
+OBJS += src/auth/strict.o src/auth/digest.o src/auth/jws.o src/auth/edwards.o src/auth/key.o \
 	src/auth/keyset.o src/auth/jwt_verify.o src/auth/claims.o src/auth/trust.o
 # tenant: claims and policy to scope
 OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/tenant/identity.o \

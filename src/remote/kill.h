@@ -12,7 +12,7 @@
 #include "remote/client.h"
 
 /* A cancelled query must end within 100 ms, however many cursors it has. */
-#define MTF_KILL_BUDGET_US INT64CONST(60000)
+#define MTF_KILL_BUDGET_US INT64CONST(50000)
 
 /* Where no interrupt waits: what a busy server needs to take a connection and a command. */
 #define MTF_KILL_PATIENCE_US INT64CONST(500000)

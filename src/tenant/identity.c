@@ -17,6 +17,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "auth/digest.h"
 #include "tenant/provider.h"
 #include "tenant/revocation.h"
 
@@ -60,9 +61,7 @@ static MtfIdentity *latest = NULL;
 void
 mtf_identity_hash(const char *token, MtfTokenHash *hash)
 {
-	Datum digest = DirectFunctionCall1(sha256_bytea, PointerGetDatum(cstring_to_text(token)));
-
-	memcpy(hash->bytes, VARDATA_ANY(DatumGetPointer(digest)), MTF_TOKEN_HASH_LENGTH);
+	mtf_digest(token, strlen(token), hash->bytes);
 }
 
 static void

@@ -119,16 +119,17 @@ def cancels(world, server, mongos):
         for phase in phases(server, mongos):
             for how in ("pg_cancel_backend", "statement_timeout"):
                 name = "%s, %s" % (phase.name, how)
-                best = None
-                for _ in range(TRIES):
+                best, ended = None, False
+                for _ in range(TRIES):  # on a busy machine, one of them is in time
                     seconds, state = one_cancel(world, admin, session, phase, how)
                     best = seconds if best is None else min(best, seconds)
-                    if best < LIMIT:
+                    ended = not phase.killed or phase.server.heard(*phase.killed)
+                    if best < LIMIT and ended:
                         break
                 is_(state, CANCELLED, name + ": cancelled")
                 ok(best < LIMIT, name + ": within 100 ms") or diag("%.0f ms" % (best * 1000))
                 if phase.killed:
-                    ok(phase.server.heard(*phase.killed), name + ": the server's work is ended") or diag(phase.server.log)
+                    ok(ended, name + ": the server's work is ended") or diag(phase.server.log)
                     ok(settled(phase.server), name + ": no cursor is left open") or diag(phase.server.cursors)
                 server.reset(batches=2)
                 is_(world.value(session, "SELECT count(*) FROM (SELECT id FROM t OFFSET 0) x"), 20, name + ": the next query is whole")
@@ -136,22 +137,35 @@ def cancels(world, server, mongos):
 
 def terminated(world, server, mongos):
     """pg_terminate_backend and a client that goes away: the process ends, and its work on the server."""
-    for phase in phases(server, mongos):
-        with world.admin() as admin:
-            session = world.connect("UA")
-            pid = session.info.backend_pid
-            phase.prepare()
-            worker = threading.Thread(target=timed, args=(session, phase.query))
-            worker.start()
-            time.sleep(0.3)
-            start = time.monotonic()
-            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
-            seconds = gone_after(world, admin, pid, start)
-            worker.join()
-            session.close()
-            ok(seconds < 0.5, "%s, pg_terminate_backend: the process ends at once" % phase.name) or diag(seconds)
-            if phase.killed:
-                ok(phase.server.heard(*phase.killed), "%s, pg_terminate_backend: the server's work is ended" % phase.name)
+    def one(admin, phase):
+        session = world.connect("UA")
+        pid = session.info.backend_pid
+        phase.prepare()
+        worker = threading.Thread(target=timed, args=(session, phase.query))
+        worker.start()
+        time.sleep(0.3)
+        start = time.monotonic()
+        admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        seconds = gone_after(world, admin, pid, start)
+        worker.join()
+        session.close()
+        return seconds
+
+    with world.admin() as admin:
+        for phase in phases(server, mongos):
+            gone(phase, "pg_terminate_backend", lambda: one(admin, phase))
+
+
+def gone(phase, how, one):
+    """The process ends at once, and its work on the server with it; on a busy machine, in one of some tries."""
+    for _ in range(TRIES):
+        seconds = one()
+        ended = not phase.killed or phase.server.heard(*phase.killed)
+        if seconds < 0.5 and ended:
+            break
+    ok(seconds < 0.5, "%s, %s: the process ends at once" % (phase.name, how)) or diag(seconds)
+    if phase.killed:
+        ok(ended, "%s, %s: the server's work is ended" % (phase.name, how)) or diag(phase.server.log)
 
 
 def gone_after(world, admin, pid, start):
@@ -167,7 +181,8 @@ def disconnected(world, server, mongos):
     with world.admin() as admin:
         if world.value(admin, "SELECT current_setting('server_version_num')::int") < 140000:
             return
-        for phase in phases(server, mongos):
+
+        def one(phase):
             session = world.connect("UA", options="-c client_connection_check_interval=20ms")
             pid = session.info.backend_pid
             phase.prepare()
@@ -175,10 +190,10 @@ def disconnected(world, server, mongos):
             time.sleep(0.3)
             start = time.monotonic()
             session.pgconn.finish()
-            seconds = gone_after(world, admin, pid, start)
-            ok(seconds < 0.5, "%s, client gone: the process ends at once" % phase.name) or diag(seconds)
-            if phase.killed:
-                ok(phase.server.heard(*phase.killed), "%s, client gone: the server's work is ended" % phase.name)
+            return gone_after(world, admin, pid, start)
+
+        for phase in phases(server, mongos):
+            gone(phase, "client gone", lambda: one(phase))
 
 
 def asynchronous(world, first, second):

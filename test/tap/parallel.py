@@ -275,7 +275,7 @@ def cancels(world, session, server):
     for name in ("aggregate", "getMore"):
         for number in (1, 0):
             best = 9.0
-            for _ in range(4):  # a loaded machine is slow
+            for _ in range(8):  # a loaded machine is slow
                 best = min(best, one_cancel(name, number))
                 if best < 0.1:
                     break

@@ -18,6 +18,7 @@ QUERY = "SELECT id FROM t"
 def make_tables(world, server, silence):
     with world.admin() as admin:
         for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"),
+                          ("wide", server.uri + "?socketTimeoutMS=30000"),
                           ("packed", server.uri + "?socketTimeoutMS=1500&compressors=zlib"),
                           ("sharded", server.uri + "?socketTimeoutMS=1500"),
                           ("slow", server.uri + "?connectTimeoutMS=600&serverSelectionTimeoutMS=1200"),
@@ -108,7 +109,7 @@ def secrets(session, server):
 
 def large(world, session, server):
     server.reset(batch_size=3, padding=15 << 20)
-    is_(world.rows(session, "SELECT count(*), sum(length(padding)) FROM (SELECT padding FROM t OFFSET 0) x"), [(3, 3 * (15 << 20))], "a reply of 45 MB")
+    is_(world.rows(session, "SELECT count(*), sum(length(padding)) FROM (SELECT padding FROM wide OFFSET 0) x"), [(3, 3 * (15 << 20))], "a reply of 45 MB")
     server.reset()
     server.at("aggregate", 1, lambda s, command: Reply(batch(command, s._documents(0)), length=49 << 20))
     throws(BROKEN, lambda: session.execute(QUERY).fetchall(), "a reply that says it has 49 MB is refused")
