@@ -84,7 +84,7 @@ SELECT id FROM typed WHERE i4 > i2 ORDER BY id;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE i4 > 4 OR upper(t) = 'x'$$);
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE (i4 > 3 AND upper(t) = 'TEXT') OR i4 = 0$$);
 SELECT id FROM typed WHERE (i4 > 3 AND upper(t) = 'TEXT') OR i4 = 0 ORDER BY id;
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE random() < i4$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE random() < i4 AND num_nulls(i4, t) = 0$$);
 
 -- Parameters: a generic plan binds them anew; NULL asks nothing of the server.
 PREPARE by_id (integer, text) AS

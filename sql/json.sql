@@ -21,7 +21,8 @@ SELECT id FROM typed WHERE (doc ->> 'a')::int = 1 ORDER BY id;
 SELECT id FROM typed WHERE (doc -> 'a')::numeric BETWEEN 0.5 AND 1.5 ORDER BY id;
 SELECT id FROM typed WHERE (doc -> 'b' ->> 'c')::int = 1;
 SELECT id FROM typed WHERE (doc -> 'b')::int = 1;
-SELECT * FROM plan_of($$SELECT id FROM typed WHERE (doc ->> 'a')::date = '2013-01-02' AND (doc ->> 'a')::real = 1$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (doc ->> 'd')::date = '2013-01-02' AND (doc ->> 'a')::real = 1 AND (doc ->> 'a')::uuid IS NULL$$);
+SELECT id FROM whole WHERE (document ->> 'ts')::date = '2013-01-02' ORDER BY id;
 
 -- Containment and keys.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE doc @> '{"b": {"c": "x"}, "l": [2]}' AND doc ? 'a' AND doc ?| '{z,b}' AND doc ?& '{a,b}' AND doc -> 'b' = '{"c": "x"}'$$);

@@ -141,6 +141,7 @@ write_text_companions(Conditions *group, const MtfField *field)
 			write_other_types(group, field->path, numbers, false);
 			break;
 		case MTF_KIND_BOOL: write_other_types(group, field->path, booleans, false); break;
+		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ:
 			/* Years that PostgreSQL's input does not read, or that it has not. */

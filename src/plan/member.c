@@ -163,8 +163,7 @@ is_member_text(Node *node)
 static bool
 kind_of_cast(Oid type, MtfKind *kind)
 {
-	return type != DATEOID && type != UUIDOID && mtf_kind_of_value(type, kind) &&
-		   *kind != MTF_KIND_TEXT;
+	return type != UUIDOID && mtf_kind_of_value(type, kind) && *kind != MTF_KIND_TEXT;
 }
 
 /* What a member is compared as. */

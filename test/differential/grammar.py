@@ -729,12 +729,13 @@ class Maker:
         self.flags.add("risky")
         kind, cls = self.pick((("int", "int"), ("bigint", "int"), ("smallint", "int"), ("numeric", "numeric"),
                                ("float8", "float"), ("bool", "bool"), ("timestamp", "timestamp"),
-                               ("timestamptz", "timestamptz")))
+                               ("timestamptz", "timestamptz"), ("date", "date")))
         source = member if cls in ("int", "numeric", "float", "bool") and self.chance(0.4) else text
         if cls == "bool":
             return Node(self.pick(("({0}::bool)", "(NOT {0}::bool)", "({0}::bool = true)")), source)
         one = {"int": ("5", "1", "7", "0", "-1"), "numeric": ("5", "5.5", "1", "0.1"), "float": ("5", "5.5", "0.1"),
-               "timestamp": ("2020-01-01", "1970-01-01"), "timestamptz": ("2020-01-01 00:00+00", "infinity")}[cls]
+               "timestamp": ("2020-01-01", "1970-01-01"), "timestamptz": ("2020-01-01 00:00+00", "infinity"),
+               "date": ("2020-01-01", "1970-01-01", "2019-12-31", "-infinity")}[cls]
         type = {"int": "int4", "float": "float8"}.get(cls, cls)
         value = Literal(self.pick(one), type, cls)
         if self.chance(0.15):
