@@ -138,6 +138,47 @@ write_zero(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, co
 	mtf_call_end(out, &call);
 }
 
+/*
+ * {$let: {vars: {n: value}, in: {$cond: [{$gt: ["$$n", null]}, the length of its text, null]}}}.  With a
+ * positive exponent the text says less than the number is.
+ */
+static void
+write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	MtfLiteral zero = mtf_literal_int64(0);
+	MtfLiteral plus = {.type = MTF_LITERAL_STRING, .data = "+", .len = 1};
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfMark length;
+	MtfCall exponent;
+	MtfCall found;
+	MtfCall index;
+	MtfCall cond;
+
+	mtf_value_write_decimal(context, arg, out, "n");
+	mtf_write_end(out, vars);
+	cond = mtf_call_begin(out, "in", "$cond");
+	mtf_call_write_not_null(out, mtf_call_next(&cond), "$$n");
+	exponent = mtf_call_begin(out, mtf_call_next(&cond), "$cond");
+	found = mtf_call_begin(out, mtf_call_next(&exponent), "$gte");
+	index = mtf_call_begin(out, mtf_call_next(&found), "$indexOfBytes");
+	mtf_call_write_unary(out, mtf_call_next(&index), "$toString", "$$n");
+	mtf_write_literal(out, mtf_call_next(&index), &plus);
+	mtf_call_end(out, &index);
+	mtf_write_literal(out, mtf_call_next(&found), &zero);
+	mtf_call_end(out, &found);
+	mtf_write_int(out, mtf_call_next(&exponent), MTF_LENGTH_UNKNOWN);
+	length = mtf_write_begin(out, mtf_call_next(&exponent));
+	mtf_call_write_unary(out, "$strLenBytes", "$toString", "$$n");
+	mtf_write_end(out, length);
+	mtf_call_end(out, &exponent);
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}
+
 /* 1 for a number whose exact decimal is not known. */
 static void
 write_one_if_inexact(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
@@ -215,6 +256,7 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 		case MTF_ACCUMULATE_HIGHEST:
 			mtf_value_write_summand(context, accumulator->arg, out, key);
 			break;
+		case MTF_ACCUMULATE_LENGTH: write_length(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_SCALE: write_zero(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_INEXACT:
 			write_one_if_inexact(context, accumulator->arg, out, key);
@@ -237,7 +279,8 @@ operator_of(const MtfAccumulator *accumulator)
 		case MTF_ACCUMULATE_MIN:
 		case MTF_ACCUMULATE_LOWEST: return "$min";
 		case MTF_ACCUMULATE_MAX:
-		case MTF_ACCUMULATE_HIGHEST: return "$max";
+		case MTF_ACCUMULATE_HIGHEST:
+		case MTF_ACCUMULATE_LENGTH: return "$max";
 		case MTF_ACCUMULATE_FIRST: return "$first";
 		default: return "$sum";
 	}

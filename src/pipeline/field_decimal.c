@@ -178,6 +178,81 @@ mtf_decimal_write_canonical(const MtfField *field, StringInfo out, const char *k
 	mtf_call_end(out, &cond);
 }
 
+/* Scales of which a text of few characters says that the number fits. */
+static bool
+fits_by_text(const MtfField *field)
+{
+	int scale = numeric_scale(field->typmod);
+
+	return (scale == 1 || scale == 2) && numeric_precision(field->typmod) - scale >= scale;
+}
+
+/*
+ * {$let: {vars: {t: {$toString: reference}}, in: {$and: [{$lte: [its length, …]}, {$lte: [characters from
+ * the point on, …]}]}}} of a Decimal128: no more digits before and behind the point than numeric(p,s) has.
+ * An exponent takes four characters behind the point, or three where there is none.  Arithmetic with
+ * decimals costs one engine several times as much (m); what this does not recognize is tested by it.
+ */
+static void
+write_short_text(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	int scale = numeric_scale(field->typmod);
+	MtfLiteral length = mtf_literal_int64(numeric_precision(field->typmod) - scale + 2);
+	MtfLiteral behind = mtf_literal_int64(scale + 1);
+	MtfLiteral point = {.type = MTF_LITERAL_STRING, .data = ".", .len = 1};
+	MtfMark document = mtf_write_begin(out, key);
+	MtfMark let = mtf_write_begin(out, "$let");
+	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfCall both;
+	MtfCall less;
+	MtfCall rest;
+
+	mtf_call_write_unary(out, "t", "$toString", reference);
+	mtf_write_end(out, vars);
+	both = mtf_call_begin(out, "in", "$and");
+	less = mtf_call_begin(out, mtf_call_next(&both), "$lte");
+	mtf_call_write_unary(out, mtf_call_next(&less), "$strLenBytes", "$$t");
+	mtf_write_literal(out, mtf_call_next(&less), &length);
+	mtf_call_end(out, &less);
+	less = mtf_call_begin(out, mtf_call_next(&both), "$lte");
+	rest = mtf_call_begin(out, mtf_call_next(&less), "$subtract");
+	mtf_call_write_unary(out, mtf_call_next(&rest), "$strLenBytes", "$$t");
+	mtf_call_write_pair(out, mtf_call_next(&rest), "$indexOfBytes", "$$t", &point);
+	mtf_call_end(out, &rest);
+	mtf_write_literal(out, mtf_call_next(&less), &behind);
+	mtf_call_end(out, &less);
+	mtf_call_end(out, &both);
+	mtf_write_end(out, let);
+	mtf_write_end(out, document);
+}
+
+/* A Decimal128 that fits without rounding, by arithmetic; else null. */
+static void
+write_fitting_decimal(const MtfField *field, StringInfo out, const char *key, const char *reference)
+{
+	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
+	MtfCall small = mtf_call_begin(out, key, "$cond");
+	MtfCall equal;
+	MtfCall same;
+	MtfCall round;
+
+	write_is_small(out, mtf_call_next(&small), reference, &limit);
+	equal = mtf_call_begin(out, mtf_call_next(&small), "$cond");
+	same = mtf_call_begin(out, mtf_call_next(&equal), "$eq");
+	round = mtf_call_begin(out, mtf_call_next(&same), "$round");
+	mtf_write_word(out, mtf_call_next(&round), reference);
+	mtf_write_int(out, mtf_call_next(&round), numeric_scale(field->typmod));
+	mtf_call_end(out, &round);
+	mtf_write_word(out, mtf_call_next(&same), reference);
+	mtf_call_end(out, &same);
+	mtf_write_word(out, mtf_call_next(&equal), reference);
+	mtf_write_null(out, mtf_call_next(&equal));
+	mtf_call_end(out, &equal);
+	mtf_write_null(out, mtf_call_next(&small));
+	mtf_call_end(out, &small);
+}
+
 /*
  * The same as mtf_decimal_write_known() and mtf_field_write_canonical() together.  Most values are Decimal128
  * already, and need no conversion and no name.
@@ -187,31 +262,20 @@ mtf_decimal_write_value(const MtfField *field, StringInfo out, const char *key,
 						const char *reference)
 {
 	static const char *const decimals[] = {"decimal", NULL};
-	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
-	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall inner;
-	MtfCall equal;
 
 	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, decimals);
-	inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
-	write_is_small(out, mtf_call_next(&inner), reference, &limit);
-	equal = mtf_call_begin(out, mtf_call_next(&inner), "$cond");
+	if (fits_by_text(field))
 	{
-		MtfCall same = mtf_call_begin(out, mtf_call_next(&equal), "$eq");
-		MtfCall round = mtf_call_begin(out, mtf_call_next(&same), "$round");
-
-		mtf_write_word(out, mtf_call_next(&round), reference);
-		mtf_write_int(out, mtf_call_next(&round), numeric_scale(field->typmod));
-		mtf_call_end(out, &round);
-		mtf_write_word(out, mtf_call_next(&same), reference);
-		mtf_call_end(out, &same);
+		inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
+		write_short_text(field, out, mtf_call_next(&inner), reference);
+		mtf_write_word(out, mtf_call_next(&inner), reference);
+		write_fitting_decimal(field, out, mtf_call_next(&inner), reference);
+		mtf_call_end(out, &inner);
 	}
-	mtf_write_word(out, mtf_call_next(&equal), reference);
-	mtf_write_null(out, mtf_call_next(&equal));
-	mtf_call_end(out, &equal);
-	mtf_write_null(out, mtf_call_next(&inner));
-	mtf_call_end(out, &inner);
+	else
+		write_fitting_decimal(field, out, mtf_call_next(&outer), reference);
 	write_any_numeric(field, out, mtf_call_next(&outer), reference);
 	mtf_call_end(out, &outer);
 }

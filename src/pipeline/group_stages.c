@@ -154,6 +154,23 @@ write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
 	mtf_write_end(out, stage);
 }
 
+/* {$addFields: {vt0: what is computed of them several times, …}}, and a stage for what is computed of that */
+static void
+write_shared_stages(MtfPipeline *pipeline, const MtfExprContext *context, MtfCanonical *canonical)
+{
+	StringInfo out = &pipeline->stages;
+
+	while (canonical->nready < list_length(canonical->terms))
+	{
+		MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+		MtfMark fields = mtf_write_begin(out, "$addFields");
+
+		mtf_canonical_write_terms(canonical, context, out);
+		mtf_write_end(out, fields);
+		mtf_write_end(out, stage);
+	}
+}
+
 /* --- misfits --------------------------------------------------------------------------------------- */
 
 #define MISFIT "m"
@@ -521,9 +538,11 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 			tenants = lappend(tenants, tenant);
 	}
 	canonical = mtf_canonical_of(plan, tenants);
-	if (canonical != NULL)
+	if (canonical != NULL && canonical->fields != NIL)
 		write_canonical_stage(pipeline, context, canonical);
 	context->canonical = canonical;
+	if (canonical != NULL)
+		write_shared_stages(pipeline, context, canonical);
 	if (list_length(plan->distinct) > 1)
 	{
 		lists = mtf_canonical_free_name(plan, tenants, "u");

@@ -103,22 +103,64 @@ mtf_aggregate_need_exact(MtfGrouping *grouping, Node *inexact)
 		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_DIGITS, 0, inexact, NULL));
 }
 
+/* Is a term that was rounded to a Decimal128's digits at least as long as those?  Differences may hide it. */
+static bool
+shows_rounding(const MtfTerm *term)
+{
+	ListCell *cell;
+
+	if (term->kind != MTF_TERM_CALL)
+		return true; /* conditions of CASE; fields and constants are what they are */
+	if (term->function == MTF_FUNCTION_ADD || term->function == MTF_FUNCTION_SUBTRACT)
+		return term->precision >= 0 && term->precision <= DECIMAL_DIGITS;
+	if (term->function != MTF_FUNCTION_MULTIPLY && term->function != MTF_FUNCTION_CASE)
+		return false;
+	foreach (cell, term->args)
+		if (!shows_rounding(lfirst(cell)))
+			return false;
+	return true;
+}
+
+/* Above this a product of decimals could be infinite. */
+#define MAX_LENGTH_PRECISION 1000
+
+/* 10 to the number of characters of the longest summand: one accumulator, where each field's extremes are two. */
+static Node *
+bound_by_length(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	Node *length = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_LENGTH, arg, filter, true),
+		INT4OID, -1);
+	Node *none =
+		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(0), false, true);
+
+	return mtf_finish_call(
+		F_NUMERIC_POWER, NUMERICOID,
+		list_make2(numeric_constant("10"),
+				   mtf_finish_call(F_NUMERIC_INT4, NUMERICOID,
+								   list_make1(mtf_finish_first_of(length, none)))));
+}
+
 /*
  * A sum is exact if the digits of the greatest summand and of the count fit a Decimal128: by the types,
  * or by the greatest values that there are, which the server then finds too.
  */
 static void
-guard_digits(MtfGrouping *grouping, MtfTerm *arg, Node *count)
+guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 {
+	Node *bound;
 	Node *limit;
 	Node *total;
 
 	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
 		return;
-	total = mtf_finish_call(
-		F_NUMERIC_MUL, NUMERICOID,
-		list_make2(bound_of(grouping, arg),
-				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	if (arg->kind == MTF_TERM_CALL && arg->precision <= MAX_LENGTH_PRECISION && shows_rounding(arg))
+		bound = bound_by_length(grouping, arg, filter);
+	else
+		bound = bound_of(grouping, arg);
+	total = mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
+							list_make2(bound, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
+															  list_make1(copyObject(count)))));
 	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
 	mtf_aggregate_need_exact(grouping,
 							 mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
@@ -270,7 +312,7 @@ mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid resu
 			INT8OID, -1);
 	else
 	{
-		guard_digits(grouping, arg, count);
+		guard_digits(grouping, arg, filter, count);
 		sum = sum_attribute(grouping, arg, filter);
 	}
 	know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
@@ -292,7 +334,7 @@ mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 		sum = finish_loose_sum(grouping, arg, filter);
 	else
 	{
-		guard_digits(grouping, arg, count);
+		guard_digits(grouping, arg, filter, count);
 		sum = sum_attribute(grouping, arg, filter);
 		know_sum(grouping, MTF_GROUP_VALUE_QUOTIENT, arg, filter, true, NUMERICOID);
 		grouping->rounded = true;
@@ -335,7 +377,7 @@ mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bo
 	*count = count_attribute(grouping, arg, filter);
 	if (arg->field != NULL && arg->field->loose)
 		return finish_loose_sum(grouping, arg, filter);
-	guard_digits(grouping, arg, *count);
+	guard_digits(grouping, arg, filter, *count);
 	sum = sum_attribute(grouping, arg, filter);
 	if (!is_int8)
 		return sum;
@@ -411,7 +453,7 @@ mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, boo
 	}
 	square = square_of(arg);
 	count = count_attribute(grouping, arg, filter);
-	guard_digits(grouping, square, count);
+	guard_digits(grouping, square, filter, count);
 	n = mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)));
 	sum = sum_attribute(grouping, arg, filter);
 	numerator = mtf_finish_call(

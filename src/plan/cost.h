@@ -70,7 +70,7 @@ extern Cost mtf_cost_lookup(double rows, double documents, bool indexed);
 
 /*
  * The same by $unionWith and $group: `looked_at` documents of the collection, of which `partners` come
- * into question, are put together with `rows`, and make `joined`.
+ * into question, are put together with `rows`, and make `joined`.  Servers may pass over an index there.
  */
 extern Cost mtf_cost_union(double rows, double looked_at, double partners, double joined);
 

@@ -23,7 +23,7 @@ guard_of(const MtfField *field)
 {
 	switch ((MtfKind) field->kind)
 	{
-		case MTF_KIND_NUMERIC: return field->trust ? 0.7 : 6;
+		case MTF_KIND_NUMERIC: return field->trust ? 0.7 : field->typmod >= 0 ? 3 : 6;
 		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8: return field->trust ? 0.5 : 3;
 		case MTF_KIND_DATE:
@@ -115,11 +115,15 @@ add_fields(List *fields, MtfTerm *term)
 	return term == NULL ? fields : list_concat_unique(fields, mtf_term_fields(term));
 }
 
+/* What a stage that adds fields to documents costs, however few. */
+#define ADDED_STAGE 4
+
 Cost
 mtf_cost_groups(const MtfScanPlan *plan, double documents)
 {
-	double operators = 2 * list_length(plan->keys);
+	double operators = ADDED_STAGE + 2 * list_length(plan->keys);
 	List *fields = NIL;
+	List *computed = NIL;
 	ListCell *cell;
 
 	foreach (cell, plan->keys)
@@ -129,8 +133,12 @@ mtf_cost_groups(const MtfScanPlan *plan, double documents)
 		const MtfAccumulator *accumulator = lfirst(cell);
 
 		operators += 1;
-		if (accumulator->arg != NULL)
+		/* Computed once for all (pipeline/canonical.c). */
+		if (accumulator->arg != NULL && !list_member(computed, accumulator->arg))
+		{
 			operators += value(accumulator->arg, false);
+			computed = lappend(computed, accumulator->arg);
+		}
 		if (accumulator->filter != NULL)
 			operators += condition(accumulator->filter, false);
 		fields = add_fields(add_fields(fields, accumulator->arg), accumulator->filter);

@@ -280,7 +280,8 @@ work_of(const MtfScanPlan *plan, double joined, RelOptInfo *outerrel, RelOptInfo
 {
 	const MtfJoin *join = llast(plan->joins);
 	QualCost none = {0};
-	double looked_at = IS_JOIN_REL(innerrel) ? 0 : mtf_documents_below(innerrel);
+	/* One engine (secantusd-rs, measured) uses no index inside $unionWith: TPC-H Q14, 5 s against 0.7 s. */
+	double looked_at = IS_JOIN_REL(innerrel) ? 0 : innerrel->tuples;
 	double rows = outerrel->rows * doubt_of(plan);
 	Cost below;
 

@@ -250,6 +250,7 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_MAX,
 	MTF_ACCUMULATE_LOWEST, /* of a number, NaN too, which the server has lowest */
 	MTF_ACCUMULATE_HIGHEST,
+	MTF_ACCUMULATE_LENGTH,    /* characters of the longest of the decimals' texts */
 	MTF_ACCUMULATE_NANS,      /* how many are NaN */
 	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
 	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
@@ -257,6 +258,9 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_FIRST,     /* of values that are equal and may look different: any one */
 	MTF_ACCUMULATE_MISFITS    /* in how many documents the field is there and does not decode */
 } MtfAccumulate;
+
+/* The length that stands for one that is not known. */
+#define MTF_LENGTH_UNKNOWN 99
 
 typedef struct MtfAccumulator
 {
