@@ -1,0 +1,77 @@
+"""Decimals below a remote $group: guards that look at a number's text, sums bounded by the longest one."""
+
+from bson import Decimal128, Int64
+
+from tap import World, done, is_, ok, throws
+
+COLUMNS = "id integer, g integer, n numeric(9,2), m numeric(3,2), one numeric(2,1), w numeric(12,2), x numeric(15,6)"
+OBJECTS = """
+CREATE FOREIGN TABLE decimals (%s) SERVER mongo OPTIONS (on_mismatch 'null');
+CREATE FOREIGN TABLE strict (%s) SERVER mongo OPTIONS (collection 'decimals');
+GRANT SELECT ON decimals, strict TO mtf_app;
+""" % (COLUMNS, COLUMNS)
+
+# Texts of few characters that fit, that do not, and others; each stands once in a group of its own.
+TEXTS = ["0", "5", "17", "-5", "99", "-99", "100", "1.5", "-1.5", "1.50", "1.500", "1.505", "9.99", "9.995", "0.04",
+         "-0.00", "10.0", "99.99", "100.25", "1E+1", "1E+2", "1.5E+1", "1.5E+3", "1E+6", "1E+7", "1E-1", "1E-7", "12E-1",
+         "9999999.99", "-9999999.99", "99999999.9", "12345678.25", "1234567.25", "-1234567.25", "NaN", "Infinity",
+         "-Infinity", "0E+5", "0E-9"]
+OTHERS = [5, Int64(7), 1.5, 0.1, 1e300, float("nan"), "5", None, [Decimal128("1")], {"a": 1}, True]
+
+
+def documents(tenant, factor):
+    values = [Decimal128(text) for text in TEXTS] + OTHERS
+    for number, value in enumerate(values):
+        yield {"tenant_id": tenant, "id": number, "g": number * factor, "n": value, "m": value, "one": value,
+               "w": Decimal128("1.25"), "x": Decimal128("2.500000")}
+    # Products of more digits than a Decimal128 has, and ones that differ by less than rounding.
+    for number, (w, x) in enumerate((("9999999999.99", "999999999.999999"), ("-9999999999.99", "999999999.999999"),
+                                     ("9999999999.98", "999999999.999997"), ("0.01", "0.000001"))):
+        yield {"tenant_id": tenant, "id": 1000 + number, "g": 1000 * factor, "w": Decimal128(w), "x": Decimal128(x)}
+
+
+QUERIES = {
+    "sums and counts of each": "SELECT g, %s FROM decimals GROUP BY g ORDER BY g" % ", ".join(
+        "sum(%s), count(%s), avg(%s)" % (c, c, c) for c in ("n", "m", "one")),
+    "extremes of each": "SELECT g, min(n), max(n), min(m), max(m), min(one), max(one) FROM decimals GROUP BY g ORDER BY g",
+    "products": "SELECT g, sum(n * w), sum(n * w * w), avg(n * w), sum(m * (1 - w) * x) FROM decimals GROUP BY g ORDER BY g",
+    "a choice": "SELECT g, sum(CASE WHEN n > 1 THEN n * w * x * x ELSE 0 END), sum(n * w) FROM decimals GROUP BY g ORDER BY g",
+    "too many digits": "SELECT sum(w * x * x), sum(w * x * x * x), avg(w * x * x) FROM decimals",
+    "a difference of rounded products": "SELECT sum(w * x * x - w * x * x), sum(w * x * x * 0.01) FROM decimals",
+    "with FILTER": "SELECT sum(w * x * x) FILTER (WHERE id < 100), sum(w * x * x) FROM decimals"}
+
+
+def plan(session, query):
+    return "\n".join(row[0] for row in session.execute("EXPLAIN (VERBOSE, COSTS OFF) " + query).fetchall())
+
+
+with World() as world:
+    world.mongo.decimals.insert_many(list(documents("UA", 1)) + list(documents("DL", 7)))
+    with world.admin() as admin:
+        admin.execute(OBJECTS)
+    for tenant in ("UA", "DL"):
+        with world.connect(tenant) as on, world.connect(tenant, pushdown=False) as off:
+            # Groups of one document are dear to compute there: they are to be, all the same.
+            on.execute("SET enable_hashagg = off; SET enable_sort = off")
+            for name, query in QUERIES.items():
+                # As text: a NaN is not equal to itself.
+                is_(repr(world.rows(on, query)), repr(world.rows(off, query)), "%s: %s" % (tenant, name))
+    with world.connect("UA") as ua:
+        ua.execute("SET enable_hashagg = off; SET enable_sort = off")
+        sent = plan(ua, "SELECT g, sum(n * w * w), avg(n * w * w) FROM decimals GROUP BY g")
+        ok('"$strLenBytes"' in sent and '"$group"' in sent, "a guard looks at the text, remotely")
+        is_(sent.split('"$group"')[0].count('"$multiply"'), 2, "a product that is summed and measured is computed once")
+        ok('"$max" : { "$let"' in sent and '"$min" : "$v' not in sent, "one accumulator bounds the sum")
+        sent = plan(ua, "SELECT g, sum(x * w * w) FROM decimals GROUP BY g")
+        is_([column for column in ("w", "x") if '{ "$toString" : "$%s" }' % column in sent], ["w"],
+            "six decimals: by arithmetic")
+        sent = plan(ua, "SELECT g, sum(w * x * x - w * x) FROM decimals GROUP BY g")
+        ok('"$group"' in sent, "a difference of products, remotely")
+        ok('"$max" : { "$let"' not in sent, "a difference may hide what was rounded: its length says nothing")
+        for tenant in ("UA", "DL"):
+            with world.connect(tenant) as one:
+                is_(world.value(one, "SELECT count(*) FROM decimals WHERE w > 0 AND id >= 1000"), 3, tenant + ": its own")
+        # 1.505, one of its own document
+        throws("22018", lambda: world.value(ua, "SELECT sum(m) FROM strict WHERE id = 11"), "what does not fit raises")
+        is_(str(world.value(ua, "SELECT sum(m) FROM strict WHERE id = 10")), "1.50", "what fits does not")
+done()
