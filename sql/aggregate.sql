@@ -34,7 +34,6 @@ SELECT DISTINCT active, tenant_id FROM accounts ORDER BY 1, 2;
 SELECT * FROM plan_of($$SELECT b, count(DISTINCT i4), sum(DISTINCT i4), count(*), max(id) FROM typed GROUP BY b$$);
 SELECT b, count(DISTINCT i4), sum(DISTINCT i4), count(*), max(id) FROM typed GROUP BY b ORDER BY b;
 SELECT count(DISTINCT active), count(*) FROM accounts;
-SELECT * FROM plan_of($$SELECT count(DISTINCT i4), count(DISTINCT i8) FROM typed$$);
 
 -- The order of addition, a language's order, unknown functions: here.
 SELECT * FROM plan_of($$SELECT sum(f8) FROM typed$$);

@@ -5,6 +5,7 @@ SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET enable_nestloop = off;
 SET mongo_tenant.join_method = hash;
+SET cpu_tuple_cost = 1; -- what is possible, not what is cheap
 SET ROLE mtf_app;
 SELECT set_config('mongo_tenant.jwt', :'ua', false) IS NOT NULL AS set;
 

@@ -35,6 +35,7 @@ SELECT * FROM plan_of($$SELECT max(CASE WHEN g = 1 THEN price ELSE 1 END) FROM m
 SELECT * FROM plan_of($$SELECT max(f + 1) FROM measures$$);
 
 -- Distinct values of several arguments, computed ones, of some documents only.
+SET cpu_tuple_cost = 1; -- what is possible, not what is cheap
 SELECT * FROM plan_of($$SELECT g, count(DISTINCT price), count(DISTINCT f), sum(DISTINCT q), count(*) FROM measures GROUP BY g$$);
 SELECT g, count(DISTINCT price), count(DISTINCT f), sum(DISTINCT q), avg(DISTINCT q), count(*), sum(q) FROM measures GROUP BY g ORDER BY g;
 SELECT count(DISTINCT g), count(DISTINCT q), count(DISTINCT q % 2), sum(DISTINCT price), count(q), sum(id), max(id) FROM measures;
@@ -43,6 +44,9 @@ SELECT count(DISTINCT q) FILTER (WHERE g < 3), count(DISTINCT q), sum(DISTINCT p
 SELECT sum(DISTINCT price) FILTER (WHERE g = 2), count(DISTINCT price) FILTER (WHERE g = 77) FROM measures;
 SELECT count(DISTINCT g), count(DISTINCT q), sum(DISTINCT q) FROM measures WHERE id = 77;
 SELECT g, count(DISTINCT q), count(DISTINCT f) FROM measures GROUP BY g HAVING count(DISTINCT q) > 1 ORDER BY count(DISTINCT f) DESC, g LIMIT 2;
+-- Of narrow documents they are counted here.
+RESET cpu_tuple_cost;
+SELECT * FROM plan_of($$SELECT count(DISTINCT g), count(DISTINCT q) FROM measures$$);
 -- Rows, and numerics of any scale: here.
 SELECT * FROM plan_of($$SELECT count(DISTINCT (g, q)) FROM measures$$);
 SELECT * FROM plan_of($$SELECT count(DISTINCT n) FROM measures$$);

@@ -12,6 +12,8 @@
 #include "plan/cost.h"
 
 #define OPERATOR_COST 0.0008
+/* Of several lists of distinct values: a document's copy for each, with a group of its own (measured). */
+#define LIST_OPERATORS 20
 /* Of several conditions the first that fails ends the test, and those on one field share its guard. */
 #define FILTER_FACTOR 0.15
 
@@ -23,7 +25,9 @@ guard_of(const MtfField *field)
 {
 	switch ((MtfKind) field->kind)
 	{
-		case MTF_KIND_NUMERIC: return field->trust ? 0.7 : field->typmod >= 0 ? 3 : 6;
+		/* Of any scale: whole doubles and decimals are told apart. */
+		case MTF_KIND_NUMERIC:
+			return field->loose ? 12 : field->trust ? 0.7 : field->typmod >= 0 ? 3 : 6;
 		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8: return field->trust ? 0.5 : 3;
 		case MTF_KIND_DATE:
@@ -143,8 +147,15 @@ mtf_cost_groups(const MtfScanPlan *plan, double documents)
 			operators += condition(accumulator->filter, false);
 		fields = add_fields(add_fields(fields, accumulator->arg), accumulator->filter);
 	}
+	foreach (cell, plan->distinct)
+	{
+		operators += 2 + value(lfirst(cell), false);
+		fields = add_fields(fields, lfirst(cell));
+	}
+	if (list_length(plan->distinct) > 1)
+		operators = list_length(plan->distinct) * (operators + LIST_OPERATORS);
 	foreach (cell, fields)
-		if (!((const MtfField *) lfirst(cell))->trust)
+		if (!((const MtfField *) lfirst(cell))->trust || ((const MtfField *) lfirst(cell))->loose)
 			operators += guard_of(lfirst(cell));
 	return operators * documents * OPERATOR_COST;
 }

@@ -10,7 +10,10 @@
  */
 #include "plan/plan_first.h"
 
+#include <math.h>
+
 #include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/tlist.h"
 
@@ -102,6 +105,19 @@ is_possible(PlannerInfo *root, RelOptInfo *rel)
 			(rel->reloptkind == RELOPT_BASEREL && !root->simple_rte_array[rel->relid]->inh));
 }
 
+/* As PostgreSQL reckons a sort, and what its keys cost, which are those of the groups as well. */
+static Cost
+cost_of_sort(const MtfScanPlan *plan, double documents)
+{
+	List *fields = NIL;
+	ListCell *cell;
+
+	foreach (cell, plan->sort)
+		fields = lappend(fields, ((MtfSortKey *) lfirst(cell))->field);
+	return 2 * mtf_cost_keys(fields, documents) +
+		   2.0 * cpu_operator_cost * documents * log2(Max(documents, 2.0));
+}
+
 void
 mtf_plan_first_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *distinct_rel)
 {
@@ -119,7 +135,7 @@ mtf_plan_first_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *disti
 		input_rel->rows);
 	documents = mtf_documents_below(input_rel);
 	cost = mtf_cost_scan(documents, rows, input_rel->reltarget->width, &none);
-	cost.total += mtf_cost_groups(upper->plan, input_rel->rows);
+	cost.total += cost_of_sort(upper->plan, input_rel->rows);
 	if (IS_JOIN_REL(input_rel))
 		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->work;
 	else

@@ -242,6 +242,8 @@ class Fuzzer:
                     settings["mongo_tenant.join_method"] = name.split()[0]
                     settings["mongo_tenant.join_batch_size"] = "7"
                     disabled = DISABLED["forced"]
+                if name == "forced":
+                    settings["cpu_tuple_cost"] = "1"  # what is possible remotely, not what is cheap
                 if disabled:
                     settings.update((each, "off") for each, in self.admin.execute(
                         "SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(disabled),)))
