@@ -125,8 +125,8 @@ mtf_value_is_plain_integer(const MtfValue *value)
 		   (value->typid == INT8OID && DatumGetInt64(value->datum) != PG_INT64_MIN);
 }
 
-int64
-mtf_value_as_int64(const MtfValue *value)
+static int64
+value_as_int64(const MtfValue *value)
 {
 	switch (value->typid)
 	{
@@ -146,7 +146,7 @@ mtf_value_as_double(const MtfValue *value)
 		/* strtod rounds to nearest, to infinity above and to zero below the range: no error. */
 		case NUMERICOID:
 			return strtod(DatumGetCString(DirectFunctionCall1(numeric_out, value->datum)), NULL);
-		default: return (double) mtf_value_as_int64(value);
+		default: return (double) value_as_int64(value);
 	}
 }
 
@@ -312,7 +312,7 @@ mtf_literal_of(const MtfValue *value, MtfLiteral *literal)
 	{
 		case INT2OID:
 		case INT4OID:
-		case INT8OID: *literal = mtf_literal_int64(mtf_value_as_int64(value)); return true;
+		case INT8OID: *literal = mtf_literal_int64(value_as_int64(value)); return true;
 		case FLOAT4OID:
 		case FLOAT8OID: *literal = mtf_literal_double(mtf_value_as_double(value)); return true;
 		case NUMERICOID:

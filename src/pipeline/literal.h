@@ -35,7 +35,6 @@ extern double mtf_value_as_double(const MtfValue *value);
  * takes the double of the same value for less than it (test/tap/engines.py).
  */
 extern bool mtf_value_is_plain_integer(const MtfValue *value);
-extern int64 mtf_value_as_int64(const MtfValue *value);
 
 /* A numeric as Decimal128: itself, or, with more than 34 digits, the next one towards zero. */
 typedef struct MtfDecimalBound

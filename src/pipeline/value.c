@@ -20,8 +20,8 @@
 #include "pipeline/text_value.h"
 
 /* Is the value of a term a Decimal128 (or null) as it is written? */
-bool
-mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
+static bool
+value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
 {
 	const MtfValue *value = mtf_expr_value(context, term);
 	MtfLiteral literal;
@@ -110,7 +110,7 @@ mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term, Stri
 	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
 	MtfMark decimal;
 
-	if (mtf_value_is_decimal(context, term))
+	if (value_is_decimal(context, term))
 	{
 		mtf_value_write(context, term, out, key);
 		return;

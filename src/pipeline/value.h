@@ -12,9 +12,6 @@
 extern void mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 							const char *key);
 
-/* Is the value a Decimal128 (or null) as mtf_value_write() writes it? */
-extern bool mtf_value_is_decimal(const MtfExprContext *context, const MtfTerm *term);
-
 /* A number as Decimal128, or null: of no document an error. */
 extern void mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term,
 									StringInfo out, const char *key);

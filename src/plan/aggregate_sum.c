@@ -95,8 +95,9 @@ bound_of(MtfGrouping *grouping, MtfTerm *term)
 	return bound;
 }
 
-void
-mtf_aggregate_need_exact(MtfGrouping *grouping, Node *inexact)
+/* Unless `inexact` is false, the server's numbers are not exact, and all is computed here. */
+static void
+need_exact(MtfGrouping *grouping, Node *inexact)
 {
 	grouping->alarms_here = true;
 	grouping->plan->finish =
@@ -162,8 +163,7 @@ guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 							list_make2(bound, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
 															  list_make1(copyObject(count)))));
 	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
-	mtf_aggregate_need_exact(grouping,
-							 mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	need_exact(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
 }
 
 /* The same CASE over the scales of its results; other terms have one scale. */
@@ -246,7 +246,7 @@ mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter
 		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_INEXACT, arg, filter, false),
 		INT8OID, -1);
 
-	mtf_aggregate_need_exact(grouping, mtf_finish_some(inexact));
+	need_exact(grouping, mtf_finish_some(inexact));
 }
 
 /*
@@ -271,10 +271,8 @@ finish_loose_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	Node *limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
 
 	mtf_aggregate_need_decimals(grouping, arg, filter);
-	mtf_aggregate_need_exact(
-		grouping, mtf_finish_call(F_INT4GT, BOOLOID, list_make2(copyObject(scale), most)));
-	mtf_aggregate_need_exact(grouping,
-							 mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	need_exact(grouping, mtf_finish_call(F_INT4GT, BOOLOID, list_make2(copyObject(scale), most)));
+	need_exact(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
 	return mtf_finish_call(
 		F_ROUND_NUMERIC_INT4, NUMERICOID,
 		list_make2(mtf_grouping_hidden(
@@ -381,11 +379,10 @@ mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bo
 	sum = sum_attribute(grouping, arg, filter);
 	if (!is_int8)
 		return sum;
-	mtf_aggregate_need_exact(
-		grouping,
-		mtf_finish_call(F_NUMERIC_GT, BOOLOID,
-						list_make2(mtf_finish_call(F_NUMERIC_ABS, NUMERICOID, list_make1(sum)),
-								   numeric_constant("9223372036854775807"))));
+	need_exact(grouping, mtf_finish_call(
+							 F_NUMERIC_GT, BOOLOID,
+							 list_make2(mtf_finish_call(F_NUMERIC_ABS, NUMERICOID, list_make1(sum)),
+										numeric_constant("9223372036854775807"))));
 	return mtf_finish_call(F_INT8_NUMERIC, INT8OID, list_make1(copyObject(sum)));
 }
 

@@ -30,10 +30,7 @@ extern Node *mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTer
 extern Node *mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter,
 									bool sample, bool root);
 
-/* Unless `inexact` is false, the server's numbers are not exact, and all is computed here. */
-extern void mtf_aggregate_need_exact(MtfGrouping *grouping, Node *inexact);
-
-/* The same unless all numbers of a numeric of any scale are decimals that the server knows exactly. */
+/* All is computed here unless all numbers of a numeric of any scale are decimals that the server knows. */
 extern void mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
 
 #endif /* MTF_AGGREGATE_SUM_H */

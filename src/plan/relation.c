@@ -94,8 +94,9 @@ mtf_plan_explain_joins(MtfScanPlan *plan, RelOptInfo *rel)
 	plan->decisions = list_concat(plan->decisions, decisions);
 }
 
-MtfLowering *
-mtf_lowering_of_list(PlannerInfo *root, List *baserels)
+/* A lowering over several base relations (their RelOptInfos). */
+static MtfLowering *
+lowering_of_list(PlannerInfo *root, List *baserels)
 {
 	MtfLowerRel *rels = palloc(sizeof(MtfLowerRel) * list_length(baserels));
 	ListCell *cell;
@@ -114,7 +115,7 @@ mtf_lowering_of_list(PlannerInfo *root, List *baserels)
 MtfLowering *
 mtf_lowering_of(PlannerInfo *root, RelOptInfo *baserel)
 {
-	return mtf_lowering_of_list(root, list_make1(baserel));
+	return lowering_of_list(root, list_make1(baserel));
 }
 
 MtfTerm *
@@ -452,7 +453,7 @@ mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
 	MtfJoinInfo *info = IS_JOIN_REL(rel) ? rel->fdw_private : NULL;
 	List *baserels = info == NULL ? list_make1(rel) : info->baserels;
 	RelOptInfo *driving = linitial(baserels);
-	MtfLowering *lowering = mtf_lowering_of_list(root, baserels);
+	MtfLowering *lowering = lowering_of_list(root, baserels);
 	ListCell *cell;
 
 	plan->exact = true;

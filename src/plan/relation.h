@@ -65,9 +65,8 @@ extern double mtf_documents_below(RelOptInfo *rel);
  */
 extern void mtf_explain_local(RelOptInfo *rel, Expr *clause, const char *why);
 
-/* A lowering over one base relation, and over several (their RelOptInfos). */
+/* A lowering over one base relation. */
 extern MtfLowering *mtf_lowering_of(PlannerInfo *root, RelOptInfo *baserel);
-extern MtfLowering *mtf_lowering_of_list(PlannerInfo *root, List *baserels);
 
 /*
  * mtf_classify() under mongo_tenant.enable_filter_pushdown: off, everything is local.

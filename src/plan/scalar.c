@@ -24,8 +24,14 @@
 #include "plan/compute.h"
 #include "plan/shippable.h"
 
-MtfField *
-mtf_scalar_field(Node *node)
+static MtfTerm *scalar_of(MtfLowering *lowering, Node *node);
+
+/*
+ * What stands for the column where a computed value is compared: kind and exactness are those of the
+ * value.  NULL: nothing of the type can be compared.
+ */
+static MtfField *
+field_of(Node *node)
 {
 	MtfField *field;
 	MtfKind kind;
@@ -131,7 +137,7 @@ scalar_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
 
 	foreach (cell, expr->args)
 	{
-		MtfTerm *arg = mtf_scalar(lowering, lfirst(cell));
+		MtfTerm *arg = scalar_of(lowering, lfirst(cell));
 
 		if (arg == NULL)
 			return NULL;
@@ -196,13 +202,13 @@ scalar_case(MtfLowering *lowering, CaseExpr *expr)
 		CaseWhen *when = lfirst_node(CaseWhen, cell);
 		MtfTerm *condition = mtf_scalar_condition(lowering, mtf_scalar_case_condition(expr, when));
 
-		if (condition == NULL || (result = mtf_scalar(lowering, (Node *) when->result)) == NULL)
+		if (condition == NULL || (result = scalar_of(lowering, (Node *) when->result)) == NULL)
 			return NULL;
 		args = lappend(lappend(args, condition), result);
 	}
 	if (expr->defresult != NULL)
 	{
-		if ((result = mtf_scalar(lowering, (Node *) expr->defresult)) == NULL)
+		if ((result = scalar_of(lowering, (Node *) expr->defresult)) == NULL)
 			return NULL;
 		args = lappend(args, result);
 	}
@@ -224,7 +230,7 @@ scalar_nullif(MtfLowering *lowering, NullIfExpr *expr)
 	equal->inputcollid = expr->inputcollid;
 	equal->args = expr->args;
 	if ((condition = mtf_scalar_condition(lowering, (Node *) equal)) == NULL ||
-		(value = mtf_scalar(lowering, linitial(expr->args))) == NULL)
+		(value = scalar_of(lowering, linitial(expr->args))) == NULL)
 		return NULL;
 	return mtf_compute_create(
 		MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1,
@@ -250,7 +256,7 @@ scalar_cast(MtfLowering *lowering, FuncExpr *expr)
 		case F_NUMERIC_INT8:
 		/* Not of int8, which a double rounds. */
 		case F_FLOAT8_INT2:
-		case F_FLOAT8_INT4: return mtf_scalar(lowering, linitial(expr->args));
+		case F_FLOAT8_INT4: return scalar_of(lowering, linitial(expr->args));
 		default: return mtf_compute(lowering, (Node *) expr);
 	}
 }
@@ -276,8 +282,9 @@ scalar_node(MtfLowering *lowering, Node *node)
 	}
 }
 
-MtfTerm *
-mtf_scalar(MtfLowering *lowering, Node *node)
+/* The exact term of a value expression of any kind; NULL: it has none. */
+static MtfTerm *
+scalar_of(MtfLowering *lowering, Node *node)
 {
 	bool counts_overflows = lowering->counts_overflows;
 	MtfTerm *term;
@@ -349,7 +356,7 @@ compare_values(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 {
 	Node *left = linitial(expr->args);
 	Node *right = lsecond(expr->args);
-	MtfField *field = mtf_scalar_field(left);
+	MtfField *field = field_of(left);
 	MtfCompareAs as;
 	MtfTerm *x;
 	MtfTerm *y;
@@ -366,7 +373,7 @@ compare_values(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 	else if (!choose_comparison(exprType(left), exprType(right), &as))
 		return mtf_lowering_local(lowering, "the types compare by rules that have no remote form");
 	if (field == NULL || !mtf_lowering_collation_allows(lowering, field, op, expr->inputcollid) ||
-		(x = mtf_scalar(lowering, left)) == NULL || (y = mtf_scalar(lowering, right)) == NULL ||
+		(x = scalar_of(lowering, left)) == NULL || (y = scalar_of(lowering, right)) == NULL ||
 		(as == MTF_COMPARE_MILLISECONDS && !(has_midnight(x) && has_midnight(y))))
 		return NULL;
 	term = mtf_term_create(MTF_TERM_COMPARE_VALUES, op, NULL, -1, list_make2(x, y));
@@ -380,14 +387,14 @@ static MtfTerm *
 compare_with(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *node, Node *value,
 			 Oid collation)
 {
-	MtfField *field = mtf_scalar_field(node);
+	MtfField *field = field_of(node);
 	MtfTerm *computed;
 	MtfTerm *term;
 
 	if (field == NULL ||
 		(value = mtf_lowering_fit_value(field, value, kind != MTF_TERM_COMPARE)) == NULL ||
 		!mtf_lowering_collation_allows(lowering, field, op, collation) ||
-		(computed = mtf_scalar(lowering, node)) == NULL)
+		(computed = scalar_of(lowering, node)) == NULL)
 		return NULL;
 	term = mtf_lowering_create_comparison(lowering, kind, op, field, value);
 	if (!term->exact)
@@ -469,8 +476,8 @@ static MtfTerm *
 test_value(MtfLowering *lowering, Node *node, MtfTermKind kind, MtfOp op)
 {
 	Attempt attempt = begin_attempt(lowering);
-	MtfField *field = mtf_scalar_field(node);
-	MtfTerm *computed = field == NULL ? NULL : mtf_scalar(lowering, node);
+	MtfField *field = field_of(node);
+	MtfTerm *computed = field == NULL ? NULL : scalar_of(lowering, node);
 	MtfTerm *term = NULL;
 
 	if (computed != NULL)

@@ -9,15 +9,6 @@
 #include "base/compat_planner.h"
 #include "plan/lowering.h"
 
-/* The exact term of a value expression of any kind; NULL: it has none. */
-extern MtfTerm *mtf_scalar(MtfLowering *lowering, Node *node);
-
-/*
- * What stands for the column where a computed value is compared: kind and exactness are those of the
- * value.  NULL: nothing of the type can be compared.
- */
-extern MtfField *mtf_scalar_field(Node *node);
-
 /* left op right, at least one of them computed or both columns; NULL: no remote form. */
 extern MtfTerm *mtf_scalar_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op);
 
