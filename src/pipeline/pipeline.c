@@ -568,6 +568,9 @@ mtf_stage_write_limit(MtfPipeline *pipeline, const MtfExprContext *context, cons
 		pipeline->empty = true;
 	else if (limit > 0 || limit_shown)
 		write_count_stage(pipeline, context, "$limit", plan->limit, limit);
+	/* One engine takes such a count for 1 when it decides whether a cursor is worth keeping (m). */
+	if (limit > PG_INT32_MAX && (int32) limit == 1)
+		write_count_stage(pipeline, context, "$limit", plan->limit, limit + 1);
 	pipeline->limit = Max(limit, 0);
 }
 

@@ -27,7 +27,7 @@ guard_of(const MtfField *field)
 	{
 		/* Of any scale: whole doubles and decimals are told apart. */
 		case MTF_KIND_NUMERIC:
-			return field->loose ? 8 : field->trust ? 0.7 : field->typmod >= 0 ? 3 : 6;
+			return field->loose ? 8 : field->trust ? 0.7 : field->typmod >= 0 ? 5.5 : 6;
 		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8: return field->trust ? 0.5 : 3;
 		case MTF_KIND_DATE:

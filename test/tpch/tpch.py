@@ -56,6 +56,8 @@ KEYS = {"region": ["r_regionkey"], "nation": ["n_nationkey", "n_regionkey"],
 CONVERT = {"integer": int, "numeric(15,2)": Decimal128, "text": str,
            "date": lambda text: datetime.datetime.fromisoformat(text)}
 ONE_COMMAND = {"Q1", "Q6", "Q12", "Q14"}
+# With guards the columns of these are fetched, which is cheaper: they are one command where types are promised.
+PROMISED = {"Q1"}
 
 
 def columns_of(table):
@@ -211,11 +213,22 @@ def foreign_setup(connection, uri, database, trust):
     connection.execute(
         "CREATE SERVER tpch FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s', "
         "providers 'tpch', tenant_field 'tenant_id', use_remote_estimate 'true')" % (uri, database))
-    connection.execute("CREATE SCHEMA remote")
-    for table, columns in TABLES.items():
-        connection.execute("CREATE FOREIGN TABLE remote.%s (%s) SERVER tpch%s" % (
-            table, columns, " OPTIONS (trust_types 'true')" if trust else ""))
+    for schema, promised in (("remote", trust), ("promised", True)):
+        connection.execute("CREATE SCHEMA %s" % schema)
+        for table, columns in TABLES.items():
+            connection.execute("CREATE FOREIGN TABLE %s.%s (%s) SERVER tpch OPTIONS (collection '%s', trust_types '%s')"
+                               % (schema, table, columns, table, "true" if promised else "false"))
     return key
+
+
+def check_one_command(title, query, expected, on, promised):
+    if title in PROMISED:
+        got, seconds = promised.timed(query)
+        tap.ok(got == expected, "%s: the same where types are promised" % title)
+        tap.diag("%s where types are promised: %s s" % (title, show(seconds)))
+    found = census((promised if title in PROMISED else on).explain(query))
+    tap.ok(found["aggregates"] == 1 and found["scans"] == 1 and found["local joins"] == 0,
+           "%s: one command, aggregated by the document server" % title)
 
 
 def show(value):
@@ -243,6 +256,7 @@ def run(args, parameters, uri):
     token = key.sign(tokens.claims(tenant="UA", lifetime=20 * 3600))
     common = {"mongo_tenant.jwt": token, "statement_timeout": "%ds" % args.timeout}
     on = Session(parameters, "remote", common)
+    promised = Session(parameters, "promised", common)
     off = Session(parameters, "remote", {
         **common, **{"mongo_tenant.enable_%s_pushdown" % kind: "off" for kind in tap.SWITCHES}})
     local = Session(parameters, "local", {})
@@ -268,8 +282,7 @@ def run(args, parameters, uri):
             with open(os.path.join(args.plans, title.lower() + ".txt"), "w") as file:
                 file.write(plan.replace(documents + ".", "") + "\n")
         if title in ONE_COMMAND and not args.lax:
-            tap.ok(found["aggregates"] == 1 and found["scans"] == 1 and found["local joins"] == 0,
-                   "%s: one command, aggregated by the document server" % title)
+            check_one_command(title, query, expected, on, promised)
         off_seconds = "-"
         if args.off:
             rows, off_seconds = off.timed(query)
@@ -289,7 +302,7 @@ def run(args, parameters, uri):
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         print("# | " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths)) + " |")
-    for session in (on, off, local):
+    for session in (on, off, promised, local):
         session.connection.close()
     admin.execute("DROP DATABASE %s WITH (FORCE)" % name)
     if not args.database:
