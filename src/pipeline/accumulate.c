@@ -147,9 +147,7 @@ write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 {
 	MtfLiteral zero = mtf_literal_int64(0);
 	MtfLiteral plus = {.type = MTF_LITERAL_STRING, .data = "+", .len = 1};
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfMark length;
 	MtfCall exponent;
 	MtfCall found;
@@ -157,8 +155,7 @@ write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 	MtfCall cond;
 
 	mtf_value_write_decimal(context, arg, out, "n");
-	mtf_write_end(out, vars);
-	cond = mtf_call_begin(out, "in", "$cond");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	mtf_call_write_not_null(out, mtf_call_next(&cond), "$$n");
 	exponent = mtf_call_begin(out, mtf_call_next(&cond), "$cond");
 	found = mtf_call_begin(out, mtf_call_next(&exponent), "$gte");
@@ -175,8 +172,7 @@ write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 	mtf_call_end(out, &exponent);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }
 
 /* 1 for a number whose exact decimal is not known. */
@@ -218,16 +214,13 @@ write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringI
 {
 	MtfLiteral low = mtf_literal_int64(least_of(arg->type));
 	MtfLiteral high = mtf_literal_int64(greatest_of(arg->type));
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	Choice choice;
 	MtfCall either;
 	MtfCall both;
 
 	mtf_value_write(context, arg, out, "v");
-	mtf_write_end(out, vars);
-	choice = begin_choice(out, "in");
+	choice = begin_choice(out, mtf_let_in(out, &let));
 	either = mtf_call_begin(out, "0", "$or");
 	mtf_call_write_pair(out, mtf_call_next(&either), "$gt", "$$v", &high);
 	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
@@ -238,8 +231,7 @@ write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringI
 	mtf_write_int(out, "1", 1);
 	mtf_write_int(out, "2", 0);
 	end_choice(out, &choice);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }
 
 static void

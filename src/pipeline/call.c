@@ -29,6 +29,31 @@ mtf_call_end(StringInfo out, const MtfCall *call)
 	mtf_write_end(out, call->document);
 }
 
+MtfLet
+mtf_let_begin(StringInfo out, const char *key)
+{
+	MtfLet let;
+
+	let.document = mtf_write_begin(out, key);
+	let.let = mtf_write_begin(out, "$let");
+	let.vars = mtf_write_begin(out, "vars");
+	return let;
+}
+
+const char *
+mtf_let_in(StringInfo out, const MtfLet *let)
+{
+	mtf_write_end(out, let->vars);
+	return "in";
+}
+
+void
+mtf_let_end(StringInfo out, const MtfLet *let)
+{
+	mtf_write_end(out, let->let);
+	mtf_write_end(out, let->document);
+}
+
 /* {op: [reference, …]}: begun */
 static MtfCall
 begin_with(StringInfo out, const char *key, const char *op, const char *reference)

@@ -26,6 +26,22 @@ extern const char *mtf_call_next(MtfCall *call);
 
 extern void mtf_call_end(StringInfo out, const MtfCall *call);
 
+/* {$let: {vars: {…}, in: …}} being written */
+typedef struct MtfLet
+{
+	MtfMark document;
+	MtfMark let;
+	MtfMark vars;
+} MtfLet;
+
+/* What is written next is a variable. */
+extern MtfLet mtf_let_begin(StringInfo out, const char *key);
+
+/* The variables end here; the key of the expression that uses them. */
+extern const char *mtf_let_in(StringInfo out, const MtfLet *let);
+
+extern void mtf_let_end(StringInfo out, const MtfLet *let);
+
 /* {op: [x, y]} of a reference and a literal of our own (not a user's value) */
 extern void mtf_call_write_pair(StringInfo out, const char *key, const char *op,
 								const char *reference, const MtfLiteral *literal);

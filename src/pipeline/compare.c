@@ -205,24 +205,21 @@ void
 mtf_compare_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 				  const char *key)
 {
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall not ;
 
 	write_operand(context, term, linitial(term->args), out, "v");
 	write_operand(context, term, lsecond(term->args), out, "w");
-	mtf_write_end(out, vars);
+	key = mtf_let_in(out, &let);
 	if (term->op == MTF_OP_DISTINCT)
 	{
-		not = mtf_call_begin(out, "in", "$not");
+		not = mtf_call_begin(out, key, "$not");
 		write_not_distinct(term, out, mtf_call_next(&not ));
 		mtf_call_end(out, &not );
 	}
 	else if (term->op == MTF_OP_NOT_DISTINCT)
-		write_not_distinct(term, out, "in");
+		write_not_distinct(term, out, key);
 	else
-		write_known_comparison(term, term->op, out, "in");
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+		write_known_comparison(term, term->op, out, key);
+	mtf_let_end(out, &let);
 }

@@ -165,8 +165,7 @@ write_compare(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo
 /* {$let: {vars: {v: the field's value}, in: {$and: [{$gt: [$$v, null]}, …]}}}, to be ended. */
 typedef struct Bound
 {
-	MtfMark document;
-	MtfMark let;
+	MtfLet let;
 	MtfCall all;
 } Bound;
 
@@ -194,14 +193,10 @@ static Bound
 begin_bound(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	Bound bound;
-	MtfMark vars;
 
-	bound.document = mtf_write_begin(out, key);
-	bound.let = mtf_write_begin(out, "$let");
-	vars = mtf_write_begin(out, "vars");
+	bound.let = mtf_let_begin(out, key);
 	write_tested(context, term, out, "v");
-	mtf_write_end(out, vars);
-	bound.all = mtf_call_begin(out, "in", "$and");
+	bound.all = mtf_call_begin(out, mtf_let_in(out, &bound.let), "$and");
 	mtf_call_write_not_null(out, mtf_call_next(&bound.all), V);
 	return bound;
 }
@@ -210,8 +205,7 @@ static void
 end_bound(StringInfo out, Bound *bound)
 {
 	mtf_call_end(out, &bound->all);
-	mtf_write_end(out, bound->let);
-	mtf_write_end(out, bound->document);
+	mtf_let_end(out, &bound->let);
 }
 
 /* {$not: [known]} */

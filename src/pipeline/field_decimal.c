@@ -144,21 +144,15 @@ write_any_numeric(const MtfField *field, StringInfo out, const char *key, const 
 {
 	MtfCall outer = mtf_call_begin(out, key, "$cond");
 	MtfCall inner;
-	MtfMark document;
-	MtfMark let;
-	MtfMark vars;
+	MtfLet let;
 
 	mtf_call_write_type_in(out, mtf_call_next(&outer), reference, binary_numbers);
 	inner = mtf_call_begin(out, mtf_call_next(&outer), "$cond");
 	write_few_digits(field, out, mtf_call_next(&inner), reference);
-	document = mtf_write_begin(out, mtf_call_next(&inner));
-	let = mtf_write_begin(out, "$let");
-	vars = mtf_write_begin(out, "vars");
+	let = mtf_let_begin(out, mtf_call_next(&inner));
 	write_rounded_decimal(field, out, "d", reference);
-	mtf_write_end(out, vars);
-	write_if_unchanged(out, "in", reference);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	write_if_unchanged(out, mtf_let_in(out, &let), reference);
+	mtf_let_end(out, &let);
 	mtf_write_null(out, mtf_call_next(&inner));
 	mtf_call_end(out, &inner);
 	mtf_write_null(out, mtf_call_next(&outer));
@@ -200,16 +194,13 @@ write_short_text(const MtfField *field, StringInfo out, const char *key, const c
 	MtfLiteral length = mtf_literal_int64(numeric_precision(field->typmod) - scale + 2);
 	MtfLiteral behind = mtf_literal_int64(scale + 1);
 	MtfLiteral point = {.type = MTF_LITERAL_STRING, .data = ".", .len = 1};
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall both;
 	MtfCall less;
 	MtfCall rest;
 
 	mtf_call_write_unary(out, "t", "$toString", reference);
-	mtf_write_end(out, vars);
-	both = mtf_call_begin(out, "in", "$and");
+	both = mtf_call_begin(out, mtf_let_in(out, &let), "$and");
 	less = mtf_call_begin(out, mtf_call_next(&both), "$lte");
 	mtf_call_write_unary(out, mtf_call_next(&less), "$strLenBytes", "$$t");
 	mtf_write_literal(out, mtf_call_next(&less), &length);
@@ -222,8 +213,7 @@ write_short_text(const MtfField *field, StringInfo out, const char *key, const c
 	mtf_write_literal(out, mtf_call_next(&less), &behind);
 	mtf_call_end(out, &less);
 	mtf_call_end(out, &both);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }
 
 /* A Decimal128 that fits without rounding, by arithmetic; else null. */

@@ -71,19 +71,14 @@ mtf_float4_write_known(StringInfo out, const char *key, const char *reference)
 							  mtf_literal_double(get_float8_infinity()),
 							  mtf_literal_double(-get_float8_infinity()), mtf_literal_double(0)};
 	MtfCall cond = mtf_call_begin(out, key, "$cond");
-	MtfMark document;
-	MtfMark let;
-	MtfMark vars;
+	MtfLet let;
 	MtfCall either;
 	MtfCall both;
 
 	mtf_double_write_known(out, mtf_call_next(&cond), reference);
-	document = mtf_write_begin(out, mtf_call_next(&cond));
-	let = mtf_write_begin(out, "$let");
-	vars = mtf_write_begin(out, "vars");
+	let = mtf_let_begin(out, mtf_call_next(&cond));
 	mtf_call_write_unary(out, "d", "$toDouble", reference);
-	mtf_write_end(out, vars);
-	either = mtf_call_begin(out, "in", "$or");
+	either = mtf_call_begin(out, mtf_let_in(out, &let), "$or");
 	mtf_call_write_among(out, mtf_call_next(&either), "$$d", specials, lengthof(specials));
 	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
 	for (int i = 0; i < lengthof(bounds); i++)
@@ -91,8 +86,7 @@ mtf_float4_write_known(StringInfo out, const char *key, const char *reference)
 						  &bounds[i]);
 	mtf_call_end(out, &both);
 	mtf_call_end(out, &either);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 	mtf_write_bool(out, mtf_call_next(&cond), false);
 	mtf_call_end(out, &cond);
 }

@@ -248,28 +248,20 @@ static void
 write_part(StringInfo out, const char *key, const MtfTerm *term)
 {
 	bool needs_calendar = term->function == MTF_FUNCTION_EXTRACT || term->part > MTF_PART_DAY;
-	MtfMark document = 0;
-	MtfMark let = 0;
-	MtfMark vars;
+	MtfLet let = {0};
 
 	if (needs_calendar)
 	{
-		document = mtf_write_begin(out, key);
-		let = mtf_write_begin(out, "$let");
-		vars = mtf_write_begin(out, "vars");
+		let = mtf_let_begin(out, key);
 		write_near(out, "w");
-		mtf_write_end(out, vars);
-		key = "in";
+		key = mtf_let_in(out, &let);
 	}
 	if (term->function == MTF_FUNCTION_TRUNCATE)
 		write_truncated(out, key, term->part);
 	else
 		write_extracted(out, key, term->part);
 	if (needs_calendar)
-	{
-		mtf_write_end(out, let);
-		mtf_write_end(out, document);
-	}
+		mtf_let_end(out, &let);
 }
 
 void
@@ -278,14 +270,11 @@ mtf_instant_write(const MtfExprContext *context, const MtfTerm *term, StringInfo
 {
 	static const char *const dates[] = {"date", NULL};
 	const MtfTerm *arg = linitial(term->args);
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 
 	mtf_value_write(context, arg, out, "v");
-	mtf_write_end(out, vars);
-	cond = mtf_call_begin(out, "in", "$cond");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	/* What was only promised may be a date from which nothing can be taken away. */
 	if (arg->kind == MTF_TERM_FIELD && arg->field->trust)
 		mtf_known_write_date(arg->field, out, mtf_call_next(&cond), V);
@@ -294,6 +283,5 @@ mtf_instant_write(const MtfExprContext *context, const MtfTerm *term, StringInfo
 	write_part(out, mtf_call_next(&cond), term);
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }

@@ -44,14 +44,11 @@ void
 mtf_number_key_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 					 const char *key)
 {
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 
 	mtf_value_write(context, linitial(term->args), out, "n");
-	mtf_write_end(out, vars);
-	cond = mtf_call_begin(out, "in", "$cond");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	mtf_call_write_is_nan(out, mtf_call_next(&cond), "$$n");
 	mtf_write_word(out, mtf_call_next(&cond), "NaN");
 	if (term->type == NUMERICOID)
@@ -59,6 +56,5 @@ mtf_number_key_write(const MtfExprContext *context, const MtfTerm *term, StringI
 	else
 		write_without_sign(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }

@@ -29,14 +29,11 @@ void
 mtf_text_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
 	static const char *const strings[] = {"string", NULL};
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 
 	mtf_value_write(context, linitial(term->args), out, "v");
-	mtf_write_end(out, vars);
-	cond = mtf_call_begin(out, "in", "$cond");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	mtf_call_write_type_in(out, mtf_call_next(&cond), V, strings);
 	if (term->function == MTF_FUNCTION_LENGTH)
 		mtf_call_write_unary(out, mtf_call_next(&cond), "$strLenCP", V);
@@ -44,6 +41,5 @@ mtf_text_write(const MtfExprContext *context, const MtfTerm *term, StringInfo ou
 		write_substring(context, term, out, mtf_call_next(&cond));
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }

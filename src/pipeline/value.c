@@ -83,14 +83,11 @@ static void
 write_tested(const MtfExprContext *context, const MtfTerm *term, const char *const *types,
 			 bool limited, const char *conversion, StringInfo out, const char *key)
 {
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark let = mtf_write_begin(out, "$let");
-	MtfMark vars = mtf_write_begin(out, "vars");
+	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 
 	mtf_value_write(context, term, out, "n");
-	mtf_write_end(out, vars);
-	cond = mtf_call_begin(out, "in", "$cond");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	write_test(types, limited, out, mtf_call_next(&cond));
 	if (conversion != NULL)
 		mtf_call_write_unary(out, mtf_call_next(&cond), conversion, "$$n");
@@ -98,8 +95,7 @@ write_tested(const MtfExprContext *context, const MtfTerm *term, const char *con
 		mtf_write_word(out, mtf_call_next(&cond), "$$n");
 	mtf_write_null(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
-	mtf_write_end(out, let);
-	mtf_write_end(out, document);
+	mtf_let_end(out, &let);
 }
 
 /* Whole numbers would be added and multiplied with overflow. */
