@@ -196,9 +196,7 @@ lower_distinct(MtfGrouping *grouping, const Aggref *aggref, MtfTerm *arg, MtfTer
 			linitial(key->args) = value_where(*filter, linitial(key->args));
 		*filter = NULL;
 	}
-	/* A date is any instant of its day. */
-	if (key->type == DATEOID && key->field == NULL)
-		key = mtf_compute_day(key);
+	key = mtf_compute_day(key);
 	grouping->in_distinct = number_of_distinct(grouping, key);
 	/* Numbers are put together by what equal ones have in common: the value itself comes beside it. */
 	return distinct_term(arg, key->function == MTF_FUNCTION_NUMBER_KEY

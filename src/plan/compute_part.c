@@ -89,13 +89,13 @@ compute_zone(MtfLowering *lowering, FuncExpr *expr)
 }
 
 MtfTerm *
-mtf_compute_day(MtfTerm *date)
+mtf_compute_day(MtfTerm *value)
 {
 	MtfTerm *term;
 
-	if (date->function == MTF_FUNCTION_TRUNCATE)
-		return date;
-	term = create_part(MTF_FUNCTION_TRUNCATE, MTF_PART_DAY, date);
+	if (value->type != DATEOID || value->field != NULL || value->function == MTF_FUNCTION_TRUNCATE)
+		return value;
+	term = create_part(MTF_FUNCTION_TRUNCATE, MTF_PART_DAY, value);
 	term->type = DATEOID;
 	return term;
 }

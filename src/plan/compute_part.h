@@ -12,7 +12,7 @@
 /* The exact term of such a call; NULL, with the reason in lowering->why, for any other function. */
 extern MtfTerm *mtf_compute_part(MtfLowering *lowering, FuncExpr *expr);
 
-/* The midnight of a term of type date, which may stand for any instant of its day. */
-extern MtfTerm *mtf_compute_day(MtfTerm *date);
+/* The midnight of a computed date, which may stand for any instant of its day; any other value as it is. */
+extern MtfTerm *mtf_compute_day(MtfTerm *value);
 
 #endif /* MTF_COMPUTE_PART_H */

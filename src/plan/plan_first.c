@@ -50,9 +50,7 @@ add_keys(MtfGrouping *grouping, PlannerInfo *root)
 		value = mtf_compute(grouping->lowering, expr);
 		if (value == NULL || !mtf_group_key(grouping, value, expr, clause->eqop, &key))
 			return false;
-		if (value->type == DATEOID && value->field == NULL)
-			key = mtf_compute_day(value);
-		grouping->plan->first_of = lappend(grouping->plan->first_of, key);
+		grouping->plan->first_of = lappend(grouping->plan->first_of, mtf_compute_day(key));
 	}
 	grouping->current = NULL;
 	return true;

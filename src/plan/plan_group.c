@@ -55,10 +55,7 @@ add_key(MtfGrouping *grouping, Expr *expr, Oid equality)
 	mtf_grouping_know(grouping, expr, mtf_grouping_field(name, type), false);
 	mtf_grouping_add(grouping, (Expr *) copyObject(expr), name, type,
 					 typmod_of_key(value, (Node *) expr));
-	/* A date is any instant of its day. */
-	if (value->type == DATEOID && value->field == NULL)
-		key = mtf_compute_day(value);
-	grouping->plan->keys = lappend(grouping->plan->keys, key);
+	grouping->plan->keys = lappend(grouping->plan->keys, mtf_compute_day(key));
 	mtf_grouping_count_misfits(grouping, value);
 	mtf_grouping_count_overflows(grouping, value, NULL);
 	return true;
