@@ -21,6 +21,7 @@
 #include "plan/compute.h"
 #include "plan/compute_part.h"
 #include "plan/group_key.h"
+#include "plan/node.h"
 #include "plan/relation.h"
 #include "plan/shippable.h"
 
@@ -103,7 +104,7 @@ mtf_grouping_count_overflows(MtfGrouping *grouping, MtfTerm *term, MtfTerm *filt
 		grouping->plan->finish = lappend(
 			grouping->plan->finish,
 			mtf_finish_create(MTF_FINISH_OVERFLOW, 0,
-							  mtf_finish_some(mtf_grouping_hidden(grouping, name, INT8OID, -1)),
+							  mtf_node_some(mtf_grouping_hidden(grouping, name, INT8OID, -1)),
 							  integer_name(term->type)));
 	}
 	foreach (cell, term->args)

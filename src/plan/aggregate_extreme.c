@@ -7,11 +7,11 @@
 #include "plan/aggregate_extreme.h"
 
 #include "catalog/pg_type.h"
-#include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 
 #include "plan/aggregate_sum.h"
 #include "plan/collation.h"
+#include "plan/node.h"
 
 /* Do computed values of the type compare alike here and there, and show what they are? */
 static bool
@@ -47,7 +47,7 @@ extreme_and_nans(MtfGrouping *grouping, MtfAccumulate kind, const char *name, co
 {
 	bool greatest = kind == MTF_ACCUMULATE_MAX;
 	Node *extreme = mtf_grouping_hidden(grouping, name, type, typmod);
-	Node *some_nan = mtf_finish_some(mtf_grouping_hidden(grouping, nans, INT8OID, -1));
+	Node *some_nan = mtf_node_some(mtf_grouping_hidden(grouping, nans, INT8OID, -1));
 
 	/* What rounds to a float4 here is not rounded there. */
 	if (type != FLOAT4OID)
@@ -55,8 +55,8 @@ extreme_and_nans(MtfGrouping *grouping, MtfAccumulate kind, const char *name, co
 			grouping, greatest ? MTF_GROUP_VALUE_GREATEST : MTF_GROUP_VALUE_LEAST, name, nans,
 			type);
 	if (greatest)
-		return mtf_finish_choose(some_nan, mtf_finish_nan(type), extreme);
-	return mtf_finish_first_of(extreme, mtf_finish_choose(some_nan, mtf_finish_nan(type), NULL));
+		return mtf_node_choose(some_nan, mtf_node_read(type, "NaN"), extreme);
+	return mtf_node_first_of(extreme, mtf_node_choose(some_nan, mtf_node_read(type, "NaN"), NULL));
 }
 
 Node *

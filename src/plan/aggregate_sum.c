@@ -9,11 +9,10 @@
 #include "plan/aggregate_sum.h"
 
 #include "catalog/pg_type.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "utils/fmgroids.h"
 
 #include "plan/compute.h"
+#include "plan/node.h"
 #include "plan/relation.h"
 
 /* --- sums ----------------------------------------------------------------------------------------------- */
@@ -34,35 +33,22 @@ is_summable(MtfGrouping *grouping, const MtfTerm *arg)
 }
 
 static Node *
-numeric_constant(const char *text)
-{
-	return (Node *) makeConst(NUMERICOID, -1, InvalidOid, -1,
-							  DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-												  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
-							  false, false);
-}
-
-static Node *
 magnitude(MtfGrouping *grouping, MtfAccumulate kind, MtfTerm *field)
 {
 	const char *name = mtf_grouping_accumulate(grouping, kind, field, NULL, true);
 
-	return mtf_finish_call(F_NUMERIC_ABS, NUMERICOID,
-						   list_make1(mtf_grouping_hidden(grouping, name, NUMERICOID, -1)));
+	return mtf_node_call(F_NUMERIC_ABS, NUMERICOID,
+						 list_make1(mtf_grouping_hidden(grouping, name, NUMERICOID, -1)));
 }
 
 /* Of the field's values: their extremes cost a server less than each one's own magnitude. */
 static Node *
 greatest_magnitude(MtfGrouping *grouping, MtfTerm *field)
 {
-	MinMaxExpr *greatest = makeNode(MinMaxExpr);
+	Node *highest = magnitude(grouping, MTF_ACCUMULATE_HIGHEST, field);
+	Node *lowest = magnitude(grouping, MTF_ACCUMULATE_LOWEST, field);
 
-	greatest->minmaxtype = NUMERICOID;
-	greatest->op = IS_GREATEST;
-	greatest->args = list_make2(magnitude(grouping, MTF_ACCUMULATE_LOWEST, field),
-								magnitude(grouping, MTF_ACCUMULATE_HIGHEST, field));
-	greatest->location = -1;
-	return (Node *) greatest;
+	return mtf_node_greatest(lowest, highest);
 }
 
 /* The greatest absolute value that the term can have, given the greatest ones of its fields. */
@@ -73,11 +59,11 @@ bound_of(MtfGrouping *grouping, MtfTerm *term)
 	ListCell *cell;
 
 	if (term->kind == MTF_TERM_VALUE)
-		return mtf_finish_call(F_NUMERIC_ABS, NUMERICOID,
-							   list_make1(mtf_compute_constant_as_numeric(
-								   list_nth(grouping->lowering->values, term->value))));
+		return mtf_node_call(F_NUMERIC_ABS, NUMERICOID,
+							 list_make1(mtf_compute_constant_as_numeric(
+								 list_nth(grouping->lowering->values, term->value))));
 	if (term->kind == MTF_TERM_FIELD)
-		return mtf_finish_first_of(greatest_magnitude(grouping, term), numeric_constant("0"));
+		return mtf_node_first_of(greatest_magnitude(grouping, term), mtf_node_numeric("0"));
 	foreach (cell, term->args)
 	{
 		MtfTerm *arg = lfirst(cell);
@@ -88,9 +74,9 @@ bound_of(MtfGrouping *grouping, MtfTerm *term)
 		other = bound_of(grouping, arg);
 		bound = bound == NULL
 					? other
-					: mtf_finish_call(term->function == MTF_FUNCTION_MULTIPLY ? F_NUMERIC_MUL
-																			  : F_NUMERIC_ADD,
-									  NUMERICOID, list_make2(bound, other));
+					: mtf_node_call(term->function == MTF_FUNCTION_MULTIPLY ? F_NUMERIC_MUL
+																			: F_NUMERIC_ADD,
+									NUMERICOID, list_make2(bound, other));
 	}
 	return bound;
 }
@@ -132,14 +118,12 @@ bound_by_length(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	Node *length = mtf_grouping_hidden(
 		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_LENGTH, arg, filter, true),
 		INT4OID, -1);
-	Node *none =
-		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(0), false, true);
 
-	return mtf_finish_call(
+	return mtf_node_call(
 		F_NUMERIC_POWER, NUMERICOID,
-		list_make2(numeric_constant("10"),
-				   mtf_finish_call(F_NUMERIC_INT4, NUMERICOID,
-								   list_make1(mtf_finish_first_of(length, none)))));
+		list_make2(mtf_node_numeric("10"),
+				   mtf_node_call(F_NUMERIC_INT4, NUMERICOID,
+								 list_make1(mtf_node_first_of(length, mtf_node_int4(0))))));
 }
 
 /*
@@ -159,27 +143,22 @@ guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 		bound = bound_by_length(grouping, arg, filter);
 	else
 		bound = bound_of(grouping, arg);
-	total = mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
-							list_make2(bound, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
-															  list_make1(copyObject(count)))));
-	limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
-	need_exact(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	total = mtf_node_call(F_NUMERIC_MUL, NUMERICOID,
+						  list_make2(bound, mtf_node_call(F_NUMERIC_INT8, NUMERICOID,
+														  list_make1(copyObject(count)))));
+	limit = mtf_node_numeric(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
+	need_exact(grouping, mtf_node_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
 }
 
 /* The same CASE over the scales of its results; other terms have one scale. */
 static MtfTerm *
 scale_term(MtfGrouping *grouping, MtfTerm *term)
 {
-	Const *scale;
 	MtfTerm *copy;
 	ListCell *cell;
 
 	if (term->function != MTF_FUNCTION_CASE)
-	{
-		scale = makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(term->scale), false,
-						  true);
-		return mtf_compute(grouping->lowering, (Node *) scale);
-	}
+		return mtf_compute(grouping->lowering, mtf_node_int4(term->scale));
 	copy = mtf_term_create(MTF_TERM_CALL, MTF_OP_EQ, NULL, -1, NIL);
 	copy->function = MTF_FUNCTION_CASE;
 	foreach (cell, term->args)
@@ -204,7 +183,7 @@ with_scale_seen(MtfGrouping *grouping, Node *sum, MtfTerm *arg, MtfTerm *filter)
 								mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_MAX,
 														scale_term(grouping, arg), filter, false),
 								INT4OID, -1);
-	return mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(sum, scale));
+	return mtf_node_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(sum, scale));
 }
 
 /* sum() as a numeric of the values' scale, 0 when there are none. */
@@ -233,7 +212,7 @@ mtf_aggregate_count(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	grouping->remote = mtf_grouping_field(
 		mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_COUNT, arg, filter, false), INT8OID);
 	grouping->never_null = true;
-	return mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0));
+	return mtf_node_first_of(count_attribute(grouping, arg, filter), mtf_node_int8(0));
 }
 
 /* The digits behind the point that numerics of any scale may have: the others stand before it. */
@@ -246,7 +225,7 @@ mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter
 		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_INEXACT, arg, filter, false),
 		INT8OID, -1);
 
-	need_exact(grouping, mtf_finish_some(inexact));
+	need_exact(grouping, mtf_node_some(inexact));
 }
 
 /*
@@ -260,20 +239,19 @@ finish_loose_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	Node *zero = mtf_grouping_hidden(
 		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SCALE, arg, filter, true),
 		NUMERICOID, -1);
-	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(zero));
-	Node *most = (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
-									Int32GetDatum(LOOSE_SCALE), false, true);
+	Node *scale = mtf_node_call(F_SCALE, INT4OID, list_make1(zero));
 	Node *count = count_attribute(grouping, arg, filter);
-	Node *total = mtf_finish_call(
+	Node *total = mtf_node_call(
 		F_NUMERIC_MUL, NUMERICOID,
 		list_make2(bound_of(grouping, arg),
-				   mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
-	Node *limit = numeric_constant(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
+				   mtf_node_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	Node *limit = mtf_node_numeric(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
 
 	mtf_aggregate_need_decimals(grouping, arg, filter);
-	need_exact(grouping, mtf_finish_call(F_INT4GT, BOOLOID, list_make2(copyObject(scale), most)));
-	need_exact(grouping, mtf_finish_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
-	return mtf_finish_call(
+	need_exact(grouping, mtf_node_call(F_INT4GT, BOOLOID,
+									   list_make2(copyObject(scale), mtf_node_int4(LOOSE_SCALE))));
+	need_exact(grouping, mtf_node_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	return mtf_node_call(
 		F_ROUND_NUMERIC_INT4, NUMERICOID,
 		list_make2(mtf_grouping_hidden(
 					   grouping,
@@ -302,8 +280,7 @@ mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid resu
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
 	if (arg->field != NULL && arg->field->loose)
-		return mtf_finish_choose(mtf_finish_some(count), finish_loose_sum(grouping, arg, filter),
-								 NULL);
+		return mtf_node_choose(mtf_node_some(count), finish_loose_sum(grouping, arg, filter), NULL);
 	if (result == INT8OID)
 		sum = mtf_grouping_hidden(
 			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
@@ -314,7 +291,7 @@ mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid resu
 		sum = sum_attribute(grouping, arg, filter);
 	}
 	know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
-	return mtf_finish_choose(mtf_finish_some(count), sum, NULL);
+	return mtf_node_choose(mtf_node_some(count), sum, NULL);
 }
 
 /* numeric_div is what PostgreSQL's own avg() of integers and numerics ends with. */
@@ -337,10 +314,10 @@ mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 		know_sum(grouping, MTF_GROUP_VALUE_QUOTIENT, arg, filter, true, NUMERICOID);
 		grouping->rounded = true;
 	}
-	quotient = mtf_finish_call(F_NUMERIC_DIV, NUMERICOID,
-							   list_make2(sum, mtf_finish_call(F_NUMERIC_INT8, NUMERICOID,
-															   list_make1(copyObject(count)))));
-	return mtf_finish_choose(mtf_finish_some(count), quotient, NULL);
+	quotient = mtf_node_call(
+		F_NUMERIC_DIV, NUMERICOID,
+		list_make2(sum, mtf_node_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	return mtf_node_choose(mtf_node_some(count), quotient, NULL);
 }
 
 /* The transition state of avg(int4): {count, sum}. */
@@ -358,8 +335,8 @@ mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	state->array_typeid = INT8ARRAYOID;
 	state->element_typeid = INT8OID;
 	state->elements =
-		list_make2(mtf_finish_first_of(count_attribute(grouping, arg, filter), mtf_finish_int8(0)),
-				   mtf_finish_first_of(sum, mtf_finish_int8(0)));
+		list_make2(mtf_node_first_of(count_attribute(grouping, arg, filter), mtf_node_int8(0)),
+				   mtf_node_first_of(sum, mtf_node_int8(0)));
 	state->location = -1;
 	return (Node *) state;
 }
@@ -379,11 +356,11 @@ mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bo
 	sum = sum_attribute(grouping, arg, filter);
 	if (!is_int8)
 		return sum;
-	need_exact(grouping, mtf_finish_call(
-							 F_NUMERIC_GT, BOOLOID,
-							 list_make2(mtf_finish_call(F_NUMERIC_ABS, NUMERICOID, list_make1(sum)),
-										numeric_constant("9223372036854775807"))));
-	return mtf_finish_call(F_INT8_NUMERIC, INT8OID, list_make1(copyObject(sum)));
+	need_exact(grouping,
+			   mtf_node_call(F_NUMERIC_GT, BOOLOID,
+							 list_make2(mtf_node_call(F_NUMERIC_ABS, NUMERICOID, list_make1(sum)),
+										mtf_node_numeric("9223372036854775807"))));
+	return mtf_node_call(F_INT8_NUMERIC, INT8OID, list_make1(copyObject(sum)));
 }
 
 /* --- variances ----------------------------------------------------------------------------------------- */
@@ -409,21 +386,17 @@ square_of(MtfTerm *arg)
 static Node *
 root_of(Node *variance)
 {
-	Node *scale = mtf_finish_call(F_SCALE, INT4OID, list_make1(copyObject(variance)));
-	Node *two =
-		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(2), false, true);
-	Node *more =
-		(Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(64), false, true);
-	Node *long_scale = mtf_finish_call(
-		F_INT4PL, INT4OID,
-		list_make2(mtf_finish_call(F_INT4MUL, INT4OID, list_make2(copyObject(scale), two)), more));
-	Node *precise = mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID,
-									list_make2(copyObject(variance), long_scale));
-	Node *root = mtf_finish_call(F_SQRT_NUMERIC, NUMERICOID, list_make1(precise));
+	Node *scale = mtf_node_call(F_SCALE, INT4OID, list_make1(copyObject(variance)));
+	Node *doubled =
+		mtf_node_call(F_INT4MUL, INT4OID, list_make2(copyObject(scale), mtf_node_int4(2)));
+	Node *long_scale = mtf_node_call(F_INT4PL, INT4OID, list_make2(doubled, mtf_node_int4(64)));
+	Node *precise = mtf_node_call(F_ROUND_NUMERIC_INT4, NUMERICOID,
+								  list_make2(copyObject(variance), long_scale));
+	Node *root = mtf_node_call(F_SQRT_NUMERIC, NUMERICOID, list_make1(precise));
 
 	/* NaN has no scale. */
-	return mtf_finish_first_of(
-		mtf_finish_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(root, scale)), variance);
+	return mtf_node_first_of(
+		mtf_node_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(root, scale)), variance);
 }
 
 /*
@@ -433,7 +406,7 @@ root_of(Node *variance)
 Node *
 mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bool sample, bool root)
 {
-	Node *zero = numeric_constant("0");
+	Node *zero = mtf_node_numeric("0");
 	MtfTerm *square;
 	Node *count;
 	Node *n;
@@ -451,27 +424,27 @@ mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, boo
 	square = square_of(arg);
 	count = count_attribute(grouping, arg, filter);
 	guard_digits(grouping, square, filter, count);
-	n = mtf_finish_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)));
+	n = mtf_node_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)));
 	sum = sum_attribute(grouping, arg, filter);
-	numerator = mtf_finish_call(
+	numerator = mtf_node_call(
 		F_NUMERIC_SUB, NUMERICOID,
-		list_make2(mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
-								   list_make2(n, sum_attribute(grouping, square, filter))),
-				   mtf_finish_call(F_NUMERIC_MUL, NUMERICOID, list_make2(sum, copyObject(sum)))));
-	quotient = mtf_finish_call(
+		list_make2(mtf_node_call(F_NUMERIC_MUL, NUMERICOID,
+								 list_make2(n, sum_attribute(grouping, square, filter))),
+				   mtf_node_call(F_NUMERIC_MUL, NUMERICOID, list_make2(sum, copyObject(sum)))));
+	quotient = mtf_node_call(
 		F_NUMERIC_DIV, NUMERICOID,
 		list_make2(
 			numerator,
-			mtf_finish_call(F_NUMERIC_MUL, NUMERICOID,
-							list_make2(copyObject(n),
-									   sample ? mtf_finish_call(F_NUMERIC_SUB, NUMERICOID,
-																list_make2(copyObject(n),
-																		   numeric_constant("1")))
-											  : copyObject(n)))));
-	quotient = mtf_finish_choose(
-		mtf_finish_call(F_NUMERIC_GT, BOOLOID, list_make2(copyObject(numerator), zero)),
+			mtf_node_call(
+				F_NUMERIC_MUL, NUMERICOID,
+				list_make2(copyObject(n),
+						   sample ? mtf_node_call(F_NUMERIC_SUB, NUMERICOID,
+												  list_make2(copyObject(n), mtf_node_numeric("1")))
+								  : copyObject(n)))));
+	quotient = mtf_node_choose(
+		mtf_node_call(F_NUMERIC_GT, BOOLOID, list_make2(copyObject(numerator), zero)),
 		root ? root_of(quotient) : quotient, copyObject(zero));
-	return mtf_finish_choose(
-		mtf_finish_call(F_INT8GT, BOOLOID, list_make2(copyObject(count), mtf_finish_int8(sample))),
+	return mtf_node_choose(
+		mtf_node_call(F_INT8GT, BOOLOID, list_make2(copyObject(count), mtf_node_int8(sample))),
 		quotient, NULL);
 }

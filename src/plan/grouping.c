@@ -8,7 +8,6 @@
 
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 /* An attribute that the query does not ask for. */
@@ -159,69 +158,4 @@ mtf_grouping_value(MtfGrouping *grouping, MtfGroupValueKind kind, const char *va
 	grouping->plan->group_values =
 		lappend(grouping->plan->group_values, mtf_group_value_create(kind, name, value, count));
 	return mtf_grouping_field(name, type);
-}
-
-/* --- what is finished here --------------------------------------------------------------------------- */
-
-Node *
-mtf_finish_call(Oid function, Oid type, List *args)
-{
-	return (Node *) makeFuncExpr(function, type, args, InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
-}
-
-Node *
-mtf_finish_int8(int64 value)
-{
-	return (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(value), false,
-							  FLOAT8PASSBYVAL);
-}
-
-/* count > 0 */
-Node *
-mtf_finish_some(Node *count)
-{
-	return mtf_finish_call(F_INT8GT, BOOLOID, list_make2(count, mtf_finish_int8(0)));
-}
-
-/* CASE WHEN condition THEN result ELSE otherwise END; a NULL otherwise is left out */
-Node *
-mtf_finish_choose(Node *condition, Node *result, Node *otherwise)
-{
-	CaseExpr *choice = makeNode(CaseExpr);
-	CaseWhen *when = makeNode(CaseWhen);
-	Oid type = exprType(result);
-
-	when->expr = (Expr *) condition;
-	when->result = (Expr *) result;
-	choice->casetype = type;
-	choice->casecollid = exprCollation(result);
-	choice->args = list_make1(when);
-	choice->defresult = otherwise != NULL ? (Expr *) otherwise
-										  : (Expr *) makeNullConst(type, -1, choice->casecollid);
-	return (Node *) choice;
-}
-
-Node *
-mtf_finish_first_of(Node *first, Node *second)
-{
-	CoalesceExpr *coalesce = makeNode(CoalesceExpr);
-
-	coalesce->coalescetype = exprType(first);
-	coalesce->args = list_make2(first, second);
-	return (Node *) coalesce;
-}
-
-Node *
-mtf_finish_nan(Oid type)
-{
-	int16 length;
-	bool by_value;
-	Oid input;
-	Oid parameter;
-
-	getTypeInputInfo(type, &input, &parameter);
-	get_typlenbyval(type, &length, &by_value);
-	return (Node *) makeConst(type, -1, InvalidOid, length,
-							  OidInputFunctionCall(input, "NaN", parameter, -1), false, by_value);
 }

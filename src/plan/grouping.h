@@ -58,20 +58,4 @@ extern const char *mtf_grouping_first(MtfGrouping *grouping, MtfTerm *value);
 /* The typmod of numerics of any size with this scale. */
 extern int32 mtf_grouping_numeric_typmod(int scale);
 
-/* --- expressions that are evaluated here ---------------------------------------------------------------- */
-
-extern Node *mtf_finish_call(Oid function, Oid type, List *args);
-extern Node *mtf_finish_int8(int64 value);
-
-/* count > 0 */
-extern Node *mtf_finish_some(Node *count);
-
-/* CASE WHEN condition THEN result ELSE otherwise END; a NULL otherwise is left out */
-extern Node *mtf_finish_choose(Node *condition, Node *result, Node *otherwise);
-
-/* coalesce(first, second) */
-extern Node *mtf_finish_first_of(Node *first, Node *second);
-
-extern Node *mtf_finish_nan(Oid type);
-
 #endif /* MTF_GROUPING_H */

@@ -10,12 +10,12 @@
 #include "plan/plan_top.h"
 
 #include "catalog/pg_type.h"
-#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/tlist.h"
 #include "utils/fmgroids.h"
 
+#include "plan/node.h"
 #include "plan/plan_group.h"
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
@@ -49,20 +49,16 @@ skips_here(const MtfScanPlan *plan, const Query *parse)
 static Node *
 count_with_offset(const Query *parse)
 {
-	MinMaxExpr *offset = makeNode(MinMaxExpr);
+	/* A negative one is an error, but not the server's. */
+	Node *offset = mtf_node_greatest(copyObject(parse->limitOffset), mtf_node_int8(0));
 	Node *room;
 	Node *fits;
 
-	/* A negative one is an error, but not the server's. */
-	offset->minmaxtype = INT8OID;
-	offset->op = IS_GREATEST;
-	offset->args = list_make2(copyObject(parse->limitOffset), mtf_finish_int8(0));
-	offset->location = -1;
-	room = mtf_finish_call(F_INT8MI, INT8OID,
-						   list_make2(mtf_finish_int8(PG_INT64_MAX), copyObject(offset)));
-	fits = mtf_finish_call(F_INT8LE, BOOLOID, list_make2(copyObject(parse->limitCount), room));
-	return mtf_finish_choose(
-		fits, mtf_finish_call(F_INT8PL, INT8OID, list_make2(copyObject(parse->limitCount), offset)),
+	room = mtf_node_call(F_INT8MI, INT8OID,
+						 list_make2(mtf_node_int8(PG_INT64_MAX), copyObject(offset)));
+	fits = mtf_node_call(F_INT8LE, BOOLOID, list_make2(copyObject(parse->limitCount), room));
+	return mtf_node_choose(
+		fits, mtf_node_call(F_INT8PL, INT8OID, list_make2(copyObject(parse->limitCount), offset)),
 		NULL);
 }
 

@@ -16,6 +16,8 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
+#include "plan/node.h"
+
 static char *
 constant_text(Node *node)
 {
@@ -23,13 +25,6 @@ constant_text(Node *node)
 		castNode(Const, node)->consttype != TEXTOID)
 		return NULL;
 	return TextDatumGetCString(castNode(Const, node)->constvalue);
-}
-
-static Node *
-text_constant(const char *text)
-{
-	return (Node *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(text),
-							  false, false);
 }
 
 /* A character of a text, as LIKE wants it. */
@@ -101,12 +96,12 @@ mtf_regex_as_like(Node *node)
 	for (; regex[i] != '\0'; i++)
 	{
 		if (regex[i] == '$' && regex[i + 1] == '\0')
-			return text_constant(like.data);
+			return mtf_node_text(like.data);
 		if (regex[i] == '.' ? !append_any(&like, regex, &i) : !append_character(&like, regex, &i))
 			return NULL;
 	}
 	appendStringInfoChar(&like, '%');
-	return text_constant(like.data);
+	return mtf_node_text(like.data);
 }
 
 /* replace(text, '%', '\\%') */
@@ -114,7 +109,7 @@ static Node *
 replace_call(Node *text, const char *from, const char *to)
 {
 	return (Node *) makeFuncExpr(F_REPLACE, TEXTOID,
-								 list_make3(text, text_constant(from), text_constant(to)),
+								 list_make3(text, mtf_node_text(from), mtf_node_text(to)),
 								 C_COLLATION_OID, C_COLLATION_OID, COERCE_EXPLICIT_CALL);
 }
 
@@ -133,8 +128,8 @@ value_as_like(Node *text, bool open_start, bool open_end)
 		replace_call(replace_call(copyObject(text), "\\", "\\\\"), "%", "\\%"), "_", "\\_");
 
 	if (open_start)
-		like = concatenation(text_constant("%"), like);
-	return open_end ? concatenation(like, text_constant("%")) : like;
+		like = concatenation(mtf_node_text("%"), like);
+	return open_end ? concatenation(like, mtf_node_text("%")) : like;
 }
 
 Node *
@@ -154,5 +149,5 @@ mtf_text_as_like(Node *node, bool open_start, bool open_end)
 		append_literal(&like, *text);
 	if (open_end)
 		appendStringInfoChar(&like, '%');
-	return text_constant(like.data);
+	return mtf_node_text(like.data);
 }

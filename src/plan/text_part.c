@@ -19,6 +19,7 @@
 #include "utils/fmgroids.h"
 
 #include "plan/compute.h"
+#include "plan/node.h"
 #include "plan/regex.h"
 #include "plan/shippable.h"
 
@@ -266,8 +267,7 @@ mtf_text_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *nod
 static MtfTerm *
 compute_number(MtfLowering *lowering, int number)
 {
-	return mtf_compute(lowering, (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
-													Int32GetDatum(number), false, true));
+	return mtf_compute(lowering, mtf_node_int4(number));
 }
 
 MtfTerm *

@@ -15,7 +15,6 @@
  */
 #include "plan/time_range.h"
 
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -24,11 +23,10 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "plan/node.h"
 #include "plan/scalar.h"
 #include "plan/shippable.h"
 
@@ -69,60 +67,6 @@ is_year(Node *node)
 }
 
 /* --- expressions ----------------------------------------------------------------------------------------- */
-
-static Node *
-call(Oid function, Oid type, List *args)
-{
-	return (Node *) makeFuncExpr(function, type, args, InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
-}
-
-static Node *
-interval_node(const char *text)
-{
-	Datum interval = DirectFunctionCall3(interval_in, CStringGetDatum(text),
-										 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-
-	return (Node *) makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval), interval, false,
-							  false);
-}
-
-static Node *
-text_node(const char *text)
-{
-	return (Node *) makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(text),
-							  false, false);
-}
-
-static Node *
-int_node(int number)
-{
-	return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(number), false,
-							  true);
-}
-
-static Node *
-float_node(double number)
-{
-	return (Node *) makeConst(FLOAT8OID, -1, InvalidOid, sizeof(float8), Float8GetDatum(number),
-							  false, FLOAT8PASSBYVAL);
-}
-
-/* CASE WHEN condition THEN result ELSE otherwise END */
-static Node *
-choice(Node *condition, Node *result, Node *otherwise)
-{
-	CaseExpr *expr = makeNode(CaseExpr);
-	CaseWhen *when = makeNode(CaseWhen);
-
-	when->expr = (Expr *) condition;
-	when->result = (Expr *) result;
-	when->location = expr->location = -1;
-	expr->casetype = exprType(result);
-	expr->args = list_make1(when);
-	expr->defresult = (Expr *) otherwise;
-	return (Node *) expr;
-}
 
 /* What is known already is computed now. */
 static Node *
@@ -192,11 +136,12 @@ compare(MtfLowering *lowering, const Column *column, MtfOp op, Node *bound)
 
 	bound = copyObject(bound);
 	if (column->zone != NULL)
-		bound = call(F_TIMEZONE_TEXT_TIMESTAMP, TIMESTAMPTZOID,
-					 list_make2(copyObject(column->zone), bound));
+		bound = mtf_node_call(F_TIMEZONE_TEXT_TIMESTAMP, TIMESTAMPTZOID,
+							  list_make2(copyObject(column->zone), bound));
 	if (column->wider)
-		bound = call(upper ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMPTZ_MI_INTERVAL, TIMESTAMPTZOID,
-					 list_make2(bound, interval_node(MARGIN)));
+		bound =
+			mtf_node_call(upper ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMPTZ_MI_INTERVAL,
+						  TIMESTAMPTZOID, list_make2(bound, mtf_node_read(INTERVALOID, MARGIN)));
 	term = mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, op, copyObject(column->field),
 										  fold(lowering, bound));
 	if (column->wider)
@@ -253,14 +198,13 @@ limit_node(Oid type, int year)
 static Node *
 if_between(Node *value, Oid not_less, Node *low, Oid less, Node *high, Node *result)
 {
-	Expr *between =
-		makeBoolExpr(AND_EXPR,
-					 list_make2(call(not_less, BOOLOID, list_make2(copyObject(value), low)),
-								call(less, BOOLOID, list_make2(copyObject(value), high))),
-					 -1);
+	Expr *between = makeBoolExpr(
+		AND_EXPR,
+		list_make2(mtf_node_call(not_less, BOOLOID, list_make2(copyObject(value), low)),
+				   mtf_node_call(less, BOOLOID, list_make2(copyObject(value), high))),
+		-1);
 
-	return choice((Node *) between, result,
-				  (Node *) makeNullConst(exprType(result), -1, InvalidOid));
+	return mtf_node_choose((Node *) between, result, NULL);
 }
 
 /*
@@ -278,12 +222,13 @@ safe_instant(const Column *column, Node *value)
 	switch (type)
 	{
 		case DATEOID:
-			result = column->session ? call(F_TIMESTAMPTZ_DATE, TIMESTAMPTZOID, list_make1(result))
-									 : call(F_TIMESTAMP_DATE, TIMESTAMPOID, list_make1(result));
+			result = column->session
+						 ? mtf_node_call(F_TIMESTAMPTZ_DATE, TIMESTAMPTZOID, list_make1(result))
+						 : mtf_node_call(F_TIMESTAMP_DATE, TIMESTAMPOID, list_make1(result));
 			return if_between(value, F_DATE_GE, low, F_DATE_LT, high, result);
 		case TIMESTAMPOID:
 			if (column->session)
-				result = call(F_TIMESTAMPTZ_TIMESTAMP, TIMESTAMPTZOID, list_make1(result));
+				result = mtf_node_call(F_TIMESTAMPTZ_TIMESTAMP, TIMESTAMPTZOID, list_make1(result));
 			return if_between(value, F_TIMESTAMP_GE, low, F_TIMESTAMP_LT, high, result);
 		case TIMESTAMPTZOID:
 			if (!column->session)
@@ -298,16 +243,20 @@ static Node *
 safe_year(Node *value)
 {
 	if (exprType(value) == FLOAT8OID)
-		return if_between(
-			value, F_FLOAT8GE, float_node(FIRST_YEAR), F_FLOAT8LT, float_node(LAST_YEAR),
-			call(F_INT4_FLOAT8, INT4OID,
-				 list_make1(call(F_FLOOR_FLOAT8, FLOAT8OID, list_make1(copyObject(value))))));
+		return if_between(value, F_FLOAT8GE, mtf_node_float8(FIRST_YEAR), F_FLOAT8LT,
+						  mtf_node_float8(LAST_YEAR),
+						  mtf_node_call(F_INT4_FLOAT8, INT4OID,
+										list_make1(mtf_node_call(F_FLOOR_FLOAT8, FLOAT8OID,
+																 list_make1(copyObject(value))))));
 	if (exprType(value) == NUMERICOID)
 		return if_between(
-			value, F_NUMERIC_GE, call(F_NUMERIC_INT4, NUMERICOID, list_make1(int_node(FIRST_YEAR))),
-			F_NUMERIC_LT, call(F_NUMERIC_INT4, NUMERICOID, list_make1(int_node(LAST_YEAR))),
-			call(F_INT4_NUMERIC, INT4OID,
-				 list_make1(call(F_FLOOR_NUMERIC, NUMERICOID, list_make1(copyObject(value))))));
+			value, F_NUMERIC_GE,
+			mtf_node_call(F_NUMERIC_INT4, NUMERICOID, list_make1(mtf_node_int4(FIRST_YEAR))),
+			F_NUMERIC_LT,
+			mtf_node_call(F_NUMERIC_INT4, NUMERICOID, list_make1(mtf_node_int4(LAST_YEAR))),
+			mtf_node_call(F_INT4_NUMERIC, INT4OID,
+						  list_make1(mtf_node_call(F_FLOOR_NUMERIC, NUMERICOID,
+												   list_make1(copyObject(value))))));
 	return NULL;
 }
 
@@ -329,48 +278,54 @@ find_unit(MtfLowering *lowering, const Column *column, int number, Node *safe, U
 {
 	Oid type = column->session ? TIMESTAMPTZOID : TIMESTAMPOID;
 
-	unit->first =
-		fold(lowering,
-			 call(column->session ? F_DATE_TRUNC_TEXT_TIMESTAMPTZ : F_DATE_TRUNC_TEXT_TIMESTAMP,
-				  type, list_make2(text_node(units[number].name), copyObject(safe))));
+	unit->first = fold(
+		lowering,
+		mtf_node_call(column->session ? F_DATE_TRUNC_TEXT_TIMESTAMPTZ : F_DATE_TRUNC_TEXT_TIMESTAMP,
+					  type, list_make2(mtf_node_text(units[number].name), copyObject(safe))));
 	unit->behind = fold(
-		lowering, call(column->session ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMP_PL_INTERVAL, type,
-					   list_make2(copyObject(unit->first), interval_node(units[number].length))));
-	unit->begins = fold(lowering, call(column->session ? F_TIMESTAMPTZ_EQ : F_TIMESTAMP_EQ, BOOLOID,
-									   list_make2(copyObject(unit->first), copyObject(safe))));
+		lowering,
+		mtf_node_call(
+			column->session ? F_TIMESTAMPTZ_PL_INTERVAL : F_TIMESTAMP_PL_INTERVAL, type,
+			list_make2(copyObject(unit->first), mtf_node_read(INTERVALOID, units[number].length))));
+	unit->begins =
+		fold(lowering, mtf_node_call(column->session ? F_TIMESTAMPTZ_EQ : F_TIMESTAMP_EQ, BOOLOID,
+									 list_make2(copyObject(unit->first), copyObject(safe))));
 }
 
 static Node *
 new_year(MtfLowering *lowering, const Column *column, Node *year)
 {
-	List *args = list_make5(year, int_node(1), int_node(1), int_node(0), int_node(0));
+	List *args =
+		list_make5(year, mtf_node_int4(1), mtf_node_int4(1), mtf_node_int4(0), mtf_node_int4(0));
 
-	args = lappend(args, float_node(0));
-	return fold(lowering, column->session ? call(F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
-												 TIMESTAMPTZOID, args)
-										  : call(F_MAKE_TIMESTAMP, TIMESTAMPOID, args));
+	args = lappend(args, mtf_node_float8(0));
+	return fold(lowering, column->session
+							  ? mtf_node_call(F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
+											  TIMESTAMPTZOID, args)
+							  : mtf_node_call(F_MAKE_TIMESTAMP, TIMESTAMPOID, args));
 }
 
 static void
 find_year(MtfLowering *lowering, const Column *column, Node *value, Node *year, Unit *unit)
 {
 	bool is_float = exprType(value) == FLOAT8OID;
-	Node *whole = call(is_float ? F_FLOOR_FLOAT8 : F_FLOOR_NUMERIC, exprType(value),
-					   list_make1(copyObject(value)));
+	Node *whole = mtf_node_call(is_float ? F_FLOOR_FLOAT8 : F_FLOOR_NUMERIC, exprType(value),
+								list_make1(copyObject(value)));
 
 	unit->first = new_year(lowering, column, copyObject(year));
-	unit->behind = new_year(lowering, column,
-							call(F_INT4PL, INT4OID, list_make2(copyObject(year), int_node(1))));
-	unit->begins = fold(lowering, call(is_float ? F_FLOAT8EQ : F_NUMERIC_EQ, BOOLOID,
-									   list_make2(whole, copyObject(value))));
+	unit->behind =
+		new_year(lowering, column,
+				 mtf_node_call(F_INT4PL, INT4OID, list_make2(copyObject(year), mtf_node_int4(1))));
+	unit->begins = fold(lowering, mtf_node_call(is_float ? F_FLOAT8EQ : F_NUMERIC_EQ, BOOLOID,
+												list_make2(whole, copyObject(value))));
 }
 
 /* Where the values less than the unit, or not less, end. */
 static Node *
 boundary(MtfLowering *lowering, const Unit *unit)
 {
-	return fold(lowering, choice(copyObject(unit->begins), copyObject(unit->first),
-								 copyObject(unit->behind)));
+	return fold(lowering, mtf_node_choose(copyObject(unit->begins), copyObject(unit->first),
+										  copyObject(unit->behind)));
 }
 
 /* Both conditions, the first of which is on values alone. */
