@@ -21,6 +21,27 @@ SELECT left(t, 1) COLLATE "C" AS first, count(*) FROM typed GROUP BY 1 ORDER BY 
 -- Exact: LIMIT runs remotely.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE left(t, 2) IN ('te', '$t') AND length(t) < 9 ORDER BY id LIMIT 2$$);
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE lower(t) = 'text' ORDER BY id LIMIT 2$$);
+-- A pattern that only says how a text begins is a range of texts: to the next character, of one byte more too, not of a
+-- surrogate, of the character before when there is no next one; else an expression.
+CREATE FUNCTION pg_temp.sent (patterns text[]) RETURNS TABLE ("QUERY PLAN" text) LANGUAGE plpgsql AS $$
+DECLARE
+	pattern text;
+	line text;
+BEGIN
+	FOREACH pattern IN ARRAY patterns LOOP
+		FOR line IN EXECUTE format('EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM typed WHERE t LIKE %L', pattern) LOOP
+			IF line LIKE '%Pipeline:%' THEN
+				RETURN QUERY SELECT encode(convert_to(pattern || ' | ' || substring(line FROM '"t" : (\{ [^}]*\}|"[^"]*")'), 'UTF8'), 'escape');
+			END IF;
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT * FROM pg_temp.sent(ARRAY['te%', 'te%%', 'text', 'a\%b\_\\%', '$t%', 't%t', 'te_%', '%', '',
+	U&'\007f%', U&'a\07ff%', U&'\d7ff%', U&'\e000%', U&'\ffff%', U&'ab\+10ffff\+10ffff%', U&'\+10ffff%', U&'e\0301%']);
+SELECT id FROM typed WHERE t LIKE '🛫%' ORDER BY id;
+SELECT id FROM typed WHERE t LIKE 'text' OR t LIKE '$%' ORDER BY id LIMIT 9;
+SELECT id FROM typed WHERE t NOT LIKE 't%' ORDER BY id LIMIT 9;
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE t LIKE '🛫%' ORDER BY id LIMIT 2$$);
 -- All but so many characters, upper(), which some locales make ASCII of more, and what depends on the row.
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE left(t, -2) = 'te' AND upper(t) = 'TEXT' AND lower(t) <> 'text' AND left(t, i4) = 't' AND substring(t, 'x') = 'x' AND octet_length(t) = 4$$);
 -- Prefixes and lower() of a parameter: escaped when it is known.

@@ -353,17 +353,59 @@ write_group(const MtfExprContext *context, const MtfTerm *term, StringInfo out, 
 	mtf_call_end(out, &call);
 }
 
+/* {$and: [{$gte: [$$v, low]}, {$lt: [$$v, high]}]}, or {$eq: [$$v, text]} */
+static void
+write_prefix(const MtfPatternRange *range, StringInfo out, const char *key)
+{
+	MtfCall both;
+
+	if (range->one)
+	{
+		mtf_call_write_comparison(out, key, "$eq", V, &range->low);
+		return;
+	}
+	both = mtf_call_begin(out, key, "$and");
+	mtf_call_write_comparison(out, mtf_call_next(&both), "$gte", V, &range->low);
+	mtf_call_write_comparison(out, mtf_call_next(&both), "$lt", V, &range->high);
+	mtf_call_end(out, &both);
+}
+
+/* $regexMatch fails on what is no string, whatever was promised. */
+static void
+write_regex_match(const MtfField *field, const char *regex, StringInfo out, const char *key)
+{
+	MtfCall guard = {0};
+	MtfMark call;
+	MtfMark match;
+
+	if (field->trust)
+	{
+		guard = mtf_call_begin(out, key, "$cond");
+		mtf_call_write_type_in(out, mtf_call_next(&guard), V, strings);
+		key = mtf_call_next(&guard);
+	}
+	call = mtf_write_begin(out, key);
+	match = mtf_write_begin(out, "$regexMatch");
+	mtf_write_word(out, "input", V);
+	mtf_write_regex(out, "regex", regex, "s");
+	mtf_write_end(out, match);
+	mtf_write_end(out, call);
+	if (field->trust)
+	{
+		mtf_write_bool(out, mtf_call_next(&guard), false);
+		mtf_call_end(out, &guard);
+	}
+}
+
 /* The value matches the pattern, which is sound (classify.c). */
 static void
 write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *value,
 		   StringInfo out, const char *key)
 {
+	MtfPatternRange range;
 	MtfLiteral literal;
 	Bound bound;
 	MtfCall not = {0};
-	MtfCall guard = {0};
-	MtfMark call;
-	MtfMark match;
 	char *regex;
 	bool whole;
 
@@ -382,24 +424,10 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 		not = mtf_call_begin(out, key, "$not");
 		key = mtf_call_next(&not );
 	}
-	/* $regexMatch fails on what is no string, whatever was promised. */
-	if (term->field->trust)
-	{
-		guard = mtf_call_begin(out, key, "$cond");
-		mtf_call_write_type_in(out, mtf_call_next(&guard), V, strings);
-		key = mtf_call_next(&guard);
-	}
-	call = mtf_write_begin(out, key);
-	match = mtf_write_begin(out, "$regexMatch");
-	mtf_write_word(out, "input", V);
-	mtf_write_regex(out, "regex", regex, "s");
-	mtf_write_end(out, match);
-	mtf_write_end(out, call);
-	if (term->field->trust)
-	{
-		mtf_write_bool(out, mtf_call_next(&guard), false);
-		mtf_call_end(out, &guard);
-	}
+	if (mtf_pattern_to_range(literal.data, literal.len, &range))
+		write_prefix(&range, out, key);
+	else
+		write_regex_match(term->field, regex, out, key);
 	if (term->op == MTF_OP_NE)
 		mtf_call_end(out, &not );
 	end_bound(out, &bound);

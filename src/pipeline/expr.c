@@ -161,9 +161,26 @@ write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 
 /* --- LIKE ------------------------------------------------------------------------------------------ */
 
+/* {path: {$gte: low, $lt: high}}, or {path: {$eq: text}} */
+static MtfVerdict
+write_prefix(const MtfField *field, const MtfPatternRange *range, StringInfo out, const char *key)
+{
+	MtfMark condition = mtf_write_begin(out, key);
+	MtfMark test = mtf_write_begin(out, field->path);
+
+	mtf_write_literal(out, range->one ? "$eq" : "$gte", &range->low);
+	if (!range->one)
+		mtf_write_literal(out, "$lt", &range->high);
+	mtf_write_end(out, test);
+	mtf_write_end(out, condition);
+	return MTF_SOME;
+}
+
+/* A range needs a server that compares bytes: there the field is exact (plan/lowering.c). */
 static MtfVerdict
 write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const char *key)
 {
+	MtfPatternRange range;
 	MtfLiteral literal;
 	MtfMark condition;
 	bool whole;
@@ -172,8 +189,12 @@ write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const cha
 	if (value->isnull)
 		return MTF_NEVER;
 	/* A pattern that PostgreSQL will refuse, or NOT LIKE, is asked of every document with a value. */
-	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal) ||
-		(regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE,
+	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal))
+		return mtf_match_write_present(term->field, out, key);
+	if (term->kind == MTF_TERM_LIKE && term->field->exact &&
+		mtf_pattern_to_range(literal.data, literal.len, &range))
+		return write_prefix(term->field, &range, out, key);
+	if ((regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE,
 									  &whole)) == NULL)
 		return mtf_match_write_present(term->field, out, key);
 	condition = mtf_write_begin(out, key);

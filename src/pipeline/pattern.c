@@ -1,9 +1,13 @@
 /*
  * pattern.c
- *	  LIKE patterns → regular expressions.
+ *	  LIKE patterns → regular expressions, or ranges of texts.
  *
  * `%` is any number of characters, `_` one; newlines count (option "s").  The end is `\\z`, since `$`
  * would also match before a final newline.  A prefix stays literal: an index serves `^abc`.
+ *
+ * A pattern that is nothing but a prefix is a range: `abc%` are the texts from "abc" to below "abd".  The same
+ * index serves it, and no engine has an expression to run (one compiles it again for each document: 18 to 34 times
+ * the range's time; elsewhere the two are within 1.4 of each other, SecantusDB's Python 1.7).
  *
  * A matcher that backtracks takes time that grows with the text's length to the power of the
  * wildcards: `%a%a%a%a` over a long text keeps a server busy that others need too.  So a run of wildcards
@@ -14,6 +18,7 @@
 #include "pipeline/pattern.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 
 #include "plan/plan_private.h"
 
@@ -112,4 +117,88 @@ mtf_pattern_to_regex(const char *pattern, int len, bool fold, bool *whole)
 	if (!open_end)
 		appendStringInfoString(&regex, "\\z");
 	return regex.data;
+}
+
+/* --- ranges ------------------------------------------------------------------------------------------- */
+
+#define LAST_CHARACTER    0x10FFFF
+#define FIRST_SURROGATE   0xD800
+#define BEHIND_SURROGATES 0xE000
+
+/* The text in front of the pattern's wildcards; NULL: more follows them, or there is another wildcard. */
+static char *
+literal_prefix(const char *pattern, int len, int *prefix_len, bool *open_end)
+{
+	char *prefix = palloc(len + 1);
+
+	*prefix_len = 0;
+	*open_end = false;
+	for (int i = 0; i < len; i++)
+	{
+		if (pattern[i] == '%')
+		{
+			*open_end = true;
+			continue;
+		}
+		if (*open_end || pattern[i] == '_' || (pattern[i] == '\\' && ++i == len))
+			return NULL;
+		prefix[(*prefix_len)++] = pattern[i];
+	}
+	return prefix;
+}
+
+/*
+ * The least text behind all that begin with `prefix`, in its place: the last character that has a next one is
+ * that next one (of which UTF-8 may need another byte), and what followed it is cut off.  False: there is none.
+ */
+static bool
+next_prefix(char *prefix, int *len)
+{
+	while (*len > 0)
+	{
+		int start = *len - 1;
+		pg_wchar character;
+
+		while (start > 0 && (prefix[start] & 0xC0) == 0x80)
+			start--;
+		character = utf8_to_unicode((unsigned char *) &prefix[start]);
+		*len = start;
+		if (character >= LAST_CHARACTER)
+			continue;
+		character = character + 1 == FIRST_SURROGATE ? BEHIND_SURROGATES : character + 1;
+		unicode_to_utf8(character, (unsigned char *) &prefix[start]);
+		*len += pg_utf_mblen((unsigned char *) &prefix[start]);
+		return true;
+	}
+	return false;
+}
+
+static MtfLiteral
+text_literal(const char *data, int len)
+{
+	return (MtfLiteral){.type = MTF_LITERAL_STRING, .data = data, .len = len};
+}
+
+bool
+mtf_pattern_to_range(const char *pattern, int len, MtfPatternRange *range)
+{
+	bool open_end;
+	int low_len;
+	int high_len;
+	char *high;
+	char *low = literal_prefix(pattern, len, &low_len, &open_end);
+
+	if (low == NULL)
+		return false;
+	range->low = text_literal(low, low_len);
+	range->one = !open_end;
+	if (range->one)
+		return true;
+	high = palloc(low_len + MAX_MULTIBYTE_CHAR_LEN);
+	memcpy(high, low, low_len);
+	high_len = low_len;
+	if (!next_prefix(high, &high_len))
+		return false;
+	range->high = text_literal(high, high_len);
+	return true;
 }

@@ -1,11 +1,12 @@
 /*
  * pattern.h
- *	  LIKE patterns → regular expressions.
+ *	  LIKE patterns → regular expressions, or ranges of texts.
  */
 #ifndef MTF_PATTERN_H
 #define MTF_PATTERN_H
 
 #include "base/compat.h"
+#include "pipeline/writer.h"
 
 /*
  * The expression (option "s") that matches what the pattern matches, palloc'd.  With `fold`, ASCII
@@ -17,5 +18,19 @@
  * expression stands for its beginning, and matches more.
  */
 extern char *mtf_pattern_to_regex(const char *pattern, int len, bool fold, bool *whole);
+
+/*
+ * The texts that a pattern matches when it only says how they begin: from `low` to below `high`, in the order
+ * of UTF-8's bytes; `one`: there is no wildcard, `low` alone.  False: the pattern says something else, or the
+ * range has no end.  The literals point to palloc'd memory.
+ */
+typedef struct MtfPatternRange
+{
+	MtfLiteral low;
+	MtfLiteral high;
+	bool one;
+} MtfPatternRange;
+
+extern bool mtf_pattern_to_range(const char *pattern, int len, MtfPatternRange *range);
 
 #endif /* MTF_PATTERN_H */

@@ -125,6 +125,7 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 								  "NOT ILIKE would lose letters whose case is not ASCII's");
 	term = mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL);
 	term->exact = !folds && field->exact && is_sound_pattern(pattern);
+	term->prefix = kind == MTF_TERM_LIKE && field->exact && mtf_like_is_prefix(pattern);
 	lowering->why = row->why;
 	return term;
 }

@@ -31,6 +31,15 @@ mtf_facts_has_index(const MtfFacts *facts, const char *path)
 	return false;
 }
 
+bool
+mtf_cost_is_indexable(const MtfTerm *term)
+{
+	return term->field != NULL && term->args == NIL && term->op != MTF_OP_NE &&
+		   term->op != MTF_OP_DISTINCT &&
+		   (term->kind == MTF_TERM_COMPARE || term->kind == MTF_TERM_ANY ||
+			(term->kind == MTF_TERM_LIKE && term->prefix));
+}
+
 typedef enum Service
 {
 	SERVES_NOT,
@@ -50,11 +59,10 @@ serve(const List *terms, const char *path)
 		const MtfTerm *term = lfirst(cell);
 		Service service = SERVES_RANGE;
 
-		if (term->field == NULL || term->field->rel != 0 || strcmp(term->field->path, path) != 0 ||
-			(term->kind != MTF_TERM_COMPARE && term->kind != MTF_TERM_ANY) || term->args != NIL ||
-			term->op == MTF_OP_NE || term->op == MTF_OP_DISTINCT)
+		if (!mtf_cost_is_indexable(term) || term->field->rel != 0 ||
+			strcmp(term->field->path, path) != 0)
 			continue;
-		if (term->op == MTF_OP_EQ)
+		if (term->op == MTF_OP_EQ && term->kind != MTF_TERM_LIKE)
 			service = SERVES_EQUALITY;
 		best = Max(best, service);
 	}

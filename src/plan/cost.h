@@ -41,6 +41,9 @@ extern Bitmapset *(*mtf_validator_hook)(Oid relid, Oid userid);
  */
 extern void (*mtf_sample_hook)(Oid relid, Oid userid, List *terms, List *values, double *fractions);
 
+/* Is the term a test of one field that an index on it serves? */
+extern bool mtf_cost_is_indexable(const MtfTerm *term);
+
 /* Does an index begin with the path?  Of `_id` it is known that one does; facts may be NULL. */
 extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
 

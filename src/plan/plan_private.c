@@ -80,6 +80,7 @@ static const Attribute term_attributes[] = {
 	NODE_OF(MtfTerm, field),
 	INT_OF(MtfTerm, value),
 	BOOL_OF(MtfTerm, exact),
+	BOOL_OF(MtfTerm, prefix),
 	NODE_OF(MtfTerm, args),
 	INT_OF(MtfTerm, as),
 	INT_OF(MtfTerm, function),

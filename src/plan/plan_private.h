@@ -174,6 +174,7 @@ typedef struct MtfTerm
 	MtfField *field; /* what is tested; NULL for AND, OR and constants */
 	int value;       /* index into ForeignScan.fdw_exprs; -1 when there is none */
 	bool exact;      /* the exact form exists: true remotely if and only if true here */
+	bool prefix;     /* of LIKE: how a text begins, or all of it; a range that an index serves */
 	List *args;      /* of MtfTerm; of a test of a field: the value computed in its place */
 	int as;          /* MtfCompareAs */
 	int function;    /* MtfFunction of a CALL */

@@ -49,9 +49,7 @@ is_indexed(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *clause)
 	MtfTerm *term =
 		mtf_classify_filter(mtf_lowering_of(root, baserel), (Node *) clause->clause, &ship, &why);
 
-	return term != NULL && term->field != NULL &&
-		   (term->kind == MTF_TERM_COMPARE || term->kind == MTF_TERM_ANY) &&
-		   term->op != MTF_OP_NE && term->op != MTF_OP_DISTINCT &&
+	return term != NULL && mtf_cost_is_indexable(term) &&
 		   mtf_facts_has_index(info->facts, term->field->path);
 }
 

@@ -151,3 +151,16 @@ mtf_text_as_like(Node *node, bool open_start, bool open_end)
 		appendStringInfoChar(&like, '%');
 	return mtf_node_text(like.data);
 }
+
+bool
+mtf_like_is_prefix(Node *node)
+{
+	char *pattern = constant_text(node);
+
+	if (pattern == NULL || *pattern == '%')
+		return false;
+	for (; *pattern != '\0' && *pattern != '%'; pattern++)
+		if (*pattern == '_' || (*pattern == '\\' && *++pattern == '\0'))
+			return false;
+	return pattern[strspn(pattern, "%")] == '\0';
+}

@@ -20,4 +20,7 @@ extern Node *mtf_regex_as_like(Node *regex);
  */
 extern Node *mtf_text_as_like(Node *text, bool open_start, bool open_end);
 
+/* Is the pattern a constant that says how texts begin, and no more?  (pipeline/pattern.c sends a range.) */
+extern bool mtf_like_is_prefix(Node *pattern);
+
 #endif /* MTF_REGEX_H */

@@ -149,7 +149,7 @@ static const MtfShippable table[] = {
 	ONE(TEXT_GE, GE, EXACT, "$gte", "byte order; C collations only"),
 
 	/* LIKE: `_` is one character, `%` any number, newlines too; ILIKE over-matches on purpose. */
-	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "anchored, escaped pattern; exact for constant patterns"),
+	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "a range of texts, or an anchored, escaped pattern; exact for constant patterns"),
 	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT, "documents that have the field; exact for constant patterns"),
 	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET, "ASCII letters in either case; patterns of ASCII only"),
 

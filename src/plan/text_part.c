@@ -125,6 +125,7 @@ create_pattern(const Comparison *comparison, MtfTermKind kind, Node *pattern)
 	term->exact = kind == MTF_TERM_LIKE && field->exact && IsA(pattern, Const) &&
 				  VARSIZE_ANY_EXHDR(DatumGetTextPP(castNode(Const, pattern)->constvalue)) <=
 					  MTF_PATTERN_MAX_BYTES;
+	term->prefix = kind == MTF_TERM_LIKE && field->exact && mtf_like_is_prefix(pattern);
 	return term;
 }
 

@@ -51,7 +51,7 @@ STRINGS = ["", "a", "A", "b", "B", "abc", "ABC", "a\n", "a%", "a_b", "axb", "a.c
            "$name", "$tenant_id", "$$ROOT", '{"$ne": null}', "100%", "\\", "a\\b", "'", '"',
            "caf\u00e9", "cafe\u0301", "CAF\u00c9", "stra\u00dfe", "STRASSE", "\u0130", "\u0131",
            "\u212a", "k", "5", "true", "null", "NaN", OID, "UA", "DL", " a", "a ", "a\tb",
-           "\U0001f600", "\uffff", "z", "zz", "_", "-a", "a-b", "ab", "[a]", "(a|b)", "a+",
+           "\U0001f600", "\uffff", "\uffffa", "a\ud7ff", "\ud7ffb", "\ue000", "a\U0010ffff", "\U0010ffff\U0010ffff", "\x7f", "\u07ff", "z", "zz", "_", "-a", "a-b", "ab", "[a]", "(a|b)", "a+",
            "2020-01-01", "x" * 300]
 ODD_STRINGS = ["a\0b", "\0"]
 DATES = [DatetimeMS(ms) for ms in (
