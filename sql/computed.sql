@@ -26,6 +26,9 @@ SELECT * FROM plan_of($$SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WH
 SELECT id FROM typed WHERE CASE i4 WHEN 4 THEN 'four' WHEN 0 THEN 'none' END = 'four' ORDER BY id;
 SELECT id FROM typed WHERE CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
 SELECT id FROM typed WHERE NOT CASE WHEN b THEN i4 > 0 ELSE i8 > 0 END ORDER BY id;
+-- A CASE in the condition of another has its own value tested.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE CASE i4 WHEN CASE i8 WHEN 8 THEN 4 ELSE 5 END THEN b END$$);
+SELECT id FROM typed WHERE CASE i4 WHEN CASE i8 WHEN 8 THEN 4 ELSE 5 END THEN b END ORDER BY id;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE coalesce(f4, 0) = 0 AND CASE WHEN upper(t) = 'x' THEN i4 ELSE 0 END = 0$$);
 
 -- Arithmetic: where no sum can overflow.

@@ -18,6 +18,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/choice.h"
 #include "plan/element.h"
 #include "plan/json_path.h"
 #include "plan/member.h"
@@ -394,7 +395,7 @@ lower_case(MtfLowering *lowering, CaseExpr *expr, bool negate)
 	foreach (cell, expr->args)
 	{
 		CaseWhen *when = lfirst_node(CaseWhen, cell);
-		MtfTerm *condition = mtf_scalar_condition(lowering, mtf_scalar_case_condition(expr, when));
+		MtfTerm *condition = mtf_choice_when(lowering, expr, when);
 		MtfTerm *result = condition == NULL
 							  ? mtf_lowering_local(lowering, "a condition of CASE is not exact")
 							  : lower_exact(lowering, (Node *) when->result, negate);

@@ -22,6 +22,7 @@
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
+#include "plan/choice.h"
 #include "plan/compute_part.h"
 #include "plan/shippable.h"
 #include "plan/text_part.h"
@@ -413,32 +414,6 @@ widen_digits(MtfTerm *term, const MtfTerm *result)
 				   scale);
 }
 
-/* `CASE x WHEN y`: the test compares with x where it says "the value tested". */
-static Node *
-with_test_value(Node *node, Node *value)
-{
-	if (node == NULL || value == NULL)
-		return node;
-	if (IsA(node, CaseTestExpr))
-		return copyObject(value);
-	/* Another CASE has a value of its own. */
-	if (IsA(node, CaseExpr))
-		return node;
-	return expression_tree_mutator(node, with_test_value, value);
-}
-
-static MtfTerm *
-exact_condition(MtfLowering *lowering, Node *node)
-{
-	const char *why;
-	MtfShip ship;
-	MtfTerm *term = mtf_classify(lowering, node, &ship, &why);
-
-	if (ship == MTF_SHIP_EXACT)
-		return term;
-	return mtf_lowering_local(lowering, why != NULL ? why : "a condition without exact form");
-}
-
 /* A value that is computed only where it is chosen: what is not chosen must not count as overflowing. */
 static MtfTerm *
 compute_result(MtfLowering *lowering, Node *node)
@@ -457,29 +432,19 @@ static MtfTerm *
 compute_case(MtfLowering *lowering, CaseExpr *expr)
 {
 	MtfTerm *term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
-	MtfTerm *result;
+	Node *otherwise = (Node *) expr->defresult;
+	bool is_null =
+		otherwise == NULL || (IsA(otherwise, Const) && castNode(Const, otherwise)->constisnull);
 	ListCell *cell;
 
-	set_digits(term, 0, 0);
-	foreach (cell, expr->args)
-	{
-		CaseWhen *when = lfirst_node(CaseWhen, cell);
-		Node *test = with_test_value((Node *) when->expr, (Node *) expr->arg);
-		MtfTerm *condition = exact_condition(lowering, test);
-
-		result = condition == NULL ? NULL : compute_result(lowering, (Node *) when->result);
-		if (result == NULL)
-			return NULL;
-		widen_digits(term, result);
-		term->args = lappend(lappend(term->args, condition), result);
-	}
-	if (expr->defresult == NULL ||
-		(IsA(expr->defresult, Const) && castNode(Const, expr->defresult)->constisnull))
-		return term;
-	if ((result = compute_result(lowering, (Node *) expr->defresult)) == NULL)
+	if (!mtf_choice_branches(lowering, expr, compute_result, &term->args) ||
+		!mtf_choice_values(lowering, is_null ? NIL : list_make1(otherwise), compute_result,
+						   &term->args))
 		return NULL;
-	widen_digits(term, result);
-	term->args = lappend(term->args, result);
+	set_digits(term, 0, 0);
+	foreach (cell, term->args)
+		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
+			widen_digits(term, lfirst(cell));
 	return term;
 }
 
@@ -506,7 +471,7 @@ coalesce_as_case(MtfLowering *lowering, CoalesceExpr *expr, MtfTerm *term)
 	set_digits(choice, term->precision, term->scale);
 	for (; i < list_length(term->args) - 1; i++)
 	{
-		MtfTerm *known = exact_condition(lowering, create_not_null(list_nth(expr->args, i)));
+		MtfTerm *known = mtf_choice_condition(lowering, create_not_null(list_nth(expr->args, i)));
 
 		if (known == NULL)
 			return NULL;
@@ -523,16 +488,15 @@ compute_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
 	bool one_scale = true;
 	ListCell *cell;
 
+	if (!mtf_choice_values(lowering, expr->args, compute_result, &term->args))
+		return NULL;
 	set_digits(term, 0, 0);
-	foreach (cell, expr->args)
+	foreach (cell, term->args)
 	{
-		MtfTerm *result = compute_result(lowering, lfirst(cell));
+		const MtfTerm *result = lfirst(cell);
 
-		if (result == NULL)
-			return NULL;
-		one_scale &= term->args == NIL || result->scale == term->scale;
+		one_scale &= cell == list_head(term->args) || result->scale == term->scale;
 		widen_digits(term, result);
-		term->args = lappend(term->args, result);
 	}
 	return one_scale || exprType((Node *) expr) != NUMERICOID
 			   ? term
@@ -545,11 +509,11 @@ compute_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
 static MtfTerm *
 compute_truth(MtfLowering *lowering, Node *node)
 {
-	MtfTerm *holds = exact_condition(lowering, node);
+	MtfTerm *holds = mtf_choice_condition(lowering, node);
 	MtfTerm *fails =
 		holds == NULL
 			? NULL
-			: exact_condition(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(node), -1));
+			: mtf_choice_condition(lowering, (Node *) makeBoolExpr(NOT_EXPR, list_make1(node), -1));
 	MtfTerm *term;
 
 	if (fails == NULL)

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "plan/choice.h"
 #include "plan/classify.h"
 #include "plan/compute.h"
 #include "plan/shippable.h"
@@ -133,85 +134,21 @@ static MtfTerm *
 scalar_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
 {
 	List *args = NIL;
-	ListCell *cell;
 
-	foreach (cell, expr->args)
-	{
-		MtfTerm *arg = scalar_of(lowering, lfirst(cell));
-
-		if (arg == NULL)
-			return NULL;
-		args = lappend(args, arg);
-	}
+	if (!mtf_choice_values(lowering, expr->args, scalar_of, &args))
+		return NULL;
 	return mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_COALESCE, NULL, -1, args);
-}
-
-/* An exact condition; NULL: it has no exact form. */
-MtfTerm *
-mtf_scalar_condition(MtfLowering *lowering, Node *clause)
-{
-	const char *why;
-	MtfShip ship;
-	MtfTerm *term;
-
-	if (clause == NULL)
-		return NULL;
-	term = mtf_classify(lowering, clause, &ship, &why);
-	return ship == MTF_SHIP_EXACT ? term : NULL;
-}
-
-static bool
-has_places_of_its_own(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	return IsA(node, CaseExpr) || IsA(node, ArrayCoerceExpr) ||
-		   expression_tree_walker(node, has_places_of_its_own, context);
-}
-
-/* In CASE x WHEN y the condition's operand is a place for x. */
-static Node *
-put_case_operand(Node *node, void *operand)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, CaseTestExpr))
-		return copyObject(operand);
-	return expression_tree_mutator(node, put_case_operand, operand);
-}
-
-Node *
-mtf_scalar_case_condition(CaseExpr *expr, CaseWhen *when)
-{
-	if (expr->arg == NULL)
-		return (Node *) when->expr;
-	if (has_places_of_its_own((Node *) when->expr, NULL))
-		return NULL;
-	return put_case_operand((Node *) when->expr, expr->arg);
 }
 
 static MtfTerm *
 scalar_case(MtfLowering *lowering, CaseExpr *expr)
 {
+	List *otherwise = expr->defresult == NULL ? NIL : list_make1(expr->defresult);
 	List *args = NIL;
-	ListCell *cell;
-	MtfTerm *result;
 
-	foreach (cell, expr->args)
-	{
-		CaseWhen *when = lfirst_node(CaseWhen, cell);
-		MtfTerm *condition = mtf_scalar_condition(lowering, mtf_scalar_case_condition(expr, when));
-
-		if (condition == NULL || (result = scalar_of(lowering, (Node *) when->result)) == NULL)
-			return NULL;
-		args = lappend(lappend(args, condition), result);
-	}
-	if (expr->defresult != NULL)
-	{
-		if ((result = scalar_of(lowering, (Node *) expr->defresult)) == NULL)
-			return NULL;
-		args = lappend(args, result);
-	}
+	if (!mtf_choice_branches(lowering, expr, scalar_of, &args) ||
+		!mtf_choice_values(lowering, otherwise, scalar_of, &args))
+		return NULL;
 	return mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, args);
 }
 
@@ -229,7 +166,7 @@ scalar_nullif(MtfLowering *lowering, NullIfExpr *expr)
 	equal->opcollid = expr->opcollid;
 	equal->inputcollid = expr->inputcollid;
 	equal->args = expr->args;
-	if ((condition = mtf_scalar_condition(lowering, (Node *) equal)) == NULL ||
+	if ((condition = mtf_choice_condition(lowering, (Node *) equal)) == NULL ||
 		(value = scalar_of(lowering, linitial(expr->args))) == NULL)
 		return NULL;
 	return mtf_compute_create(

@@ -16,12 +16,6 @@ extern MtfTerm *mtf_scalar_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp
 extern MtfTerm *mtf_scalar_list(MtfLowering *lowering, ScalarArrayOpExpr *expr, MtfTermKind kind,
 								MtfOp op);
 
-/* An exact condition; NULL: it has no exact form. */
-extern MtfTerm *mtf_scalar_condition(MtfLowering *lowering, Node *clause);
-
-/* The condition of one WHEN, with the operand of CASE in its place; NULL: it has other places of its own. */
-extern Node *mtf_scalar_case_condition(CaseExpr *expr, CaseWhen *when);
-
 /* A computed boolean: op is one of IS [NOT] TRUE and FALSE.  NULL: no remote form. */
 extern MtfTerm *mtf_scalar_truth(MtfLowering *lowering, Node *node, MtfOp op);
 
