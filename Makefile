@@ -29,7 +29,7 @@ OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/
 OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
 	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor_command.o src/remote/cursor_driver.o src/remote/cursor.o src/remote/gather.o src/remote/describe.o src/remote/estimate.o src/remote/validator.o
 # rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/agg_state.o src/rows/finish.o src/rows/reader.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o src/rows/exec_async.o src/rows/estimate.o src/rows/validator.o src/rows/explain.o
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/agg_state.o src/rows/finish.o src/rows/reader.o src/rows/kept.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o src/rows/exec_async.o src/rows/estimate.o src/rows/validator.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 

@@ -14,56 +14,20 @@
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "options/cache.h"
 #include "pipeline/pipeline.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
 #include "remote/estimate.h"
-#include "rows/reader.h"
+#include "rows/kept.h"
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
-#define KEEP_MS  30000
-#define MAX_KEPT 256
-#define SAMPLE   1000 /* documents that are looked at */
-#define FEW      50   /* documents from which nothing is learnt */
+#define SAMPLE 1000 /* documents that are looked at */
+#define FEW    50   /* documents from which nothing is learnt */
 
-typedef struct Kept
-{
-	MtfReader reader;
-	TimestampTz since;
-	MtfFacts facts;
-} Kept;
-
-static MemoryContext kept_context = NULL;
-static List *kept = NIL; /* of Kept, in kept_context */
-
-static void
-forget_all(void)
-{
-	if (kept_context == NULL)
-		kept_context = AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw estimates",
-											 ALLOCSET_SMALL_SIZES);
-	kept = NIL;
-	MemoryContextReset(kept_context);
-}
-
-static Kept *
-find_kept(const MtfReader *reader)
-{
-	ListCell *cell;
-
-	foreach (cell, kept)
-	{
-		Kept *one = lfirst(cell);
-
-		if (memcmp(&one->reader, reader, sizeof(*reader)) == 0)
-			return one;
-	}
-	return NULL;
-}
+static MtfKept kept = {"estimates", 30000, 256}; /* MtfFacts */
 
 /* {$group: {_id: null, a0: {$sum: 1}}} behind the tenant's $match */
 static MtfPipeline *
@@ -169,19 +133,14 @@ ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
 static void
 keep(const MtfFacts *facts, const MtfReader *reader)
 {
-	MemoryContext old;
-	Kept *one;
+	MemoryContext memory = mtf_kept_begin(&kept);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	MtfFacts *copy = palloc(sizeof(MtfFacts));
 
-	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)
-		forget_all();
-	old = MemoryContextSwitchTo(kept_context);
-	one = palloc0(sizeof(Kept));
-	one->reader = *reader;
-	one->since = GetCurrentTimestamp();
-	one->facts = *facts;
-	one->facts.indexes = copyObject(facts->indexes);
-	kept = lappend(kept, one);
+	*copy = *facts;
+	copy->indexes = copyObject(facts->indexes);
 	MemoryContextSwitchTo(old);
+	mtf_kept_put(&kept, reader, memory, copy);
 }
 
 const MtfFacts *
@@ -193,7 +152,7 @@ mtf_estimate_facts(Oid relid, Oid userid)
 	const MtfIdentity *identity;
 	MtfReader reader;
 	MtfBinding *binding;
-	Kept *one;
+	const MtfFacts *known;
 
 	if (!mtf_session_has_token())
 		return NULL;
@@ -210,14 +169,9 @@ mtf_estimate_facts(Oid relid, Oid userid)
 	{
 		reader = mtf_reader_of(relid, userid, identity);
 		mtf_setting_plans_know_tenant = true;
-		one = find_kept(&reader);
-		if (one != NULL && TimestampDifferenceExceeds(one->since, GetCurrentTimestamp(), KEEP_MS))
-		{
-			forget_all();
-			one = NULL;
-		}
-		if (one != NULL)
-			*result = one->facts;
+		known = mtf_kept_find(&kept, &reader);
+		if (known != NULL)
+			*result = *known;
 		else
 		{
 			ask(result, binding, relid, userid);

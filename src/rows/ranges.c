@@ -11,24 +11,18 @@
 
 #include "miscadmin.h"
 #include "nodes/value.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "base/bson_raw.h"
 #include "options/cache.h"
 #include "remote/estimate.h"
-#include "rows/reader.h"
+#include "rows/kept.h"
 
-#define KEEP_MS     600000
-#define MAX_KEPT    64
 #define SAMPLES     256
 #define PER_CURSOR  4 /* ranges: they are uneven, and who is done takes the next */
 #define LEAST_PARTS 4 /* batches that a scan must have, to be cut */
 
 typedef struct Lesson
 {
-	MtfReader reader;
-	TimestampTz since;
 	uint64 batches; /* of the whole */
 	List *indexes;  /* as MtfFacts.indexes */
 	int nkeys;
@@ -51,54 +45,7 @@ struct MtfRanges
 	MtfKey samples[SAMPLES];
 };
 
-static MemoryContext kept_context = NULL;
-static List *kept = NIL; /* of Lesson, in kept_context */
-
-/* ---- what is kept ---- */
-
-static void
-forget_all(void)
-{
-	if (kept_context == NULL)
-		kept_context = AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw ranges",
-											 ALLOCSET_SMALL_SIZES);
-	kept = NIL;
-	MemoryContextReset(kept_context);
-}
-
-static Lesson *
-find_lesson(const MtfRanges *ranges)
-{
-	ListCell *cell;
-
-	foreach (cell, kept)
-	{
-		Lesson *lesson = lfirst(cell);
-
-		if (memcmp(&lesson->reader, &ranges->reader, sizeof(lesson->reader)) == 0)
-			return lesson;
-	}
-	return NULL;
-}
-
-/* A lesson to be written: that of the same table, user and token, or a new one. */
-static Lesson *
-make_lesson(const MtfRanges *ranges)
-{
-	Lesson *lesson = find_lesson(ranges);
-	MemoryContext old;
-
-	if (lesson != NULL)
-		return lesson;
-	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)
-		forget_all();
-	old = MemoryContextSwitchTo(kept_context);
-	lesson = palloc0(sizeof(Lesson));
-	lesson->reader = ranges->reader;
-	kept = lappend(kept, lesson);
-	MemoryContextSwitchTo(old);
-	return lesson;
-}
+static MtfKept kept = {"ranges", 600000, 64}; /* Lesson */
 
 MtfRanges *
 mtf_ranges_create(const MtfScanPlan *plan, Oid userid, MtfBinding *binding)
@@ -221,6 +168,7 @@ mtf_ranges_keep(MtfRanges *ranges, const MtfCursorStatistics *run, MtfConnection
 	uint64 batches = run->batches - Max(ranges->parts - 1, 0);
 	List *all = NIL;
 	List *indexes = NIL;
+	MemoryContext memory;
 	MemoryContext old;
 	Lesson *lesson;
 
@@ -229,13 +177,14 @@ mtf_ranges_keep(MtfRanges *ranges, const MtfCursorStatistics *run, MtfConnection
 		!useful_indexes(all, scope, &indexes))
 		return;
 	qsort(ranges->samples, ranges->nsamples, sizeof(MtfKey), compare_keys);
-	lesson = make_lesson(ranges);
-	old = MemoryContextSwitchTo(kept_context);
+	memory = mtf_kept_begin(&kept);
+	old = MemoryContextSwitchTo(memory);
+	lesson = palloc0(sizeof(Lesson));
 	lesson->indexes = copyObject(indexes);
 	MemoryContextSwitchTo(old);
 	lesson->batches = batches;
-	lesson->since = GetCurrentTimestamp();
 	take_group(lesson, ranges->samples, ranges->nsamples);
+	mtf_kept_put(&kept, &ranges->reader, memory, lesson);
 	ranges->nsamples = 0; /* once */
 }
 
@@ -277,16 +226,14 @@ wanted_parts(const MtfRanges *ranges, const Lesson *lesson)
 int
 mtf_ranges_cut(MtfRanges *ranges, MtfRange **result)
 {
-	const Lesson *lesson = find_lesson(ranges);
+	const Lesson *lesson = mtf_kept_find(&kept, &ranges->reader);
 	MtfKey *keys;
 	int n;
 
 	ranges->parts = ranges->nsamples = 0;
 	ranges->seen = 0;
 	ranges->distance = 1;
-	if (lesson == NULL ||
-		TimestampDifferenceExceeds(lesson->since, GetCurrentTimestamp(), KEEP_MS) ||
-		(n = wanted_parts(ranges, lesson)) < 2)
+	if (lesson == NULL || (n = wanted_parts(ranges, lesson)) < 2)
 		return 0;
 	/* A copy: what is kept may be forgotten while the run goes on. */
 	keys = palloc(sizeof(MtfKey) * n);

@@ -23,16 +23,13 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/plancache.h"
-#include "utils/timestamp.h"
 
 #include "base/guard.h"
 #include "options/cache.h"
 #include "remote/connection.h"
 #include "remote/validator.h"
+#include "rows/kept.h"
 #include "tenant/session.h"
-
-#define KEEP_MS  30000
-#define MAX_KEPT 256
 
 /* --- the schema -------------------------------------------------------------------------------------- */
 
@@ -243,33 +240,19 @@ read_proof(const uint8 *data, uint32 len, const MtfColumnMap *map)
 
 /* --- asking ------------------------------------------------------------------------------------------ */
 
-typedef struct Kept
+typedef struct Proof
 {
-	Oid relid;
-	Oid userid;
-	TimestampTz since;
-	Bitmapset *proven;
-} Kept;
+	Bitmapset *columns; /* attribute numbers */
+} Proof;
 
-static MemoryContext kept_context = NULL;
-static List *kept = NIL; /* of Kept, in kept_context */
-
-static void
-forget_all(void)
-{
-	if (kept_context == NULL)
-		kept_context = AllocSetContextCreate(TopMemoryContext, "mongo_tenant_fdw validators",
-											 ALLOCSET_SMALL_SIZES);
-	kept = NIL;
-	MemoryContextReset(kept_context);
-}
+static MtfKept kept = {"validators", 30000, 256}; /* Proof */
 
 /* A table that was altered may be of another collection. */
 static void
 forget_changed(Datum argument, Oid relid)
 {
-	if (kept != NIL)
-		forget_all();
+	if (kept.entries != NIL)
+		mtf_kept_forget(&kept);
 }
 
 /* A server that was altered may be another one, or of another database. */
@@ -279,48 +262,41 @@ forget_server(Datum argument, int cacheid, uint32 hashvalue)
 	forget_changed(argument, InvalidOid);
 }
 
-static const Kept *
-find_kept(Oid relid, Oid userid)
+/* Whatever the token: a validator belongs to the collection. */
+static MtfReader
+any_reader(Oid relid, Oid userid)
 {
-	ListCell *cell;
+	MtfReader reader;
 
-	foreach (cell, kept)
-	{
-		Kept *one = lfirst(cell);
-
-		if (one->relid == relid && one->userid == userid &&
-			!TimestampDifferenceExceeds(one->since, GetCurrentTimestamp(), KEEP_MS))
-			return one;
-	}
-	return NULL;
+	memset(&reader, 0, sizeof(reader));
+	reader.relid = relid;
+	reader.userid = userid;
+	return reader;
 }
 
 static void
-keep(Oid relid, Oid userid, const Bitmapset *proven)
+keep(const MtfReader *reader, const Bitmapset *proven)
 {
 	static bool is_registered = false;
-	MemoryContext old;
-	Kept *one;
+	MemoryContext memory = mtf_kept_begin(&kept);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	Proof *proof = palloc(sizeof(Proof));
 
+	proof->columns = bms_copy(proven);
+	MemoryContextSwitchTo(old);
 	if (!is_registered)
 	{
 		CacheRegisterRelcacheCallback(forget_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, forget_server, (Datum) 0);
 		is_registered = true;
 	}
-	if (kept_context == NULL || list_length(kept) >= MAX_KEPT)
-		forget_all();
-	old = MemoryContextSwitchTo(kept_context);
-	one = palloc(sizeof(Kept));
-	*one = (Kept){relid, userid, GetCurrentTimestamp(), bms_copy(proven)};
-	kept = lcons(one, kept);
-	MemoryContextSwitchTo(old);
+	mtf_kept_put(&kept, reader, memory, proof);
 }
 
 static void
-ask(Oid relid, Oid userid)
+ask(const MtfReader *reader)
 {
-	const MtfTableOptions *table = mtf_table_options(relid);
+	const MtfTableOptions *table = mtf_table_options(reader->relid);
 	MtfBinding *binding = mtf_session_bind_now();
 	MtfScope *scope;
 	uint8 *options;
@@ -328,10 +304,10 @@ ask(Oid relid, Oid userid)
 
 	if (mtf_binding_identity(binding) == NULL)
 		return;
-	scope = mtf_scope_create(binding, relid);
-	options = mtf_validator_ask(mtf_connection_get(mtf_scope_server(scope), userid), scope,
+	scope = mtf_scope_create(binding, reader->relid);
+	options = mtf_validator_ask(mtf_connection_get(mtf_scope_server(scope), reader->userid), scope,
 								table->read_preference, &len);
-	keep(relid, userid, read_proof(options, len, mtf_column_map(relid)));
+	keep(reader, read_proof(options, len, mtf_column_map(reader->relid)));
 }
 
 Bitmapset *
@@ -339,22 +315,22 @@ mtf_validator_proves(Oid relid, Oid userid)
 {
 	MemoryContext current = CurrentMemoryContext;
 	MemoryContext work;
-	const Kept *found;
+	const Proof *found;
+	MtfReader reader;
 
 	if (!mtf_session_has_token())
 		return NULL;
-	if (!OidIsValid(userid))
-		userid = GetUserId();
-	if (find_kept(relid, userid) == NULL)
+	reader = any_reader(relid, OidIsValid(userid) ? userid : GetUserId());
+	if (mtf_kept_find(&kept, &reader) == NULL)
 	{
 		work = AllocSetContextCreate(current, "mongo_tenant_fdw validator", ALLOCSET_SMALL_SIZES);
 		MemoryContextSwitchTo(work);
-		ask(relid, userid);
+		ask(&reader);
 		MemoryContextSwitchTo(current);
 		MemoryContextDelete(work);
 	}
-	found = find_kept(relid, userid);
-	return found == NULL ? NULL : bms_copy(found->proven);
+	found = mtf_kept_find(&kept, &reader);
+	return found == NULL ? NULL : bms_copy(found->columns);
 }
 
 void
