@@ -2,18 +2,20 @@
  * estimate.c
  *	  use_remote_estimate: binding → scope → count, for the planner.
  *
- * Facts are remembered for a short while by table, user and token (reader.h), never longer and never for another
- * token: how much a tenant has is the tenant's own.  A plan made with them is not kept for the next
- * token either (mtf_setting_plans_know_tenant).
+ * Facts, and what the look at a few documents told, are remembered for a short while by table, user and token
+ * (reader.h), never longer and never for another token: how much a tenant has is the tenant's own.  A plan made
+ * with them is not kept for the next token either (mtf_setting_plans_know_tenant).
  *
  * What must not happen here: a command without the tenant's predicate, but for the list of indexes; a
  * figure of one tenant told to another.
  */
 #include "rows/estimate.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "options/cache.h"
 #include "pipeline/pipeline.h"
@@ -24,10 +26,22 @@
 #include "tenant/scope.h"
 #include "tenant/session.h"
 
-#define SAMPLE 1000 /* documents that are looked at */
-#define FEW    50   /* documents from which nothing is learnt */
+#define KEPT_MS   30000
+#define SAMPLE    1000 /* documents that are looked at */
+#define FEW       50   /* documents from which nothing is learnt */
+#define MAX_ASKED 64   /* questions about one table that are remembered */
 
-static MtfKept kept = {"estimates", 30000, 256}; /* MtfFacts */
+/* What was asked of a few documents (a hash of conditions and values), and what they told. */
+typedef struct Answer
+{
+	uint64 question;
+	TimestampTz since;
+	int n;
+	double *fractions;
+} Answer;
+
+static MtfKept kept = {"estimates", KEPT_MS, 256};       /* MtfFacts */
+static MtfKept kept_answers = {"samples", KEPT_MS, 256}; /* List of Answer */
 
 /* {$group: {_id: null, a0: {$sum: 1}}} behind the tenant's $match */
 static MtfPipeline *
@@ -194,32 +208,114 @@ fraction_of(int64 found, int64 seen, bool all)
 	return (found + 0.5) / (seen + 1);
 }
 
+/* --- what was asked before --------------------------------------------------------------------------- */
+
+static uint64
+question_of(const List *terms, const List *values)
+{
+	char *text = nodeToString(list_make2((List *) terms, (List *) values));
+
+	return hash_bytes_extended((unsigned char *) text, strlen(text), 0);
+}
+
+static bool
+is_old(const Answer *answer)
+{
+	return TimestampDifferenceExceeds(answer->since, GetCurrentTimestamp(), KEPT_MS);
+}
+
+static bool
+recall(const MtfReader *reader, uint64 question, int n, double *fractions)
+{
+	const List *answers = mtf_kept_find(&kept_answers, reader);
+	const ListCell *cell;
+
+	foreach (cell, answers)
+	{
+		const Answer *answer = lfirst(cell);
+
+		if (answer->question != question || answer->n != n || is_old(answer))
+			continue;
+		memcpy(fractions, answer->fractions, sizeof(double) * n);
+		return true;
+	}
+	return false;
+}
+
+static List *
+add_answer(List *answers, const Answer *answer)
+{
+	Answer *copy = palloc(sizeof(Answer));
+
+	*copy = *answer;
+	copy->fractions = palloc(sizeof(double) * answer->n);
+	memcpy(copy->fractions, answer->fractions, sizeof(double) * answer->n);
+	return lappend(answers, copy);
+}
+
+/* Keep one answer more; each is as old as it is, whatever is kept with it. */
+static void
+remember(const MtfReader *reader, uint64 question, int n, double *fractions)
+{
+	const List *before = mtf_kept_find(&kept_answers, reader);
+	Answer answer = {question, GetCurrentTimestamp(), n, fractions};
+	MemoryContext memory = mtf_kept_begin(&kept_answers);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	List *answers = add_answer(NIL, &answer);
+	const ListCell *cell;
+
+	foreach (cell, before)
+		if (list_length(answers) < MAX_ASKED && !is_old(lfirst(cell)))
+			answers = add_answer(answers, lfirst(cell));
+	MemoryContextSwitchTo(old);
+	mtf_kept_put(&kept_answers, reader, memory, answers);
+}
+
+/* Ask the server; `fractions` of n terms. */
+static void
+look(MtfBinding *binding, Oid relid, Oid userid, List *terms, List *values, double *fractions)
+{
+	int n = list_length(terms) + 1;
+	int64 *counts = palloc0(sizeof(int64) * n);
+	MtfCursorOptions options = options_of(relid);
+	MtfScope *scope = mtf_scope_create(binding, relid);
+
+	mtf_estimate_counts(mtf_connection_get(mtf_scope_server(scope), userid),
+						create_sample(&scope, relid, terms, values), &options, n, counts);
+	for (int i = 1; i < n; i++)
+		fractions[i - 1] = fraction_of(counts[i], counts[0], counts[0] < SAMPLE);
+}
+
 void
 mtf_estimate_sample(Oid relid, Oid userid, List *terms, List *values, double *fractions)
 {
 	MemoryContext planning = CurrentMemoryContext;
-	MemoryContext work;
-	int n = list_length(terms) + 1;
-	int64 *counts = palloc0(sizeof(int64) * n);
-	MtfCursorOptions options;
+	const MtfIdentity *identity;
+	int n = list_length(terms);
 	MtfBinding *binding;
-	MtfScope *scope;
+	MemoryContext work;
 
+	for (int i = 0; i < n; i++)
+		fractions[i] = -1;
 	work = AllocSetContextCreate(planning, "mongo_tenant_fdw estimate", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(work);
 	binding = mtf_session_bind_now();
+	identity = mtf_binding_identity(binding);
+	if (!OidIsValid(userid))
+		userid = GetUserId();
 	/* A bypass counts nobody. */
-	if (mtf_binding_identity(binding) != NULL)
+	if (identity != NULL)
 	{
+		MtfReader reader = mtf_reader_of(relid, userid, identity);
+		uint64 question = question_of(terms, values);
+
 		mtf_setting_plans_know_tenant = true;
-		options = options_of(relid);
-		scope = mtf_scope_create(binding, relid);
-		mtf_estimate_counts(
-			mtf_connection_get(mtf_scope_server(scope), OidIsValid(userid) ? userid : GetUserId()),
-			create_sample(&scope, relid, terms, values), &options, n, counts);
+		if (!recall(&reader, question, n, fractions))
+		{
+			look(binding, relid, userid, terms, values, fractions);
+			remember(&reader, question, n, fractions);
+		}
 	}
 	MemoryContextSwitchTo(planning);
 	MemoryContextDelete(work);
-	for (int i = 1; i < n; i++)
-		fractions[i - 1] = fraction_of(counts[i], counts[0], counts[0] < SAMPLE);
 }
