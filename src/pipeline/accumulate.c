@@ -16,28 +16,13 @@
 #include "pipeline/field_value.h"
 #include "pipeline/value.h"
 
-/* {$cond: [condition, …, …]}: begun; the caller writes "1" and "2". */
-typedef struct Choice
-{
-	MtfMark document;
-	MtfMark list;
-} Choice;
-
-static Choice
-begin_choice(StringInfo out, const char *key)
-{
-	Choice choice;
-
-	choice.document = mtf_write_begin(out, key);
-	choice.list = mtf_write_begin_array(out, "$cond");
-	return choice;
-}
-
+/* The end of {$cond: [condition, 1, 0]}. */
 static void
-end_choice(StringInfo out, const Choice *choice)
+end_one_if(StringInfo out, MtfCall *cond)
 {
-	mtf_write_end(out, choice->list);
-	mtf_write_end(out, choice->document);
+	mtf_write_int(out, mtf_call_next(cond), 1);
+	mtf_write_int(out, mtf_call_next(cond), 0);
+	mtf_call_end(out, cond);
 }
 
 /* {$in: [value, [NaN, Decimal NaN]]} */
@@ -45,17 +30,15 @@ static void
 write_is_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
 {
 	MtfLiteral nans[2] = {mtf_literal_double(get_float8_nan()), mtf_literal_decimal_nan()};
-	MtfMark in = mtf_write_begin(out, key);
-	MtfMark args = mtf_write_begin_array(out, "$in");
+	MtfCall in = mtf_call_begin(out, key, "$in");
 	MtfMark list;
 
-	mtf_value_write(context, arg, out, "0");
-	list = mtf_write_begin_array(out, "1");
+	mtf_value_write(context, arg, out, mtf_call_next(&in));
+	list = mtf_write_begin_array(out, mtf_call_next(&in));
 	mtf_write_literal(out, "0", &nans[0]);
 	mtf_write_literal(out, "1", &nans[1]);
 	mtf_write_end(out, list);
-	mtf_write_end(out, args);
-	mtf_write_end(out, in);
+	mtf_call_end(out, &in);
 }
 
 static bool
@@ -72,18 +55,18 @@ may_be_nan(const MtfTerm *arg)
 static void
 write_comparable(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
 {
-	Choice choice;
+	MtfCall cond;
 
 	if (!may_be_nan(arg))
 	{
 		mtf_value_write_summand(context, arg, out, key);
 		return;
 	}
-	choice = begin_choice(out, key);
-	write_is_nan(context, arg, out, "0");
-	mtf_write_null(out, "1");
-	mtf_value_write(context, arg, out, "2");
-	end_choice(out, &choice);
+	cond = mtf_call_begin(out, key, "$cond");
+	write_is_nan(context, arg, out, mtf_call_next(&cond));
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_value_write(context, arg, out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
 }
 
 static void
@@ -101,29 +84,25 @@ static void
 write_one_if_known(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
 				   const char *key)
 {
-	Choice choice;
+	MtfCall cond;
 
 	if (arg == NULL)
 	{
 		mtf_write_int(out, key, 1);
 		return;
 	}
-	choice = begin_choice(out, key);
-	mtf_value_write_present(context, arg, out, "0");
-	mtf_write_int(out, "1", 1);
-	mtf_write_int(out, "2", 0);
-	end_choice(out, &choice);
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_value_write_present(context, arg, out, mtf_call_next(&cond));
+	end_one_if(out, &cond);
 }
 
 static void
 write_one_if_nan(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
 {
-	Choice choice = begin_choice(out, key);
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
 
-	write_is_nan(context, arg, out, "0");
-	mtf_write_int(out, "1", 1);
-	mtf_write_int(out, "2", 0);
-	end_choice(out, &choice);
+	write_is_nan(context, arg, out, mtf_call_next(&cond));
+	end_one_if(out, &cond);
 }
 
 /* 0 of the same scale */
@@ -180,8 +159,8 @@ static void
 write_one_if_inexact(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
 					 const char *key)
 {
-	Choice choice = begin_choice(out, key);
-	MtfCall both = mtf_call_begin(out, "0", "$and");
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+	MtfCall both = mtf_call_begin(out, mtf_call_next(&cond), "$and");
 	MtfCall unknown;
 
 	unknown = mtf_call_begin(out, mtf_call_next(&both), "$eq");
@@ -190,9 +169,7 @@ write_one_if_inexact(const MtfExprContext *context, const MtfTerm *arg, StringIn
 	mtf_call_end(out, &unknown);
 	mtf_field_write_known(context, arg->field, out, mtf_call_next(&both));
 	mtf_call_end(out, &both);
-	mtf_write_int(out, "1", 1);
-	mtf_write_int(out, "2", 0);
-	end_choice(out, &choice);
+	end_one_if(out, &cond);
 }
 
 static int64
@@ -215,22 +192,20 @@ write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringI
 	MtfLiteral low = mtf_literal_int64(least_of(arg->type));
 	MtfLiteral high = mtf_literal_int64(greatest_of(arg->type));
 	MtfLet let = mtf_let_begin(out, key);
-	Choice choice;
+	MtfCall cond;
 	MtfCall either;
 	MtfCall both;
 
 	mtf_value_write(context, arg, out, "v");
-	choice = begin_choice(out, mtf_let_in(out, &let));
-	either = mtf_call_begin(out, "0", "$or");
+	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
+	either = mtf_call_begin(out, mtf_call_next(&cond), "$or");
 	mtf_call_write_pair(out, mtf_call_next(&either), "$gt", "$$v", &high);
 	both = mtf_call_begin(out, mtf_call_next(&either), "$and");
 	mtf_call_write_not_null(out, mtf_call_next(&both), "$$v");
 	mtf_call_write_pair(out, mtf_call_next(&both), "$lt", "$$v", &low);
 	mtf_call_end(out, &both);
 	mtf_call_end(out, &either);
-	mtf_write_int(out, "1", 1);
-	mtf_write_int(out, "2", 0);
-	end_choice(out, &choice);
+	end_one_if(out, &cond);
 	mtf_let_end(out, &let);
 }
 
@@ -292,18 +267,18 @@ static void
 write_filtered(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
 			   const char *key)
 {
-	Choice choice;
+	MtfCall cond;
 
 	if (accumulator->filter == NULL)
 	{
 		write_operand(context, accumulator, out, key);
 		return;
 	}
-	choice = begin_choice(out, key);
-	mtf_condition_write(context, accumulator->filter, out, "0");
-	write_operand(context, accumulator, out, "1");
-	mtf_write_null(out, "2");
-	end_choice(out, &choice);
+	cond = mtf_call_begin(out, key, "$cond");
+	mtf_condition_write(context, accumulator->filter, out, mtf_call_next(&cond));
+	write_operand(context, accumulator, out, mtf_call_next(&cond));
+	mtf_write_null(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
 }
 
 void
@@ -313,17 +288,17 @@ mtf_value_write_accumulator(const MtfExprContext *context, const MtfAccumulator 
 	MtfLiteral literal = mtf_literal_int64(number);
 	MtfMark field = mtf_write_begin(out, accumulator->name);
 	const char *op = operator_of(accumulator);
-	Choice choice;
+	MtfCall cond;
 
 	if (path == NULL)
 		write_filtered(context, accumulator, out, op);
 	else
 	{
-		choice = begin_choice(out, op);
-		mtf_call_write_pair(out, "0", "$eq", psprintf("$%s", path), &literal);
-		write_filtered(context, accumulator, out, "1");
-		mtf_write_null(out, "2");
-		end_choice(out, &choice);
+		cond = mtf_call_begin(out, op, "$cond");
+		mtf_call_write_pair(out, mtf_call_next(&cond), "$eq", psprintf("$%s", path), &literal);
+		write_filtered(context, accumulator, out, mtf_call_next(&cond));
+		mtf_write_null(out, mtf_call_next(&cond));
+		mtf_call_end(out, &cond);
 	}
 	mtf_write_end(out, field);
 }

@@ -165,14 +165,12 @@ write_all(const MtfField *field, MtfOp op, const MtfValueList *list, StringInfo 
 static MtfVerdict
 write_prefix(const MtfField *field, const MtfPatternRange *range, StringInfo out, const char *key)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, field->path);
+	MtfNest condition = mtf_nest_begin(out, key, field->path);
 
 	mtf_write_literal(out, range->one ? "$eq" : "$gte", &range->low);
 	if (!range->one)
 		mtf_write_literal(out, "$lt", &range->high);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -233,12 +231,10 @@ write_expression(const MtfExprContext *context, const MtfTerm *term, StringInfo 
 static MtfVerdict
 write_empty(const MtfField *field, StringInfo out, const char *key)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, field->path);
+	MtfNest condition = mtf_nest_begin(out, key, field->path);
 
 	mtf_write_end(out, mtf_write_begin_array(out, "$eq"));
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -246,14 +242,12 @@ write_empty(const MtfField *field, StringInfo out, const char *key)
 static MtfVerdict
 write_nested(const MtfField *field, StringInfo out, const char *key)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, field->path);
+	MtfNest condition = mtf_nest_begin(out, key, field->path);
 	MtfMark match = mtf_write_begin(out, "$elemMatch");
 
 	mtf_write_word(out, "$type", "array");
 	mtf_write_end(out, match);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -263,18 +257,16 @@ write_nested(const MtfField *field, StringInfo out, const char *key)
 static MtfVerdict
 write_unknown(const MtfTerm *term, StringInfo out, const char *key)
 {
-	MtfMark condition = mtf_write_begin(out, key);
 	const char *word = term->kind == MTF_TERM_ANY   ? "$in"
 					   : term->kind == MTF_TERM_ALL ? "$all"
 													: mtf_op_word(term->op);
-	MtfMark test;
+	MtfNest condition;
 
 	if (term->kind == MTF_TERM_ALL && term->op == MTF_OP_NE)
 		word = "$nin";
-	test = mtf_write_begin(out, term->field != NULL ? term->field->path : "$expr");
+	condition = mtf_nest_begin(out, key, term->field != NULL ? term->field->path : "$expr");
 	mtf_write_word(out, word, psprintf("$%d", term->value + 1));
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 

@@ -118,8 +118,7 @@ write_lists(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanP
 			const char *lists)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark fields = mtf_write_begin(out, "$addFields");
+	MtfStage fields = mtf_stage_begin(pipeline, "$addFields");
 	MtfMark array = mtf_write_begin_array(out, lists);
 	ListCell *cell;
 	int n = 0;
@@ -133,11 +132,8 @@ write_lists(MtfPipeline *pipeline, const MtfExprContext *context, const MtfScanP
 		mtf_write_end(out, element);
 	}
 	mtf_write_end(out, array);
-	mtf_write_end(out, fields);
-	mtf_write_end(out, stage);
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	mtf_write_word(out, "$unwind", psprintf("$%s", lists));
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, fields);
+	mtf_stage_write_word(pipeline, "$unwind", psprintf("$%s", lists));
 }
 
 /* {$addFields: {v0: the canonical value of a column, …}} */
@@ -146,28 +142,22 @@ write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
 					  const MtfCanonical *canonical)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark fields = mtf_write_begin(out, "$addFields");
+	MtfStage stage = mtf_stage_begin(pipeline, "$addFields");
 
 	mtf_canonical_write(canonical, context, out);
-	mtf_write_end(out, fields);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 }
 
 /* {$addFields: {vt0: what is computed of them several times, …}}, and a stage for what is computed of that */
 static void
 write_shared_stages(MtfPipeline *pipeline, const MtfExprContext *context, MtfCanonical *canonical)
 {
-	StringInfo out = &pipeline->stages;
-
 	while (canonical->nready < list_length(canonical->terms))
 	{
-		MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-		MtfMark fields = mtf_write_begin(out, "$addFields");
+		MtfStage fields = mtf_stage_begin(pipeline, "$addFields");
 
-		mtf_canonical_write_terms(canonical, context, out);
-		mtf_write_end(out, fields);
-		mtf_write_end(out, stage);
+		mtf_canonical_write_terms(canonical, context, &pipeline->stages);
+		mtf_stage_end(pipeline, fields);
 	}
 }
 
@@ -189,8 +179,7 @@ static void
 write_first_misfit(const MtfExprContext *context, const List *accumulators, StringInfo out,
 				   const char *key)
 {
-	MtfMark document = mtf_write_begin(out, key);
-	MtfMark choice = mtf_write_begin(out, "$switch");
+	MtfNest document = mtf_nest_begin(out, key, "$switch");
 	MtfMark branches = mtf_write_begin_array(out, "branches");
 	const ListCell *cell;
 	int number = 0;
@@ -214,8 +203,7 @@ write_first_misfit(const MtfExprContext *context, const List *accumulators, Stri
 	}
 	mtf_write_end(out, branches);
 	mtf_write_int(out, "default", 0);
-	mtf_write_end(out, choice);
-	mtf_write_end(out, document);
+	mtf_nest_end(out, document);
 }
 
 /*
@@ -304,8 +292,7 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 				  const char *lists)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
+	MtfStage stage = mtf_stage_begin(pipeline, "$group");
 	ListCell *cell;
 
 	write_group_key(out, context, plan, lists);
@@ -316,8 +303,7 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 	if (counts_any_misfits(plan))
 		write_misfit_accumulator(context, plan->accumulators, out);
 	write_group_tenants(pipeline, false);
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 }
 
 /*
@@ -329,8 +315,7 @@ write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const 
 {
 	StringInfo out = &pipeline->stages;
 	MtfExprContext groups = {context->values, context->nvalues};
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
+	MtfStage stage = mtf_stage_begin(pipeline, "$group");
 	ListCell *cell;
 	MtfMark id;
 
@@ -357,8 +342,7 @@ write_regroup_stage(MtfPipeline *pipeline, const MtfExprContext *context, const 
 	if (counts_any_misfits(plan))
 		write_field_accumulator(out, MISFIT, "$max", MISFIT);
 	write_group_tenants(pipeline, true);
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 }
 
 static bool
@@ -456,15 +440,13 @@ write_having(MtfPipeline *pipeline, const MtfExprContext *groups, const MtfScanP
 {
 	StringInfo out = &pipeline->stages;
 	const ListCell *cell;
-	MtfMark stage;
-	MtfMark match;
+	MtfStage match;
 	MtfCall either;
 	MtfCall all;
 
 	if (plan->having == NIL)
 		return;
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	match = mtf_write_begin(out, "$match");
+	match = mtf_stage_begin(pipeline, "$match");
 	either = mtf_call_begin(out, "$expr", "$or");
 	if (plan->alarms != NIL)
 		mtf_write_word(out, mtf_call_next(&either), "$" ALARM);
@@ -473,8 +455,7 @@ write_having(MtfPipeline *pipeline, const MtfExprContext *groups, const MtfScanP
 		mtf_condition_write(groups, lfirst(cell), out, mtf_call_next(&all));
 	mtf_call_end(out, &all);
 	mtf_call_end(out, &either);
-	mtf_write_end(out, match);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, match);
 }
 
 /* Flat names for keys, accumulators as they are, tenants at their path. */
@@ -482,8 +463,7 @@ static void
 write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark project = mtf_write_begin(out, "$project");
+	MtfStage stage = mtf_stage_begin(pipeline, "$project");
 	ListCell *cell;
 	int n = 0;
 
@@ -518,8 +498,7 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 	}
 	/* A projection that names nothing would keep everything. */
 	mtf_write_int(out, "k", 1);
-	mtf_write_end(out, project);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 }
 
 void
@@ -563,8 +542,7 @@ mtf_stage_write_firsts(MtfPipeline *pipeline, const MtfExprContext *context,
 					   const MtfScanPlan *plan)
 {
 	StringInfo out = &pipeline->stages;
-	MtfMark stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	MtfMark group = mtf_write_begin(out, "$group");
+	MtfStage stage = mtf_stage_begin(pipeline, "$group");
 	MtfMark inner = mtf_write_begin(out, "_id");
 	ListCell *cell;
 	int i = 0;
@@ -575,12 +553,9 @@ mtf_stage_write_firsts(MtfPipeline *pipeline, const MtfExprContext *context,
 	inner = mtf_write_begin(out, "d");
 	mtf_write_word(out, "$first", "$$ROOT");
 	mtf_write_end(out, inner);
-	mtf_write_end(out, group);
-	mtf_write_end(out, stage);
-	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
-	inner = mtf_write_begin(out, "$replaceRoot");
+	mtf_stage_end(pipeline, stage);
+	stage = mtf_stage_begin(pipeline, "$replaceRoot");
 	mtf_write_word(out, "newRoot", "$d");
-	mtf_write_end(out, inner);
-	mtf_write_end(out, stage);
+	mtf_stage_end(pipeline, stage);
 	mtf_stage_write_sort_again(pipeline, context, plan);
 }

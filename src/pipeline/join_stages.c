@@ -525,7 +525,7 @@ static void
 write_merge(MtfPipeline *pipeline, const MtfJoin *join)
 {
 	StringInfo out = &pipeline->stages;
-	MtfStage stage;
+	MtfMark stage;
 	MtfCall merge;
 	MtfMark inner;
 
@@ -539,14 +539,14 @@ write_merge(MtfPipeline *pipeline, const MtfJoin *join)
 		write_merged(pipeline, "$l", "$r");
 		return;
 	}
-	stage.stage = mtf_write_begin(out, mtf_stage_key(pipeline));
+	stage = mtf_write_begin(out, mtf_stage_key(pipeline));
 	merge = mtf_call_begin(out, "$replaceWith", "$mergeObjects");
 	mtf_write_word(out, mtf_call_next(&merge), "$l");
 	inner = mtf_write_begin(out, mtf_call_next(&merge));
 	mtf_write_word(out, mtf_relation_field(join->rel), "$r");
 	mtf_write_end(out, inner);
 	mtf_call_end(out, &merge);
-	mtf_write_end(out, stage.stage);
+	mtf_write_end(out, stage);
 }
 
 static bool

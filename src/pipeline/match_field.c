@@ -25,12 +25,10 @@ MtfVerdict
 mtf_match_write_op(StringInfo out, const char *key, const char *path, const char *op,
 				   const MtfLiteral *literal)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
+	MtfNest condition = mtf_nest_begin(out, key, path);
 
 	mtf_write_literal(out, op, literal);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -39,15 +37,13 @@ MtfVerdict
 mtf_match_write_list(StringInfo out, const char *key, const char *path, const char *op,
 					 const MtfLiteral *literals, int n)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
+	MtfNest condition = mtf_nest_begin(out, key, path);
 	MtfMark list = mtf_write_begin_array(out, op);
 
 	for (int i = 0; i < n; i++)
 		mtf_write_literal(out, mtf_array_key(i), &literals[i]);
 	mtf_write_end(out, list);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -55,15 +51,13 @@ mtf_match_write_list(StringInfo out, const char *key, const char *path, const ch
 MtfVerdict
 mtf_match_write_type(StringInfo out, const char *key, const char *path, const char *const *types)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
+	MtfNest condition = mtf_nest_begin(out, key, path);
 	MtfMark list = mtf_write_begin_array(out, "$type");
 
 	for (int i = 0; types[i] != NULL; i++)
 		mtf_write_word(out, mtf_array_key(i), types[i]);
 	mtf_write_end(out, list);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }
 
@@ -89,15 +83,13 @@ typedef struct Range
 static void
 write_bounds(StringInfo out, const char *key, const char *path, const Range *range)
 {
-	MtfMark condition = mtf_write_begin(out, key);
-	MtfMark test = mtf_write_begin(out, path);
+	MtfNest condition = mtf_nest_begin(out, key, path);
 
 	if (range->low_op != NULL)
 		mtf_write_literal(out, range->low_op, &range->low);
 	if (range->high_op != NULL)
 		mtf_write_literal(out, range->high_op, &range->high);
-	mtf_write_end(out, test);
-	mtf_write_end(out, condition);
+	mtf_nest_end(out, condition);
 }
 
 static MtfVerdict

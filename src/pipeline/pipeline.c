@@ -28,18 +28,13 @@ mtf_stage_key(MtfPipeline *pipeline)
 MtfStage
 mtf_stage_begin(MtfPipeline *pipeline, const char *op)
 {
-	MtfStage stage;
-
-	stage.stage = mtf_write_begin(&pipeline->stages, mtf_stage_key(pipeline));
-	stage.body = mtf_write_begin(&pipeline->stages, op);
-	return stage;
+	return mtf_nest_begin(&pipeline->stages, mtf_stage_key(pipeline), op);
 }
 
 void
 mtf_stage_end(MtfPipeline *pipeline, MtfStage stage)
 {
-	mtf_write_end(&pipeline->stages, stage.body);
-	mtf_write_end(&pipeline->stages, stage.stage);
+	mtf_nest_end(&pipeline->stages, stage);
 }
 
 void
@@ -272,7 +267,7 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 	}
 	if (n == 0)
 	{
-		mtf_write_take_back(out, match.stage);
+		mtf_write_take_back(out, match.outer);
 		pipeline->nstages--;
 		return;
 	}

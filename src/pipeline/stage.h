@@ -42,11 +42,7 @@ extern MtfPipeline *mtf_pipeline_seal(MtfPipeline *pipeline);
 extern const char *mtf_stage_key(MtfPipeline *pipeline);
 
 /* {$op: {…}} being written: what is written to pipeline->stages meanwhile stands in the inner document. */
-typedef struct MtfStage
-{
-	MtfMark stage;
-	MtfMark body;
-} MtfStage;
+typedef MtfNest MtfStage;
 
 extern MtfStage mtf_stage_begin(MtfPipeline *pipeline, const char *op);
 extern void mtf_stage_end(MtfPipeline *pipeline, MtfStage stage);

@@ -74,6 +74,23 @@ mtf_write_end(StringInfo out, MtfMark mark)
 	memcpy(out->data + start, &len, sizeof(len));
 }
 
+MtfNest
+mtf_nest_begin(StringInfo out, const char *key, const char *inner)
+{
+	MtfNest nest;
+
+	nest.outer = mtf_write_begin(out, key);
+	nest.inner = mtf_write_begin(out, inner);
+	return nest;
+}
+
+void
+mtf_nest_end(StringInfo out, MtfNest nest)
+{
+	mtf_write_end(out, nest.inner);
+	mtf_write_end(out, nest.outer);
+}
+
 void
 mtf_write_take_back(StringInfo out, MtfMark mark)
 {

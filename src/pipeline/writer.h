@@ -50,6 +50,16 @@ extern MtfMark mtf_write_begin_array(StringInfo out, const char *key);
 extern void mtf_write_end(StringInfo out, MtfMark mark);
 extern void mtf_write_take_back(StringInfo out, MtfMark mark);
 
+/* {key: {inner: {…}}} being written */
+typedef struct MtfNest
+{
+	MtfMark outer;
+	MtfMark inner;
+} MtfNest;
+
+extern MtfNest mtf_nest_begin(StringInfo out, const char *key, const char *inner);
+extern void mtf_nest_end(StringInfo out, MtfNest nest);
+
 extern void mtf_write_literal(StringInfo out, const char *key, const MtfLiteral *literal);
 extern void mtf_write_int(StringInfo out, const char *key, int32 value);
 extern void mtf_write_bool(StringInfo out, const char *key, bool value);
