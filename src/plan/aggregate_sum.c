@@ -21,11 +21,17 @@
 #define COUNT_DIGITS   15 /* of a number of documents */
 #define INT4_DIGITS    10
 
+static bool
+is_loose(const MtfTerm *arg)
+{
+	return arg->field != NULL && arg->field->loose;
+}
+
 /* Can the argument be summed at all: has every value the same scale? */
 static bool
 is_summable(MtfGrouping *grouping, const MtfTerm *arg)
 {
-	if (arg->field != NULL && arg->field->loose)
+	if (is_loose(arg))
 		return true;
 	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS)
 		return true;
@@ -270,6 +276,16 @@ know_sum(MtfGrouping *grouping, MtfGroupValueKind kind, MtfTerm *arg, MtfTerm *f
 		mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_COUNT, arg, filter, false), result);
 }
 
+/* As a numeric that is exact, or the query is answered here. */
+static Node *
+finish_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
+{
+	if (is_loose(arg))
+		return finish_loose_sum(grouping, arg, filter);
+	guard_digits(grouping, arg, filter, count);
+	return sum_attribute(grouping, arg, filter);
+}
+
 Node *
 mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
 {
@@ -279,18 +295,14 @@ mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid resu
 	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
-	if (arg->field != NULL && arg->field->loose)
-		return mtf_node_choose(mtf_node_some(count), finish_loose_sum(grouping, arg, filter), NULL);
 	if (result == INT8OID)
 		sum = mtf_grouping_hidden(
 			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
 			INT8OID, -1);
 	else
-	{
-		guard_digits(grouping, arg, filter, count);
-		sum = sum_attribute(grouping, arg, filter);
-	}
-	know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
+		sum = finish_sum(grouping, arg, filter, count);
+	if (!is_loose(arg))
+		know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
 	return mtf_node_choose(mtf_node_some(count), sum, NULL);
 }
 
@@ -305,12 +317,9 @@ mtf_aggregate_avg(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	if (!is_summable(grouping, arg))
 		return NULL;
 	count = count_attribute(grouping, arg, filter);
-	if (arg->field != NULL && arg->field->loose)
-		sum = finish_loose_sum(grouping, arg, filter);
-	else
+	sum = finish_sum(grouping, arg, filter, count);
+	if (!is_loose(arg))
 	{
-		guard_digits(grouping, arg, filter, count);
-		sum = sum_attribute(grouping, arg, filter);
 		know_sum(grouping, MTF_GROUP_VALUE_QUOTIENT, arg, filter, true, NUMERICOID);
 		grouping->rounded = true;
 	}
@@ -350,11 +359,8 @@ mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, bo
 	if (!is_summable(grouping, arg))
 		return NULL;
 	*count = count_attribute(grouping, arg, filter);
-	if (arg->field != NULL && arg->field->loose)
-		return finish_loose_sum(grouping, arg, filter);
-	guard_digits(grouping, arg, filter, *count);
-	sum = sum_attribute(grouping, arg, filter);
-	if (!is_int8)
+	sum = finish_sum(grouping, arg, filter, *count);
+	if (!is_int8 || is_loose(arg))
 		return sum;
 	need_exact(grouping,
 			   mtf_node_call(F_NUMERIC_GT, BOOLOID,

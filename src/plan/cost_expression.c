@@ -12,6 +12,8 @@
 #include "plan/cost.h"
 
 #define OPERATOR_COST 0.0008
+/* A field as it is, in operators. */
+#define READING 0.5
 /* Of several lists of distinct values: a document's copy for each, with a group of its own (measured). */
 #define LIST_OPERATORS 20
 /* Of several conditions the first that fails ends the test, and those on one field share its guard. */
@@ -25,15 +27,19 @@ guard_of(const MtfField *field)
 {
 	switch ((MtfKind) field->kind)
 	{
-		/* Of any scale: whole doubles and decimals are told apart. */
 		case MTF_KIND_NUMERIC:
-			return field->loose ? 8 : field->trust ? 0.7 : field->typmod >= 0 ? 5.5 : 6;
+			/* Of any scale: whole doubles and decimals are told apart. */
+			if (field->loose)
+				return 8;
+			if (field->trust)
+				return 0.7;
+			return field->typmod >= 0 ? 5.5 : 6;
 		case MTF_KIND_FLOAT4:
-		case MTF_KIND_FLOAT8: return field->trust ? 0.5 : 3;
+		case MTF_KIND_FLOAT8:
 		case MTF_KIND_DATE:
 		case MTF_KIND_TIMESTAMP:
-		case MTF_KIND_TIMESTAMPTZ: return field->trust ? 0.5 : 3;
-		default: return field->trust ? 0.5 : 2;
+		case MTF_KIND_TIMESTAMPTZ: return field->trust ? READING : 3;
+		default: return field->trust ? READING : 2;
 	}
 }
 
@@ -41,7 +47,7 @@ guard_of(const MtfField *field)
 static double
 field_value(const MtfField *field, bool guarded)
 {
-	return guarded || field->trust ? guard_of(field) : 0.5;
+	return guarded || field->trust ? guard_of(field) : READING;
 }
 
 static double condition(const MtfTerm *term, bool guarded);
