@@ -15,12 +15,20 @@ import time
 import zlib
 
 import bson
-from bson.int64 import Int64
 
-from wire import HELLO, OP_QUERY, OP_REPLY, LyingServer, Reply, batch
+from wire import HELLO, OP_QUERY, OP_REPLY, LyingServer, Reply, batch, receive
 
 OP_COMPRESSED, OP_MSG, ZLIB = 2012, 2013, 2
 KILLS = ("killCursors", "killSessions")
+
+
+def make_tables(world, uris, columns="id integer, name text", options=""):
+    """A foreign table per server, {name: uri}."""
+    with world.admin() as admin:
+        for name, uri in uris.items():
+            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
+                          " providers 'test', tenant_field 'tenant_id'%s)" % (name, uri, options))
+            admin.execute("CREATE FOREIGN TABLE %s (%s) SERVER s_%s; GRANT SELECT ON %s TO mtf_app" % (name, columns, name, name))
 
 
 class FaultServer(LyingServer):
@@ -143,10 +151,10 @@ class FaultServer(LyingServer):
                 self.connections_open -= 1
 
     def _one(self, connection):
-        length, request, _, opcode = struct.unpack("<iiii", self._receive(connection, 16))
+        length, request, _, opcode = struct.unpack("<iiii", receive(connection, 16))
         if self.read_limit is not None and length > self.read_limit:
             return self._hold(connection)
-        body = self._receive(connection, length - 16)
+        body = receive(connection, length - 16)
         if opcode == OP_QUERY:
             return self._hello(connection, request)
         compressed = opcode == OP_COMPRESSED
@@ -177,7 +185,7 @@ class FaultServer(LyingServer):
     def _hold(self, connection):
         """Read no further until the test goes on; a peer that left cannot be noticed meanwhile."""
         if self.held:
-            self._receive(connection, 1 << 16)
+            receive(connection, 1 << 16)
             return self._send(connection, 0, self.held)
         while self.read_limit is not None and not self._closing:
             time.sleep(0.02)

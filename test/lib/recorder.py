@@ -13,6 +13,8 @@ import urllib.parse
 
 import bson
 
+from wire import receive
+
 OP_QUERY, OP_MSG = 2004, 2013
 # Python's dates end sooner than BSON's.
 OPTIONS = bson.codec_options.CodecOptions(datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO)
@@ -60,22 +62,13 @@ class Recorder:
             except OSError:
                 pass
 
-    def _read(self, connection, count):
-        data = b""
-        while len(data) < count:
-            more = connection.recv(count - len(data))
-            if not more:
-                raise OSError("closed")
-            data += more
-        return data
-
     def _listen(self, client, server):
         ours = False
         try:
             while True:
-                head = self._read(client, 16)
+                head = receive(client, 16)
                 length, _, _, opcode = struct.unpack("<iiii", head)
-                body = self._read(client, length - 16)
+                body = receive(client, length - 16)
                 if opcode == OP_QUERY:
                     ours = b"mongo_tenant_fdw" in body
                 elif ours:

@@ -24,6 +24,17 @@ HELLO = {
 }
 
 
+def receive(connection, count):
+    """So many bytes; OSError when there are no more."""
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            raise OSError("closed")
+        data += more
+    return data
+
+
 class Reply:
     def __init__(self, document=None, body=None, length=None, response_to=None, cut=None, opcode=OP_MSG, drip=None,
                  before=b""):
@@ -89,18 +100,9 @@ class LyingServer:
         finally:
             connection.close()
 
-    def _receive(self, connection, count):
-        data = b""
-        while len(data) < count:
-            more = connection.recv(count - len(data))
-            if not more:
-                raise OSError("closed")
-            data += more
-        return data
-
     def _one(self, connection):
-        length, request, _, opcode = struct.unpack("<iiii", self._receive(connection, 16))
-        body = self._receive(connection, length - 16)
+        length, request, _, opcode = struct.unpack("<iiii", receive(connection, 16))
+        body = receive(connection, length - 16)
         if opcode == OP_QUERY:
             reply = bson.encode(HELLO)
             connection.sendall(struct.pack("<iiiiiqii", 36 + len(reply), 1, request, OP_REPLY, 8, 0, 0, 1) + reply)

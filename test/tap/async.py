@@ -4,22 +4,12 @@ import os
 import subprocess
 import threading
 
-from faultserver import FaultServer, failure
+from faultserver import FaultServer, failure, make_tables
 from tap import World, ok, is_, skip, throws, done
 from wire import batch
 
 QUERY = "SELECT id FROM a UNION ALL SELECT id FROM b"
 SWITCH = "ALTER SERVER s_%s OPTIONS (SET async_capable '%s')"
-
-
-def make_tables(world, servers):
-    with world.admin() as admin:
-        for name, server in servers.items():
-            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
-                          " providers 'test', tenant_field 'tenant_id', async_capable 'true')"
-                          % (name, server.uri + "?socketTimeoutMS=3000"))
-            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
-                          % (name, name, name))
 
 
 def switch(world, on):
@@ -99,7 +89,8 @@ def main():
         skip("asynchronous Append", "it needs PostgreSQL 14")
         return
     with World(engine=False) as world, FaultServer() as a, FaultServer() as b:
-        make_tables(world, {"a": a, "b": b})
+        make_tables(world, {"a": a.uri + "?socketTimeoutMS=3000", "b": b.uri + "?socketTimeoutMS=3000"},
+                    options=", async_capable 'true'")
         with world.connect("UA") as session:
             plan = "\n".join(world.column(session, "EXPLAIN " + QUERY))
             ok("Async Foreign Scan on a" in plan and "Async Foreign Scan on b" in plan, "both scans are asynchronous")

@@ -1,22 +1,16 @@
 """Whatever the query, each pipeline that is sent begins with the tenant, the inner ones too.
 
-Its cluster is its own: the fuzzer opens many sessions.  A proxy stands between PostgreSQL and the document server while the differential fuzzer asks its random
-queries: joins in all forms, bind joins, aggregates, partitions, estimates.  MTF_FUZZ_SEED, MTF_FUZZ_QUERIES
-and MTF_FUZZ_SECONDS as in differential.py.
+Its cluster is its own: the fuzzer opens many sessions.  A proxy stands between PostgreSQL and the document server
+while the differential fuzzer asks its random queries: joins in all forms, bind joins, aggregates, partitions,
+estimates.  MTF_FUZZ_SEED, MTF_FUZZ_QUERIES and MTF_FUZZ_SECONDS as in differential.py.
 """
 
 import collections
-import os
-import random
-import sys
 
+from fuzzing import run
 from recorder import Recorder
 from tap import World, diag, done, is_, ok
-import servers
-
-sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
-import fuzz  # noqa: E402
-import worlds  # noqa: E402
+import worlds
 
 READS = {"aggregate"}
 # Nothing of these says a value of a document.
@@ -68,14 +62,8 @@ def wrong(command):
     return None
 
 
-seed = os.environ.get("MTF_FUZZ_SEED", "20130102")
-if seed == "random":
-    seed = str(random.SystemRandom().randrange(10**9))
 with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as recorder:
-    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "100"),
-                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "30"), "--per-world", "50", "--max-failures", "5",
-                           "--shrink-seconds", "1"])
-    fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, recorder.uri)
+    fuzzer, _ = run(world, recorder.uri, seed=20130102, queries=100, seconds=30, per_world=50)
     is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
     names = collections.Counter(next(iter(command)) for command in recorder.commands)
     forms = collections.Counter(form for command in recorder.commands for form in OTHERS for _ in inside(command, form))

@@ -4,26 +4,11 @@ The seed is always the same one here, so that a failure is a change's; make chec
 MTF_FUZZ_SEED is another seed ("random": a new one), MTF_FUZZ_QUERIES and MTF_FUZZ_SECONDS bound it.
 """
 
-import os
-import random
-import sys
-
+from fuzzing import run
 from tap import World, diag, done, is_, ok
-import servers
 
-sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
-import fuzz  # noqa: E402
-
-seed = os.environ.get("MTF_FUZZ_SEED", "20130101")
-if seed == "random":
-    seed = str(random.SystemRandom().randrange(10**9))
 with World(objects=False) as world:
-    args = fuzz.arguments([
-        "--seed", seed,
-        "--queries", os.environ.get("MTF_FUZZ_QUERIES", "300"),
-        "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "60"),
-        "--per-world", "75", "--max-failures", "5", "--shrink-seconds", "10"])
-    fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, world.uri)
+    fuzzer, _ = run(world, world.uri, seed=20130101, queries=300, seconds=60, per_world=75, shrink_seconds=10)
     counts = fuzzer.counts
     is_(counts["FAILURES"], 0, "no query gives other rows with pushdown, without, or locally")
     ok(counts["invalid"] <= counts["queries"] // 100, "nearly every query is one that PostgreSQL takes")

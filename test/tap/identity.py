@@ -17,6 +17,14 @@ from tap import World, ok, is_, throws, diag, done
 CANARY = "canary-of-a-subject"
 
 
+def until_locked(world, observer, session):
+    """Return when the session waits for a lock, or after 20 s."""
+    deadline = time.monotonic() + 20
+    while not world.value(observer, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
+                          session.info.backend_pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def tenant(world, session):
     return world.value(session, "SELECT mongo_tenant.tenant()")
 
@@ -98,10 +106,7 @@ def half_a_change(world, admin):
 
         asking = threading.Thread(target=ask)
         asking.start()
-        deadline = time.monotonic() + 20
-        while not world.value(admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
-                              user.info.backend_pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until_locked(world, admin, user)
         # The new key comes with a new audience: a token of that key for the old one was never good.
         changer.execute("UPDATE mongo_tenant.provider SET audience = '{another}' WHERE name = 'test'")
         changer.execute("UPDATE mongo_tenant.provider_key SET kid = 'swapped', jwk = %s::jsonb WHERE provider = 'test' AND kid = 'rs'",
@@ -382,10 +387,7 @@ def meanwhile(world, admin, change, first, second, query, *parameters):
     admin.execute(change)
     waiting = threading.Thread(target=lambda: got.extend(second.execute(query, parameters or None).fetchall()))
     waiting.start()
-    deadline = time.monotonic() + 20
-    while not world.value(first, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s",
-                          second.info.backend_pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until_locked(world, first, second)
     admin.execute("COMMIT")
     waiting.join(30)
     return got

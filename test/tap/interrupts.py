@@ -4,23 +4,13 @@ import time
 
 import psycopg
 
-from faultserver import FaultServer, Silence
+from faultserver import FaultServer, Silence, make_tables
 from tap import World, ok, is_, skip, diag, done
 from wire import Reply, batch
 
 LIMIT = 0.1
 TRIES = 3  # the machine may be busy: one of them must be in time
 CANCELLED = "57014"
-
-
-def make_tables(world, servers):
-    """One foreign table per server, {name: uri}."""
-    with world.admin() as admin:
-        for name, uri in servers.items():
-            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
-                          " providers 'test', tenant_field 'tenant_id')" % (name, uri))
-            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
-                          % (name, name, name))
 
 
 class Phase:

@@ -14,44 +14,50 @@ NESTED = "SELECT a.w, b.w, c.w FROM a LEFT JOIN (b JOIN a c ON c.id = b.id) ON b
 CHAIN = "SELECT a.w, b.w, c.w FROM a JOIN b ON b.id = a.id LEFT JOIN a c ON c.id = b.k"
 PLAIN = "SELECT a.w, b.w FROM a JOIN b ON b.id = a.id"
 FULL = "SELECT a.w, b.w FROM a FULL JOIN b ON b.id = a.k"
+LEFT = "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"
+SEMI = "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"
+ANTI = "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"
+IN = "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"
+FULL_OF_THREE = "SELECT a.w, b.w, c.w FROM a FULL JOIN b ON b.id = a.k FULL JOIN a c ON c.id = b.n"
+GROUPS = "SELECT min(a.w), max(b.w) FROM a JOIN b ON b.id = a.id GROUP BY a.k"
 # What it is called, settings, the stage that the plan must have, and the query.
 FORMS = [
     ("$lookup, inner", "lookup", "$lookup", PLAIN),
-    ("$lookup, left", "lookup", "$lookup", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
-    ("$lookup, semi", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
-    ("$lookup, anti", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
-    ("$lookup, IN", "lookup", "$lookup", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
+    ("$lookup, left", "lookup", "$lookup", LEFT),
+    ("$lookup, semi", "lookup", "$lookup", SEMI),
+    ("$lookup, anti", "lookup", "$lookup", ANTI),
+    ("$lookup, IN", "lookup", "$lookup", IN),
     ("$lookup, full", "lookup", "$lookup", FULL),
     ("$lookup, chain", "lookup", "$lookup", CHAIN),
     ("$lookup, nested", "lookup", "$lookup", NESTED),
-    ("$lookup below groups", "lookup", "$lookup", "SELECT min(a.w), max(b.w) FROM a JOIN b ON b.id = a.id GROUP BY a.k"),
+    ("$lookup below groups", "lookup", "$lookup", GROUPS),
     ("$unionWith, inner", "hash", "$unionWith", PLAIN),
-    ("$unionWith, left", "hash", "$unionWith", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
-    ("$unionWith, semi", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
-    ("$unionWith, anti", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
-    ("$unionWith, IN", "hash", "$unionWith", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
+    ("$unionWith, left", "hash", "$unionWith", LEFT),
+    ("$unionWith, semi", "hash", "$unionWith", SEMI),
+    ("$unionWith, anti", "hash", "$unionWith", ANTI),
+    ("$unionWith, IN", "hash", "$unionWith", IN),
     ("$unionWith, full", "hash", "$unionWith", FULL),
-    ("$unionWith, full of three", "hash", "$unionWith", "SELECT a.w, b.w, c.w FROM a FULL JOIN b ON b.id = a.k FULL JOIN a c ON c.id = b.n"),
+    ("$unionWith, full of three", "hash", "$unionWith", FULL_OF_THREE),
     ("$unionWith, chain", "hash", "$unionWith", CHAIN),
     ("$unionWith, nested", "hash", "$unionWith", NESTED),
     ("$unionWith, nested and full", "hash", "$unionWith", "SELECT a.w, b.w, c.w FROM a FULL JOIN (b JOIN a c ON c.id = b.id) ON b.id = a.k"),
-    ("$unionWith below groups", "hash", "$unionWith", "SELECT min(a.w), max(b.w) FROM a JOIN b ON b.id = a.id GROUP BY a.k"),
+    ("$unionWith below groups", "hash", "$unionWith", GROUPS),
     ("$unionWith below LIMIT", "hash", "$limit", "SELECT a.w, b.w FROM a JOIN b ON b.id = a.id ORDER BY a.id LIMIT 3"),
     ("bind, inner", "bind", "Bind Join", PLAIN),
-    ("bind, left", "bind", "Bind Join", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
-    ("bind, semi", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"),
-    ("bind, anti", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"),
-    ("bind, IN", "bind", "Bind Join", "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"),
+    ("bind, left", "bind", "Bind Join", LEFT),
+    ("bind, semi", "bind", "Bind Join", SEMI),
+    ("bind, anti", "bind", "Bind Join", ANTI),
+    ("bind, IN", "bind", "Bind Join", IN),
     ("bind, outside a local table", "bind", "Bind Join", "SELECT b.w, b.w FROM local_ids l JOIN b ON b.id = l.id"),
     ("bind, chain", "bind", "Bind Join", CHAIN),
     ("parameterised", "none", "Nested Loop", PLAIN),
-    ("parameterised, left", "none", "Nested Loop", "SELECT a.w, b.w FROM a LEFT JOIN b ON b.id = a.k"),
+    ("parameterised, left", "none", "Nested Loop", LEFT),
     ("parameterised, LATERAL", "none", "Nested Loop", "SELECT a.w, x.w FROM a, LATERAL (SELECT b.w FROM b WHERE b.id = a.k ORDER BY b.id LIMIT 1) x"),
     ("NOT IN, here", "none", "hashed SubPlan", "SELECT a.w, a.w FROM a WHERE a.n NOT IN (SELECT b.id FROM b)"),
     ("parameterised, a subquery", "none", "SubPlan", "SELECT a.w, (SELECT max(b.w) FROM b WHERE b.id = a.k) FROM a"),
     ("refused, then $lookup", "refused", "$unionWith", PLAIN),
     ("refused, full", "refused", "$unionWith", FULL),
-    ("refused, full of three", "refused", "$unionWith", "SELECT a.w, b.w, c.w FROM a FULL JOIN b ON b.id = a.k FULL JOIN a c ON c.id = b.n"),
+    ("refused, full of three", "refused", "$unionWith", FULL_OF_THREE),
     ("refused, nested", "refused", "$unionWith", NESTED),
     ("local", "off", "Join|Nested Loop", PLAIN)]
 

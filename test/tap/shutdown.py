@@ -6,20 +6,11 @@ import time
 
 import psycopg
 
-from faultserver import FaultServer, Silence
+from faultserver import FaultServer, Silence, make_tables
 from tap import World, ok, is_, diag, done
 
 # Where the scans wait: (table, what meets which command).
 WAITS = (("t", "aggregate"), ("t", "getMore"), ("mute", None), ("tls", None))
-
-
-def make_tables(world, uris):
-    with world.admin() as admin:
-        for name, uri in uris.items():
-            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
-                          " providers 'test', tenant_field 'tenant_id')" % (name, uri))
-            admin.execute("CREATE FOREIGN TABLE %s (id integer) SERVER s_%s; GRANT SELECT ON %s TO mtf_app"
-                          % (name, name, name))
 
 
 def run(session, query):

@@ -6,22 +6,17 @@ queries send, recorded by a proxy, is run again on hostile documents of everybod
 MTF_FUZZ_SEED, MTF_FUZZ_QUERIES and MTF_FUZZ_SECONDS as in differential.py; they run again for as many seconds.
 """
 
-import os
 import random
-import sys
 import time
 
 import pymongo
 
+from fuzzing import run
 from recorder import Recorder
 from tap import World, diag, done, is_, ok
-import servers
-
-sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
-import fuzz  # noqa: E402
-import values  # noqa: E402
-from bson.codec_options import CodecOptions  # noqa: E402
-from bson.raw_bson import RawBSONDocument  # noqa: E402
+import values
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 RAW = CodecOptions(document_class=RawBSONDocument)
 COLUMNS = ["c%d" % number for number in range(1, 9)]
@@ -98,16 +93,10 @@ def is_refused(database, stages, options):
     return failure(database, "nobody", stages, options) is not None
 
 
-seed = os.environ.get("MTF_FUZZ_SEED", "20130103")
-if seed == "random":
-    seed = str(random.SystemRandom().randrange(10**9))
 with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as recorder:
-    args = fuzz.arguments(["--seed", seed, "--queries", os.environ.get("MTF_FUZZ_QUERIES", "80"),
-                           "--seconds", os.environ.get("MTF_FUZZ_SECONDS", "20"), "--per-world", "25", "--max-failures", "5",
-                           "--shrink-seconds", "1"])
-    fuzzer = fuzz.fuzz(args, {"host": world.env["PGHOST"], "port": world.env["PGPORT"]}, recorder.uri)
+    fuzzer, args = run(world, recorder.uri, seed=20130103, queries=80, seconds=20, per_world=25)
     is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
-    documents = hostile_documents(random.Random(seed))
+    documents = hostile_documents(random.Random(args.seed))
     for number in range(1, 5):
         insert(world.mongo["t%d" % number], documents)
     insert(world.mongo["few"], documents[::7])

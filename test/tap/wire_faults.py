@@ -5,7 +5,7 @@ import time
 
 import psycopg
 
-from faultserver import FaultServer, Silence, failure
+from faultserver import FaultServer, Silence, failure, make_tables
 from tap import World, ok, is_, throws, skip, diag, done
 from wire import Reply, batch
 
@@ -15,19 +15,15 @@ NOT_PRIMARY = failure(10107, "NotWritablePrimary")
 QUERY = "SELECT id FROM t"
 
 
-def make_tables(world, server, silence):
-    with world.admin() as admin:
-        for name, uri in (("t", server.uri + "?socketTimeoutMS=1500"),
-                          ("wide", server.uri + "?socketTimeoutMS=30000"),
-                          ("packed", server.uri + "?socketTimeoutMS=1500&compressors=zlib"),
-                          ("sharded", server.uri + "?socketTimeoutMS=1500"),
-                          ("slow", server.uri + "?connectTimeoutMS=600&serverSelectionTimeoutMS=1200"),
-                          ("pair", "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000"
-                           % (silence.port, server.port))):
-            admin.execute("CREATE SERVER s_%s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database 'x',"
-                          " providers 'test', tenant_field 'tenant_id')" % (name, uri))
-            admin.execute("CREATE FOREIGN TABLE %s (id integer, name text, padding text) SERVER s_%s;"
-                          " GRANT SELECT ON %s TO mtf_app" % (name, name, name))
+def tables(world, server, silence):
+    make_tables(world, {
+        "t": server.uri + "?socketTimeoutMS=1500",
+        "wide": server.uri + "?socketTimeoutMS=30000",
+        "packed": server.uri + "?socketTimeoutMS=1500&compressors=zlib",
+        "sharded": server.uri + "?socketTimeoutMS=1500",
+        "slow": server.uri + "?connectTimeoutMS=600&serverSelectionTimeoutMS=1200",
+        "pair": "mongodb://127.0.0.1:%d,127.0.0.1:%d/?replicaSet=rs&connectTimeoutMS=1000" % (silence.port, server.port),
+    }, "id integer, name text, padding text")
 
 
 def whole(world, session, server, name):
@@ -491,7 +487,7 @@ def leaks(world, server, errors=int(os.environ.get("MTF_FAULT_TURNS", "150"))):
 
 with World(engine=False) as world, FaultServer() as server, Silence() as silence:
     server.reset()
-    make_tables(world, server, silence)
+    tables(world, server, silence)
     with world.connect("UA") as session:
         whole(world, session, server, "positive control")
         faults(world, session, server)
