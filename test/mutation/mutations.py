@@ -53,7 +53,7 @@ MUTATIONS = [
     ("run-hook", "src/tenant/session.c", "		check_unchanged(frame.binding);", "		(void) check_unchanged;", "pgtap/session tap/identity"),
     ("claims-read-anew", "src/tenant/session.c", "		strcmp(before->tenant, now->tenant) != 0)\n		raise_changed();",
      "		strcmp(before->tenant, now->tenant) != 0)\n		return;", "pgtap/session tap/identity"),
-    ("with-hold", "src/tenant/session.c", "	refuse_held_portal(ActivePortal);\n", "", "pgtap/session"),
+    ("with-hold", "src/tenant/session.c", "	if (portal != NULL && (portal->cursorOptions & CURSOR_OPT_HOLD))", "	if (false)", "pgtap/session"),
     ("with-hold-caller", "src/tenant/session.c", "		refuse_held_portal(frame->portal);\n", "", "pgtap/session tap/identity"),
     ("commit-in-loop", "src/tenant/session.c", "		refuse_holding(queryDesc);\n	if (frame", "		(void) refuse_holding;\n	if (frame", "tap/identity"),
     ("pruned-early", "src/tenant/session.c", "	if (frame.asked && !(eflags & EXEC_FLAG_EXPLAIN_ONLY))", "	if (false)", "pgtap/session"),
