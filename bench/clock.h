@@ -1,6 +1,6 @@
 /*
  * clock.h
- *	  Wall and processor time of the programs of the benchmark.
+ *	  Wall and processor time of the programs of the benchmark, and how they wait.
  */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
@@ -26,6 +26,16 @@ cpu_now(void)
 	getrusage(RUSAGE_SELF, &usage);
 	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* What a program does that looks again and again instead of sleeping. */
+static inline void
+pause_shortly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	for (int i = 0; i < 20; i++)
+		__builtin_ia32_pause();
+#endif
 }
 
 #endif /* BENCH_CLOCK_H */

@@ -32,10 +32,10 @@ def lines_of_scan(scan):
     yield ("A scan of eight columns of %s documents takes %s of the time in which a C program drains the same cursor "
            "by libmongoc and walks its fields; of one column %s (%s and %s when the server projects). That is %.1f million "
            "rows a second. The backend's memory grows by %.0f MB. The server that answers from memory, drained raw, costs "
-           "%s of that program."
+           "%s of that program (%s when the reader sleeps between packets)."
            % (number(scan), ratio(scan, "scan8"), ratio(scan, "scan1"), ratio(scan, "projected8"), ratio(scan, "projected1"),
               scan["documents"] / 1e6 / rows["wall"], scan["ratios"]["scan8_memory_growth_mb"][0],
-              ratio(scan, "canned_server")))
+              ratio(scan, "canned_server"), ratio(scan, "canned_server_sleeping_reader")))
 
 
 def lines_of_peer(peer):

@@ -295,10 +295,9 @@ find_unit(MtfLowering *lowering, const Column *column, int number, Node *safe, U
 static Node *
 new_year(MtfLowering *lowering, const Column *column, Node *year)
 {
-	List *args =
-		list_make5(year, mtf_node_int4(1), mtf_node_int4(1), mtf_node_int4(0), mtf_node_int4(0));
+	List *args = list_make4(year, mtf_node_int4(1), mtf_node_int4(1), mtf_node_int4(0));
 
-	args = lappend(args, mtf_node_float8(0));
+	args = lappend(lappend(args, mtf_node_int4(0)), mtf_node_float8(0));
 	return fold(lowering, column->session
 							  ? mtf_node_call(F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
 											  TIMESTAMPTZOID, args)
