@@ -16,12 +16,19 @@ SELECT DISTINCT price FROM measures ORDER BY price NULLS FIRST LIMIT 2;
 SELECT * FROM plan_of($$SELECT price * 2 + 1, q::numeric, count(*) FROM measures GROUP BY 1, 2$$);
 SELECT price * 2 + 1, q::numeric, count(*) FROM measures GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT price, count(*) FROM measures GROUP BY price HAVING price > 2 ORDER BY 1;
--- A numeric of any scale, a float4, a cast that rounds, results of several scales, too many digits: here.
+-- Numerics of any scale, and of up to 34 digits; documents that are no exact decimals make it be computed here.
 SELECT * FROM plan_of($$SELECT n, count(*) FROM measures GROUP BY n$$);
+SELECT trim_scale(n), count(*), sum(q) FROM measures GROUP BY n ORDER BY n;
+SELECT DISTINCT trim_scale(n) FROM measures WHERE id IN (1, 2, 3, 4) ORDER BY 1;
+SELECT count(DISTINCT n), count(DISTINCT n) FILTER (WHERE g = 1) FROM measures;
+SELECT g, count(DISTINCT n), count(DISTINCT q) FROM measures WHERE id < 5 GROUP BY g ORDER BY g;
+SELECT price * price * price, count(*) FROM measures GROUP BY 1 ORDER BY 1;
+-- A float4, a cast that rounds, results of several scales, too many digits: here.
 SELECT * FROM plan_of($$SELECT r, count(*) FROM measures GROUP BY r$$);
 SELECT * FROM plan_of($$SELECT q::float8, count(*) FROM measures GROUP BY 1$$);
 SELECT * FROM plan_of($$SELECT CASE WHEN g = 1 THEN price ELSE 1 END, count(*) FROM measures GROUP BY 1$$);
 SELECT * FROM plan_of($$SELECT price * price * price, count(*) FROM measures GROUP BY 1$$);
+SELECT * FROM plan_of($$SELECT price * price * price * price, count(*) FROM measures GROUP BY 1$$);
 
 -- The least and the greatest: NaN is the greatest, a float4 is rounded here, a numeric shows its scale.
 SELECT * FROM plan_of($$SELECT g, min(r), max(r), min(f), max(f), max(price), min(price * 2) FROM measures GROUP BY g$$);
@@ -47,7 +54,8 @@ SELECT g, count(DISTINCT q), count(DISTINCT f) FROM measures GROUP BY g HAVING c
 -- Of narrow documents they are counted here.
 RESET cpu_tuple_cost;
 SELECT * FROM plan_of($$SELECT count(DISTINCT g), count(DISTINCT q) FROM measures$$);
--- Rows, and numerics of any scale: here.
+-- Rows, and sums of distinct numerics of any scale: here.
+SELECT * FROM plan_of($$SELECT sum(DISTINCT n) FROM measures$$);
 SELECT * FROM plan_of($$SELECT count(DISTINCT (g, q)) FROM measures$$);
 SELECT * FROM plan_of($$SELECT count(DISTINCT n) FROM measures$$);
 SELECT * FROM plan_of($$SELECT sum(DISTINCT f) FROM measures$$);

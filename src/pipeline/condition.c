@@ -409,8 +409,8 @@ write_like(const MtfExprContext *context, const MtfTerm *term, const MtfValue *v
 	char *regex;
 	bool whole;
 
-	if (value->isnull || !mtf_literal_of(value, &literal) ||
-		(regex = mtf_pattern_to_regex(literal.data, literal.len, false, &whole)) == NULL)
+	if (value->isnull || !mtf_literal_of(value, &literal) || !mtf_pattern_read(term, &literal) ||
+		(regex = mtf_pattern_to_regex(literal.data, literal.len, MTF_FOLD_NONE, &whole)) == NULL)
 	{
 		mtf_write_bool(out, key, false);
 		return;

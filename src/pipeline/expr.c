@@ -187,13 +187,14 @@ write_like(const MtfTerm *term, const MtfValue *value, StringInfo out, const cha
 	if (value->isnull)
 		return MTF_NEVER;
 	/* A pattern that PostgreSQL will refuse, or NOT LIKE, is asked of every document with a value. */
-	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal))
+	if (term->op != MTF_OP_EQ || !mtf_literal_of(value, &literal) ||
+		!mtf_pattern_read(term, &literal))
 		return mtf_match_write_present(term->field, out, key);
 	if (term->kind == MTF_TERM_LIKE && term->field->exact &&
 		mtf_pattern_to_range(literal.data, literal.len, &range))
 		return write_prefix(term->field, &range, out, key);
-	if ((regex = mtf_pattern_to_regex(literal.data, literal.len, term->kind == MTF_TERM_ILIKE,
-									  &whole)) == NULL)
+	if ((regex = mtf_pattern_to_regex(literal.data, literal.len, mtf_pattern_fold(term), &whole)) ==
+		NULL)
 		return mtf_match_write_present(term->field, out, key);
 	condition = mtf_write_begin(out, key);
 	mtf_write_regex(out, term->field->path, regex, "s");

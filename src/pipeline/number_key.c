@@ -2,8 +2,8 @@
  * number_key.c
  *	  What is the same for equal numbers and for no others (plan/group_key.c).
  *
- * What must not happen here: a conversion that can fail: the number is null or tested (of numeric(p,s) not
- * more than 18 digits).
+ * What must not happen here: a conversion that can fail: the number is null or tested (of numeric(p,s) as a
+ * long not more than 18 digits).
  */
 #include "pipeline/number_key.h"
 
@@ -11,6 +11,8 @@
 
 #include "pipeline/call.h"
 #include "pipeline/value.h"
+
+#define LONG_DIGITS 18 /* of which every number is a BSON long */
 
 /* {$toLong: {$multiply: ["$$n", 10^scale]}}: numeric(p,s) as a whole number of its last digits. */
 static void
@@ -23,6 +25,23 @@ write_last_digits(StringInfo out, const char *key, int scale)
 	mtf_write_word(out, mtf_call_next(&multiply), "$$n");
 	mtf_write_literal(out, mtf_call_next(&multiply), &power);
 	mtf_call_end(out, &multiply);
+	mtf_write_end(out, document);
+}
+
+/*
+ * {$toString: {$add: ["$$n", 0E-6176]}}: the sum has all 34 digits, since its exponent is the least that is
+ * possible (IEEE 754), and no sign if it is 0.
+ */
+static void
+write_all_digits(StringInfo out, const char *key)
+{
+	MtfLiteral zero = mtf_literal_decimal("0E-6176");
+	MtfMark document = mtf_write_begin(out, key);
+	MtfCall add = mtf_call_begin(out, "$toString", "$add");
+
+	mtf_write_word(out, mtf_call_next(&add), "$$n");
+	mtf_write_literal(out, mtf_call_next(&add), &zero);
+	mtf_call_end(out, &add);
 	mtf_write_end(out, document);
 }
 
@@ -51,7 +70,10 @@ mtf_number_key_write(const MtfExprContext *context, const MtfTerm *term, StringI
 	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
 	mtf_call_write_is_nan(out, mtf_call_next(&cond), "$$n");
 	mtf_write_word(out, mtf_call_next(&cond), "NaN");
-	if (term->type == NUMERICOID)
+	if (term->type == NUMERICOID &&
+		(term->precision < 0 || term->precision > LONG_DIGITS || term->scale < 0))
+		write_all_digits(out, mtf_call_next(&cond));
+	else if (term->type == NUMERICOID)
 		write_last_digits(out, mtf_call_next(&cond), term->scale);
 	else
 		write_without_sign(out, mtf_call_next(&cond));

@@ -20,7 +20,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
-#include "plan/plan_private.h"
+#include "plan/regex.h"
 
 /* More than any pattern of the greatest length makes without folding. */
 #define MAX_REGEX_BYTES (2 * MTF_PATTERN_MAX_BYTES + 64)
@@ -33,26 +33,59 @@ append_literal(StringInfo regex, char c)
 	appendStringInfoChar(regex, c);
 }
 
-/*
- * Either case, and characters beyond ASCII that lower to the letter in some locale: the Kelvin sign,
- * and the Turkish letters i.
- */
-static void
-append_folded(StringInfo regex, char c)
+/* What begins with these letters may be one character that upper() makes several of. */
+static bool
+is_ligature(char first, char second)
 {
-	char lower = pg_ascii_tolower((unsigned char) c);
+	return (first == 's' && (second == 's' || second == 't')) ||
+		   (first == 'f' && (second == 'f' || second == 'i' || second == 'l'));
+}
+
+/* Characters beyond ASCII that lower to the letter in some locale. */
+static const char *
+lowers_to(char lower)
+{
+	switch (lower)
+	{
+		case 'k': return "\xe2\x84\xaa";     /* the Kelvin sign */
+		case 'i': return "\xc4\xb0\xc4\xb1"; /* the Turkish letters i */
+		default: return "";
+	}
+}
+
+/* Those whose upper-case form is, or has in it, the letter. */
+static const char *
+uppers_to(char lower)
+{
+	switch (lower)
+	{
+		case 'i': return "\xc4\xb0\xc4\xb1\xef\xac\x81\xef\xac\x83"; /* fi, ffi */
+		case 'f':
+			return "\xef\xac\x80\xef\xac\x81\xef\xac\x82\xef\xac\x83\xef\xac\x84"; /* ff to ffl */
+		case 'l': return "\xef\xac\x82\xef\xac\x84";
+		case 's': return "\xc5\xbf\xc3\x9f\xef\xac\x85\xef\xac\x86"; /* long and sharp s, st */
+		case 't': return "\xef\xac\x85\xef\xac\x86";
+		default: return "";
+	}
+}
+
+/* Either case, and what else the folding makes of it; a letter that another one's ligature may hold is optional. */
+static void
+append_folded(StringInfo regex, const char *pattern, int len, int i, MtfFold fold)
+{
+	char lower = pg_ascii_tolower((unsigned char) pattern[i]);
+	char before = i == 0 ? '\0' : pg_ascii_tolower((unsigned char) pattern[i - 1]);
+	char behind = i + 1 == len ? '\0' : pg_ascii_tolower((unsigned char) pattern[i + 1]);
 
 	if (lower < 'a' || lower > 'z')
 	{
-		append_literal(regex, c);
+		append_literal(regex, pattern[i]);
 		return;
 	}
-	appendStringInfo(regex, "[%c%c", lower, pg_ascii_toupper((unsigned char) lower));
-	if (lower == 'k')
-		appendStringInfoString(regex, "\xe2\x84\xaa");
-	if (lower == 'i')
-		appendStringInfoString(regex, "\xc4\xb0\xc4\xb1");
-	appendStringInfoChar(regex, ']');
+	appendStringInfo(regex, "[%c%c%s]", lower, pg_ascii_toupper((unsigned char) lower),
+					 fold == MTF_FOLD_UPPER ? uppers_to(lower) : lowers_to(lower));
+	if (fold == MTF_FOLD_UPPER && (is_ligature(before, lower) || is_ligature(lower, behind)))
+		appendStringInfoChar(regex, '?');
 }
 
 /* One more `.*`, for the run of wildcards just read; false: the expression has enough of them. */
@@ -68,21 +101,21 @@ append_wildcard(StringInfo regex, int *wildcards)
 
 /* A character, `\\x` included; false: the pattern is not one of ours. */
 static bool
-append_character(StringInfo regex, const char *pattern, int len, int *i, bool fold)
+append_character(StringInfo regex, const char *pattern, int len, int *i, MtfFold fold)
 {
 	if (pattern[*i] == '\\' && ++*i == len)
 		return false;
-	if (fold && IS_HIGHBIT_SET(pattern[*i]))
+	if (fold != MTF_FOLD_NONE && IS_HIGHBIT_SET(pattern[*i]))
 		return false;
-	if (fold)
-		append_folded(regex, pattern[*i]);
+	if (fold != MTF_FOLD_NONE)
+		append_folded(regex, pattern, len, *i, fold);
 	else
 		append_literal(regex, pattern[*i]);
 	return true;
 }
 
 char *
-mtf_pattern_to_regex(const char *pattern, int len, bool fold, bool *whole)
+mtf_pattern_to_regex(const char *pattern, int len, MtfFold fold, bool *whole)
 {
 	StringInfoData regex;
 	bool open_end = false; /* a run of wildcards is not written yet */
@@ -96,7 +129,7 @@ mtf_pattern_to_regex(const char *pattern, int len, bool fold, bool *whole)
 		char c = pattern[i];
 
 		/* Folding may make one character of two. */
-		if (c == '%' || (fold && c == '_'))
+		if (c == '%' || (fold != MTF_FOLD_NONE && c == '_'))
 		{
 			open_end = true;
 			continue;
@@ -201,4 +234,22 @@ mtf_pattern_to_range(const char *pattern, int len, MtfPatternRange *range)
 		return false;
 	range->high = text_literal(high, high_len);
 	return true;
+}
+
+bool
+mtf_pattern_read(const MtfTerm *term, MtfLiteral *literal)
+{
+	if (term->pattern != MTF_PATTERN_REGEX)
+		return true;
+	literal->data = mtf_regex_to_like(pnstrdup(literal->data, literal->len));
+	literal->len = literal->data == NULL ? 0 : strlen(literal->data);
+	return literal->data != NULL;
+}
+
+MtfFold
+mtf_pattern_fold(const MtfTerm *term)
+{
+	if (term->kind == MTF_TERM_LIKE)
+		return MTF_FOLD_NONE;
+	return term->pattern == MTF_PATTERN_UPPER ? MTF_FOLD_UPPER : MTF_FOLD_LOWER;
 }

@@ -222,8 +222,9 @@ lower_argument(MtfGrouping *grouping, MtfForm form, const Aggref *aggref, MtfTer
 	if (list_length(aggref->args) != 1)
 		return mtf_grouping_local(grouping, mtf_lowering_function_reason(aggref->aggfnoid));
 	entry = linitial(aggref->args);
-	/* The least of distinct values is the least of all. */
-	if (takes_loose && (aggref->aggdistinct == NIL || form == MTF_FORM_MIN || form == MTF_FORM_MAX))
+	/* The least of distinct values is the least of all; of distinct sums the scale is not known. */
+	if (takes_loose && (aggref->aggdistinct == NIL || form == MTF_FORM_COUNT ||
+						form == MTF_FORM_MIN || form == MTF_FORM_MAX))
 		field = mtf_lowering_loose_field(grouping->lowering, (Node *) entry->expr);
 	if (field == NULL)
 		return (*arg = mtf_compute(grouping->lowering, (Node *) entry->expr)) != NULL;
@@ -306,6 +307,9 @@ mtf_grouping_add_aggregate(MtfGrouping *grouping, Aggref *aggref)
 		mtf_grouping_count_misfits(grouping, arg);
 		mtf_grouping_count_overflows(grouping, arg, filter);
 	}
+	if (arg != NULL && aggref->aggdistinct != NIL && row->form == MTF_FORM_COUNT &&
+		arg->field != NULL && arg->field->loose)
+		mtf_aggregate_need_decimals(grouping, arg, filter);
 	distinct = aggref->aggdistinct != NIL && row->form != MTF_FORM_MIN && row->form != MTF_FORM_MAX;
 	if (distinct && (arg = lower_distinct(grouping, aggref, arg, &filter)) == NULL)
 		return false;

@@ -24,6 +24,7 @@
 #include "plan/member.h"
 #include "plan/regex.h"
 #include "plan/scalar.h"
+#include "plan/shift.h"
 #include "plan/shippable.h"
 #include "plan/text_part.h"
 #include "plan/time_range.h"
@@ -35,35 +36,16 @@ static MtfTerm *create_group(MtfTermKind kind, List *terms, bool complete);
 /* --- LIKE, arrays, jsonb members, two columns ------------------------------------------------------ */
 
 /*
- * A pattern that PostgreSQL takes (an escape character at its end is an error there), and whose
- * expression stands for all of it (pipeline/pattern.c).
+ * Can the exact form be sent: of a constant pattern that is sound, or, where whoever plans takes it, of one
+ * whose soundness is looked at when it is known?
  */
 static bool
-is_sound_pattern(Node *node)
+is_sound_pattern(const MtfLowering *lowering, Node *node)
 {
-	bool open_end = false;
-	int wildcards = 0;
-	char *pattern;
-
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
-		return false;
-	pattern = TextDatumGetCString(castNode(Const, node)->constvalue);
-	if (strlen(pattern) > MTF_PATTERN_MAX_BYTES)
-		return false;
-	for (char *c = pattern; *c != '\0'; c++)
-	{
-		if (*c == '%')
-		{
-			open_end = true;
-			continue;
-		}
-		if (*c == '\\' && *++c == '\0')
-			return false;
-		/* A run of wildcards that is not the pattern's end. */
-		wildcards += open_end;
-		open_end = false;
-	}
-	return wildcards <= MTF_PATTERN_MAX_WILDCARDS;
+	if (!IsA(node, Const))
+		return lowering->takes_patterns;
+	return !castNode(Const, node)->constisnull &&
+		   mtf_pattern_is_sound(TextDatumGetCString(castNode(Const, node)->constvalue));
 }
 
 static bool
@@ -87,14 +69,19 @@ is_json_form(MtfForm form)
 		   form == MTF_FORM_JSON_KEY || form == MTF_FORM_JSON_PATH;
 }
 
-/* The LIKE pattern of an operator's right operand; NULL: it has none. */
+/* The LIKE pattern of an operator's right operand; NULL: it has none.  A regular expression may be known later. */
 static Node *
-pattern_of(Node *operand, MtfForm form)
+pattern_of(Node *operand, MtfForm form, MtfPattern *said)
 {
+	*said = MTF_PATTERN_LIKE;
 	switch (form)
 	{
 		case MTF_FORM_REGEX:
-		case MTF_FORM_IREGEX: return mtf_regex_as_like(operand);
+		case MTF_FORM_IREGEX:
+			if (IsA(operand, Const) || exprType(operand) != TEXTOID)
+				return mtf_regex_as_like(operand);
+			*said = MTF_PATTERN_REGEX;
+			return operand;
 		case MTF_FORM_PREFIX: return mtf_text_as_like(operand, false, true);
 		default: return operand;
 	}
@@ -104,7 +91,8 @@ static MtfTerm *
 lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool negate)
 {
 	MtfField *field = mtf_lowering_find_field(lowering, linitial(expr->args));
-	Node *pattern = pattern_of(lsecond(expr->args), row->form);
+	MtfPattern said;
+	Node *pattern = pattern_of(lsecond(expr->args), row->form, &said);
 	MtfOp op = negate ? mtf_op_negated(row->op) : row->op;
 	bool folds = row->form == MTF_FORM_ILIKE || row->form == MTF_FORM_IREGEX;
 	MtfTermKind kind = folds ? MTF_TERM_ILIKE : MTF_TERM_LIKE;
@@ -113,7 +101,7 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 	if (pattern == NULL)
 		return mtf_lowering_local(lowering, row->why);
 	if (field == NULL && (term = mtf_member_like(lowering, kind, op, linitial(expr->args), pattern,
-												 expr->inputcollid)) != NULL)
+												 said, expr->inputcollid)) != NULL)
 		return term;
 	if (field == NULL || field->kind != MTF_KIND_TEXT || field->any_id ||
 		!mtf_lowering_is_value(lowering, pattern))
@@ -125,7 +113,8 @@ lower_like(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row, bool ne
 		return mtf_lowering_local(lowering,
 								  "NOT ILIKE would lose letters whose case is not ASCII's");
 	term = mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL);
-	term->exact = !folds && field->exact && is_sound_pattern(pattern);
+	term->pattern = said;
+	term->exact = !folds && field->exact && is_sound_pattern(lowering, pattern);
 	term->prefix = kind == MTF_TERM_LIKE && field->exact && mtf_like_is_prefix(pattern);
 	lowering->why = row->why;
 	return term;
@@ -143,6 +132,10 @@ lower_other_comparison(MtfLowering *lowering, OpExpr *expr, MtfOp op)
 
 	if (term == NULL)
 		term = mtf_time_range(lowering, expr, op);
+	if (term == NULL)
+		term = mtf_shift_comparison(lowering, op, left, right);
+	if (term == NULL)
+		term = mtf_shift_comparison(lowering, mtf_op_commuted(op), right, left);
 	if (term == NULL)
 		term =
 			mtf_element_comparison(lowering, MTF_TERM_COMPARE, op, left, right, expr->inputcollid);

@@ -5,7 +5,8 @@
  * Numbers that are equal may look different (0 and -0, 1.0 and 1.00) and servers keep some of them
  * apart, and NaNs too; one cannot group by Decimal128 at all.  So numbers are put together by another
  * value, the same for equal ones: doubles without -0 and NaN, and decimals as whole numbers of their last
- * digit.  What is shown is any one of the group's values, as here.
+ * digit, or as texts of all the digits that a Decimal128 has.  What is shown is any one of the group's values,
+ * as here.
  *
  * What must not happen here: a conversion that can fail on another tenant's document.
  */
@@ -18,7 +19,7 @@
 #include "plan/compute.h"
 #include "plan/shippable.h"
 
-#define LONG_DIGITS 18 /* of which every number is a BSON long */
+#define DECIMAL_DIGITS 34 /* that a Decimal128 keeps */
 
 /* Does the server put exactly those values of a type together that PostgreSQL's = does? */
 static bool
@@ -64,15 +65,33 @@ number_key(const MtfTerm *value)
 	return key;
 }
 
+MtfTerm *
+mtf_group_key_value(MtfGrouping *grouping, Node *expr)
+{
+	MtfField *field = mtf_lowering_loose_field(grouping->lowering, expr);
+	MtfTerm *value;
+
+	if (field == NULL || !field->loose)
+		return mtf_compute(grouping->lowering, expr);
+	value = mtf_compute_create(MTF_TERM_FIELD, MTF_FUNCTION_NONE, field, -1, NIL);
+	value->type = NUMERICOID;
+	return value;
+}
+
 static bool
 numeric_key(MtfGrouping *grouping, const MtfTerm *value, MtfTerm **key)
 {
+	if (value->field != NULL && value->field->loose)
+	{
+		*key = number_key(value);
+		return true;
+	}
 	if (value->precision < 0 || value->scale < 0)
 		return mtf_grouping_local(grouping, "equal numerics may have several scales");
 	if (value->function == MTF_FUNCTION_CASE && value->scale > 0)
 		return mtf_grouping_local(grouping, "the results of CASE may have several scales");
-	if (value->precision > LONG_DIGITS)
-		return mtf_grouping_local(grouping, "a numeric of more than 18 digits");
+	if (value->precision > DECIMAL_DIGITS)
+		return mtf_grouping_local(grouping, "a numeric of more than 34 digits");
 	*key = number_key(value);
 	return true;
 }

@@ -10,6 +10,12 @@
 #include "plan/grouping.h"
 
 /*
+ * The value of `expr`, to group by; a plain numeric is a loose field (lowering.h): whoever groups by it counts
+ * what is not exact.  NULL, with the reason, when there is none.
+ */
+extern MtfTerm *mtf_group_key_value(MtfGrouping *grouping, Node *expr);
+
+/*
  * The key for a computed value of `expr` under the equality operator: the value itself, or (function
  * MTF_FUNCTION_NUMBER_KEY) what equal numbers have in common.  False, with the reason, when there is none.
  */

@@ -40,9 +40,12 @@ typedef struct MtfLowering
 	bool over_groups;      /* fields are those of `known`, no columns */
 	List *known;           /* of MtfKnown */
 	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.checked) */
-	bool allows_doubt; /* a parameter may stand where its value must have an exact form there, */
-	bool doubts;       /* and one does: what is sent of it is decided when it is known */
-	const char *why;   /* the last reason found, or NULL */
+	bool allows_doubt;   /* a parameter may stand where its value must have an exact form there, */
+	bool doubts;         /* and one does: what is sent of it is decided when it is known */
+	bool takes_patterns; /* a LIKE pattern that is known later is exact: it is looked at then */
+	bool
+		allows_overflow; /* a condition may hold where a whole number is outside its type: an error here */
+	const char *why; /* the last reason found, or NULL */
 } MtfLowering;
 
 extern MtfLowering *mtf_lowering_create(PlannerInfo *root, int nrels, MtfLowerRel *rels);

@@ -297,19 +297,20 @@ mtf_member_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *n
 
 MtfTerm *
 mtf_member_like(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *node, Node *pattern,
-				Oid collation)
+				MtfPattern said, Oid collation)
 {
 	Member member;
 	MtfField *field;
+	MtfTerm *like;
 
 	if (!find_member(node, &member) || member.kind != MTF_KIND_TEXT ||
 		!mtf_lowering_is_value(lowering, pattern) ||
 		(field = field_of_member(lowering, &member)) == NULL ||
 		!mtf_lowering_collation_allows(lowering, field, MTF_OP_EQ, collation))
 		return NULL;
-	return create_member_term(
-		lowering, &member,
-		mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL));
+	like = mtf_term_create(kind, op, field, mtf_lowering_value_index(lowering, pattern), NIL);
+	like->pattern = said;
+	return create_member_term(lowering, &member, like);
 }
 
 /* What does not decode is NULL as a whole under on_mismatch 'null', and so is each of its members. */

@@ -28,7 +28,7 @@ extern MtfTerm *mtf_member_comparison(MtfLowering *lowering, MtfTermKind kind, M
 
 /* member [NOT] LIKE or ILIKE pattern */
 extern MtfTerm *mtf_member_like(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *member,
-								Node *pattern, Oid collation);
+								Node *pattern, MtfPattern said, Oid collation);
 
 /* member IS [NOT] NULL */
 extern MtfTerm *mtf_member_null_test(MtfLowering *lowering, Node *member, bool is_null);

@@ -62,7 +62,7 @@ plan_first(PlannerInfo *root, RelOptInfo *rel)
 {
 	MtfGrouping grouping = {0};
 	MtfScanPlan *plan = mtf_scan_plan_create();
-	MtfLowering *lowering = mtf_remote_begin(root, rel, plan);
+	MtfLowering *lowering = mtf_remote_begin(root, rel, plan, false);
 
 	if (lowering == NULL)
 	{

@@ -15,6 +15,7 @@
 #include "optimizer/tlist.h"
 
 #include "plan/aggregate.h"
+#include "plan/aggregate_sum.h"
 #include "plan/classify.h"
 #include "plan/compute.h"
 #include "plan/compute_part.h"
@@ -22,6 +23,7 @@
 #include "plan/group_key.h"
 #include "plan/plan_first.h"
 #include "plan/grouping.h"
+#include "plan/late_pattern.h"
 #include "plan/relation.h"
 #include "plan/setting.h"
 
@@ -47,7 +49,7 @@ add_key(MtfGrouping *grouping, Expr *expr, Oid equality)
 	const char *name;
 
 	grouping->current = expr;
-	value = mtf_compute(grouping->lowering, (Node *) expr);
+	value = mtf_group_key_value(grouping, (Node *) expr);
 	if (value == NULL || !mtf_group_key(grouping, value, (Node *) expr, equality, &key))
 		return false;
 	name = key == value ? psprintf("k%d", list_length(grouping->plan->keys))
@@ -58,6 +60,8 @@ add_key(MtfGrouping *grouping, Expr *expr, Oid equality)
 	grouping->plan->keys = lappend(grouping->plan->keys, mtf_compute_day(key));
 	mtf_grouping_count_misfits(grouping, value);
 	mtf_grouping_count_overflows(grouping, value, NULL);
+	if (value->field != NULL && value->field->loose)
+		mtf_aggregate_need_decimals(grouping, value, NULL);
 	return true;
 }
 
@@ -169,7 +173,7 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 	MtfScanPlan *plan = mtf_scan_plan_create();
 
 	memset(grouping, 0, sizeof(MtfGrouping));
-	grouping->lowering = mtf_remote_begin(root, info->input, plan);
+	grouping->lowering = mtf_remote_begin(root, info->input, plan, !IS_JOIN_REL(info->input));
 	grouping->upper = palloc0(sizeof(MtfUpperPlan));
 	grouping->upper->plan = grouping->plan = plan;
 	plan->grouped = true;
@@ -186,6 +190,7 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 		return false;
 	}
 	grouping->whole_having = add_having(grouping, info->having);
+	mtf_late_patterns_find(plan, grouping->lowering->values);
 	grouping->upper->quals = copyObject(info->having);
 	grouping->upper->values = grouping->lowering->values;
 	/* SELECT of constants, GROUP BY nothing: a slot needs an attribute. */
@@ -211,7 +216,7 @@ mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)
 }
 
 /*
- * The cheapest way to compute the same here, for when the server's numbers turn out not to be exact.  A
+ * The cheapest way to compute the same here, for when the server's numbers, or a pattern, turn out not to be exact.  A
  * copy: the path itself is freed when ours is better.
  */
 static Path *
@@ -250,7 +255,8 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	info->clauses = clauses;
 	info->having = having;
 	if (!mtf_group_plan(root, info, &grouping) ||
-		(grouping.alarms_here && (local = local_path(output_rel, split)) == NULL))
+		((grouping.alarms_here || grouping.plan->patterns != NIL) &&
+		 (local = local_path(output_rel, split)) == NULL))
 		return;
 	info->groups = 1;
 	if (clauses != NIL)

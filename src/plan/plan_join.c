@@ -347,7 +347,7 @@ plan_join(PlannerInfo *root, RelOptInfo *joinrel, const char **why)
 	MtfLowering *lowering;
 
 	upper->plan = mtf_scan_plan_create();
-	lowering = mtf_remote_begin(root, joinrel, upper->plan);
+	lowering = mtf_remote_begin(root, joinrel, upper->plan, false);
 	*why = lowering == NULL ? mtf_remote_reason() : "whole rows or system columns";
 	if (lowering == NULL || !mtf_upper_add_columns(upper, lowering, joinrel->reltarget->exprs))
 		return NULL;

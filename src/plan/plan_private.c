@@ -85,6 +85,7 @@ static const Attribute term_attributes[] = {
 	INT_OF(MtfTerm, as),
 	INT_OF(MtfTerm, function),
 	INT_OF(MtfTerm, part),
+	INT_OF(MtfTerm, pattern),
 	INT_OF(MtfTerm, type),
 	BOOL_OF(MtfTerm, checked),
 	INT_OF(MtfTerm, precision),
@@ -181,6 +182,7 @@ static const Attribute scan_plan_attributes[] = {
 	INT_OF(MtfScanPlan, cursors),
 	INT_OF(MtfScanPlan, share),
 	NODE_OF(MtfScanPlan, bound),
+	NODE_OF(MtfScanPlan, patterns),
 	END_OF_ATTRIBUTES,
 };
 

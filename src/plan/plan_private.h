@@ -114,6 +114,14 @@ typedef enum MtfPart
 	MTF_PART_DOY
 } MtfPart;
 
+/* What the value of a LIKE or ILIKE term is. */
+typedef enum MtfPattern
+{
+	MTF_PATTERN_LIKE,
+	MTF_PATTERN_REGEX, /* a regular expression, which may be a pattern in other words (plan/regex.c) */
+	MTF_PATTERN_UPPER /* of ILIKE: what upper() of the field comes to */
+} MtfPattern;
+
 /* How two values of a document are compared. */
 typedef enum MtfCompareAs
 {
@@ -179,6 +187,7 @@ typedef struct MtfTerm
 	int as;          /* MtfCompareAs */
 	int function;    /* MtfFunction of a CALL */
 	int part;        /* MtfPart of TRUNCATE and EXTRACT */
+	int pattern;     /* MtfPattern of LIKE and ILIKE */
 	int type;        /* of a value: its PostgreSQL type */
 	bool checked;    /* a whole number that may lie outside its type: whoever uses it counts that */
 	int precision;   /* digits of a number, and how many behind the point; -1: not known */
@@ -350,6 +359,8 @@ typedef struct MtfScanPlan
 	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
 	int share;          /* what it is believed to retrieve of the documents, in thousandths */
 	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives */
+	List *
+		patterns; /* of MtfTerm: those LIKEs that are exact unless their value is not (late_pattern.h) */
 } MtfScanPlan;
 
 /*

@@ -45,23 +45,6 @@ skips_here(const MtfScanPlan *plan, const Query *parse)
 	return plan->alarms != NIL && parse->limitOffset != NULL;
 }
 
-/* LIMIT and OFFSET together: NULL, which is no limit, where there is none or the sum is none. */
-static Node *
-count_with_offset(const Query *parse)
-{
-	/* A negative one is an error, but not the server's. */
-	Node *offset = mtf_node_greatest(copyObject(parse->limitOffset), mtf_node_int8(0));
-	Node *room;
-	Node *fits;
-
-	room = mtf_node_call(F_INT8MI, INT8OID,
-						 list_make2(mtf_node_int8(PG_INT64_MAX), copyObject(offset)));
-	fits = mtf_node_call(F_INT8LE, BOOLOID, list_make2(copyObject(parse->limitCount), room));
-	return mtf_node_choose(
-		fits, mtf_node_call(F_INT8PL, INT8OID, list_make2(copyObject(parse->limitCount), offset)),
-		NULL);
-}
-
 static bool
 add_limit(MtfScanPlan *plan, MtfLowering *over, PlannerInfo *root)
 {
@@ -69,11 +52,8 @@ add_limit(MtfScanPlan *plan, MtfLowering *over, PlannerInfo *root)
 
 	if (!skips_here(plan, parse))
 		return mtf_upper_add_limit(plan, over, parse);
-	if (parse->limitCount == NULL)
-		return mtf_lowering_local(over, "OFFSET: a group that is an error is not passed over") !=
-			   NULL;
-	plan->limit = mtf_lowering_value(over, eval_const_expressions(root, count_with_offset(parse)));
-	return plan->limit >= 0 || mtf_lowering_local(over, "LIMIT: a count that is no value") != NULL;
+	return mtf_upper_add_limit_and_offset(plan, over, root,
+										  "OFFSET: a group that is an error is not passed over");
 }
 
 /* The plan; NULL, with the reason, when the step has no remote form. */
@@ -89,6 +69,8 @@ plan_top(PlannerInfo *root, const MtfGroupInfo *info, const char **why)
 		*why = "LIMIT: groups that tie are found here";
 	else if (!grouping.whole_having)
 		*why = "LIMIT: the server does not test all of HAVING";
+	else if (grouping.plan->patterns != NIL)
+		*why = "LIMIT: a pattern that is known later may have no exact form there";
 	else if (grouping.alarms_here)
 		*why = "LIMIT: the server's numbers may not be exact";
 	else if (!mtf_group_add_target(&grouping, root->upper_targets[UPPERREL_FINAL]->exprs))
@@ -122,11 +104,7 @@ create_top_path(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData *ex
 	path = (Path *) mtf_compat_create_foreign_upper_path(
 		root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.total, cost.total,
 		root->sort_pathkeys, NULL, list_make1(upper));
-	if (!skips)
-		return path;
-	return (Path *) create_limit_path(root, final_rel, path, root->parse->limitOffset,
-									  root->parse->limitCount, LIMIT_OPTION_COUNT,
-									  extra->offset_est, extra->count_est);
+	return skips ? mtf_upper_limit_here(root, final_rel, path, extra) : path;
 }
 
 void

@@ -18,12 +18,16 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "plan/collation.h"
 #include "plan/cost.h"
+#include "plan/late_pattern.h"
+#include "plan/node.h"
 #include "plan/plan_group.h"
 #include "plan/plan_top.h"
 #include "plan/relation.h"
@@ -330,24 +334,84 @@ mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse)
 	return false;
 }
 
+/* LIMIT and OFFSET together: NULL, which is no limit, where there is none or the sum is none. */
+static Node *
+count_with_offset(const Query *parse)
+{
+	/* A negative one is an error, but not the server's. */
+	Node *offset = mtf_node_greatest(copyObject(parse->limitOffset), mtf_node_int8(0));
+	Node *room;
+	Node *fits;
+
+	room = mtf_node_call(F_INT8MI, INT8OID,
+						 list_make2(mtf_node_int8(PG_INT64_MAX), copyObject(offset)));
+	fits = mtf_node_call(F_INT8LE, BOOLOID, list_make2(copyObject(parse->limitCount), room));
+	return mtf_node_choose(
+		fits, mtf_node_call(F_INT8PL, INT8OID, list_make2(copyObject(parse->limitCount), offset)),
+		NULL);
+}
+
+bool
+mtf_upper_add_limit_and_offset(MtfScanPlan *plan, MtfLowering *lowering, PlannerInfo *root,
+							   const char *why_not)
+{
+	if (root->parse->limitCount == NULL)
+		return mtf_lowering_local(lowering, why_not) != NULL;
+	if (root->parse->limitOffset == NULL)
+		return mtf_upper_add_limit(plan, lowering, root->parse);
+	plan->limit =
+		mtf_lowering_value(lowering, eval_const_expressions(root, count_with_offset(root->parse)));
+	return plan->limit >= 0 ||
+		   mtf_lowering_local(lowering, "LIMIT: a count that is no value") != NULL;
+}
+
+Path *
+mtf_upper_limit_here(PlannerInfo *root, RelOptInfo *final_rel, Path *path,
+					 FinalPathExtraData *extra)
+{
+	return (Path *) create_limit_path(root, final_rel, path, root->parse->limitOffset,
+									  root->parse->limitCount, LIMIT_OPTION_COUNT,
+									  extra->offset_est, extra->count_est);
+}
+
+/* A pattern that turns out to have no exact form: the conditions are tested here, and LIMIT ends here. */
+static bool
+add_recheck(PlannerInfo *root, RelOptInfo *rel, MtfUpperPlan *upper, MtfLowering *lowering)
+{
+	upper->quals = copyObject(extract_actual_clauses(rel->baserestrictinfo, false));
+	return mtf_upper_add_columns(upper, lowering, upper->quals);
+}
+
+static bool
+add_limit(PlannerInfo *root, MtfScanPlan *plan, MtfLowering *lowering)
+{
+	if (plan->patterns == NIL)
+		return mtf_upper_add_limit(plan, lowering, root->parse);
+	return mtf_upper_add_limit_and_offset(
+		plan, lowering, root, "OFFSET: a pattern that is known later may have no exact form there");
+}
+
 static MtfUpperPlan *
 plan_limit(PlannerInfo *root, RelOptInfo *rel)
 {
 	MtfUpperPlan *upper = palloc0(sizeof(MtfUpperPlan));
 	MtfScanPlan *plan = mtf_scan_plan_create();
-	MtfLowering *lowering = mtf_remote_begin(root, rel, plan);
+	MtfLowering *lowering = mtf_remote_begin(root, rel, plan, !IS_JOIN_REL(rel));
 	const char *why = NULL;
 
 	upper->plan = plan;
+	if (lowering != NULL)
+		mtf_late_patterns_find(plan, lowering->values);
 	if (lowering == NULL)
 		why = "LIMIT: a condition below it is not exact";
 	else if (mtf_compat_limit_with_ties(root->parse))
 		why = "LIMIT: rows that tie are found here";
 	else if (!mtf_upper_add_sort(plan, lowering, root->sort_pathkeys) ||
-			 !mtf_upper_add_limit(plan, lowering, root->parse))
+			 !add_limit(root, plan, lowering))
 		why = lowering->why;
 	/* Computed keys are written into documents; whole ones must stay as they are. */
-	else if (!mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs) ||
+	else if ((plan->patterns != NIL && !add_recheck(root, rel, upper, lowering)) ||
+			 !mtf_upper_add_columns(upper, lowering, root->upper_targets[UPPERREL_FINAL]->exprs) ||
 			 (!plan->projects && !all_plain(plan->sort)))
 		why = "LIMIT: whole rows or documents are wanted";
 	if (why != NULL)
@@ -371,6 +435,7 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	double documents;
 	double rows;
 	MtfCost cost;
+	Path *path;
 
 	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || rel == NULL ||
 		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
@@ -390,10 +455,12 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
 	cost.startup *= REMOTE_LIMIT_FACTOR;
 	cost.total *= REMOTE_LIMIT_FACTOR;
-	add_path(final_rel,
-			 (Path *) mtf_compat_create_foreign_upper_path(
-				 root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.startup,
-				 cost.total, root->sort_pathkeys, NULL, list_make1(upper)));
+	path = (Path *) mtf_compat_create_foreign_upper_path(
+		root, final_rel, root->upper_targets[UPPERREL_FINAL], rows, cost.startup, cost.total,
+		root->sort_pathkeys, NULL, list_make1(upper));
+	if (upper->plan->patterns != NIL)
+		path = mtf_upper_limit_here(root, final_rel, path, extra);
+	add_path(final_rel, path);
 }
 
 void

@@ -39,6 +39,17 @@ extern bool mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *p
 /* LIMIT and OFFSET as values; false when one depends on rows. */
 extern bool mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse);
 
+/*
+ * For a plan whose LIMIT ends here: the server is asked for so many rows as LIMIT and OFFSET together pass.
+ * False, with the reason, when that is no value; without LIMIT the reason is `why_not`.
+ */
+extern bool mtf_upper_add_limit_and_offset(MtfScanPlan *plan, MtfLowering *lowering,
+										   PlannerInfo *root, const char *why_not);
+
+/* The query's own LIMIT and OFFSET above `path`. */
+extern Path *mtf_upper_limit_here(PlannerInfo *root, RelOptInfo *final_rel, Path *path,
+								  FinalPathExtraData *extra);
+
 /* The plan node of a path of ours that carries a MtfUpperPlan. */
 extern ForeignScan *mtf_upper_foreign_plan(ForeignPath *path, List *tlist, Plan *outer_plan);
 

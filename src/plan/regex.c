@@ -17,6 +17,7 @@
 #include "utils/fmgroids.h"
 
 #include "plan/node.h"
+#include "plan/plan_private.h"
 
 static char *
 constant_text(Node *node)
@@ -79,15 +80,12 @@ append_character(StringInfo like, const char *regex, int *i)
 	return !is_quantifier(regex[*i + 1]);
 }
 
-Node *
-mtf_regex_as_like(Node *node)
+char *
+mtf_regex_to_like(const char *regex)
 {
-	char *regex = constant_text(node);
 	StringInfoData like;
 	int i = 0;
 
-	if (regex == NULL)
-		return NULL;
 	initStringInfo(&like);
 	if (regex[0] == '^')
 		i++;
@@ -96,12 +94,45 @@ mtf_regex_as_like(Node *node)
 	for (; regex[i] != '\0'; i++)
 	{
 		if (regex[i] == '$' && regex[i + 1] == '\0')
-			return mtf_node_text(like.data);
+			return like.data;
 		if (regex[i] == '.' ? !append_any(&like, regex, &i) : !append_character(&like, regex, &i))
 			return NULL;
 	}
 	appendStringInfoChar(&like, '%');
-	return mtf_node_text(like.data);
+	return like.data;
+}
+
+Node *
+mtf_regex_as_like(Node *node)
+{
+	char *regex = constant_text(node);
+	char *like = regex == NULL ? NULL : mtf_regex_to_like(regex);
+
+	return like == NULL ? NULL : mtf_node_text(like);
+}
+
+bool
+mtf_pattern_is_sound(const char *pattern)
+{
+	bool open_end = false;
+	int wildcards = 0;
+
+	if (strlen(pattern) > MTF_PATTERN_MAX_BYTES)
+		return false;
+	for (const char *c = pattern; *c != '\0'; c++)
+	{
+		if (*c == '%')
+		{
+			open_end = true;
+			continue;
+		}
+		if (*c == '\\' && *++c == '\0')
+			return false;
+		/* A run of wildcards that is not the pattern's end. */
+		wildcards += open_end;
+		open_end = false;
+	}
+	return wildcards <= MTF_PATTERN_MAX_WILDCARDS;
 }
 
 /* replace(text, '%', '\\%') */

@@ -14,6 +14,15 @@
  */
 extern Node *mtf_regex_as_like(Node *regex);
 
+/* The same of a regular expression that is known by now, palloc'd. */
+extern char *mtf_regex_to_like(const char *regex);
+
+/*
+ * Is it a pattern that PostgreSQL takes (an escape character at its end is an error there), and whose
+ * expression stands for all of it (pipeline/pattern.c)?
+ */
+extern bool mtf_pattern_is_sound(const char *pattern);
+
 /*
  * The LIKE pattern of texts that are `text`, with anything before (open_start) or behind it: of a constant,
  * or an expression that escapes the value when it is known.  NULL: it is no text.

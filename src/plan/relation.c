@@ -448,7 +448,7 @@ add_relation(PlannerInfo *root, MtfScanPlan *plan, RelOptInfo *baserel)
 }
 
 MtfLowering *
-mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
+mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan, bool takes_patterns)
 {
 	MtfJoinInfo *info = IS_JOIN_REL(rel) ? rel->fdw_private : NULL;
 	List *baserels = info == NULL ? list_make1(rel) : info->baserels;
@@ -456,6 +456,7 @@ mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan)
 	MtfLowering *lowering = lowering_of_list(root, baserels);
 	ListCell *cell;
 
+	lowering->takes_patterns = takes_patterns;
 	plan->exact = true;
 	plan->projects = true;
 	foreach (cell, baserels)

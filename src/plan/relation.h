@@ -79,9 +79,11 @@ extern void mtf_plan_project_column(MtfScanPlan *plan, int rel, const MtfColumn 
 
 /*
  * Begin the plan of everything at and below `rel`, a base relation or a join of ours: relations,
- * clauses in exact form, joins.  NULL when something there has no exact form.
+ * clauses in exact form, joins.  NULL when something there has no exact form.  Whoever takes patterns
+ * (plan/late_pattern.h) has a way for those that turn out to have none.
  */
-extern MtfLowering *mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan);
+extern MtfLowering *mtf_remote_begin(PlannerInfo *root, RelOptInfo *rel, MtfScanPlan *plan,
+									 bool takes_patterns);
 
 /* Why the last mtf_remote_begin() gave NULL. */
 extern const char *mtf_remote_reason(void);

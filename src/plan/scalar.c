@@ -23,6 +23,7 @@
 #include "plan/choice.h"
 #include "plan/classify.h"
 #include "plan/compute.h"
+#include "plan/node.h"
 #include "plan/shippable.h"
 
 static MtfTerm *scalar_of(MtfLowering *lowering, Node *node);
@@ -226,8 +227,8 @@ scalar_of(MtfLowering *lowering, Node *node)
 	bool counts_overflows = lowering->counts_overflows;
 	MtfTerm *term;
 
-	/* Nobody counts what overflows in a condition. */
-	lowering->counts_overflows = false;
+	/* Nobody counts what overflows in a condition: all such documents come, or none is computed. */
+	lowering->counts_overflows = lowering->allows_overflow;
 	term = scalar_node(lowering, node);
 	lowering->counts_overflows = counts_overflows;
 
@@ -340,22 +341,69 @@ compare_with(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *node, Node
 	return term;
 }
 
+/* A whole number that is computed, compared with a constant. */
+static MtfTerm *
+compare_term(MtfLowering *lowering, MtfOp op, MtfTerm *computed, int64 number)
+{
+	Node *constant = mtf_node_int8(number);
+	MtfField *field = field_of(constant);
+	MtfTerm *term = mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, op, field, constant);
+
+	term->args = list_make1(copyObject(computed));
+	return term;
+}
+
 /* An attempt, in which a parameter may be doubtful; attempts nest (CASE). */
 typedef struct Attempt
 {
 	int nvalues;
 	bool allows_doubt;
+	bool allows_overflow;
 	bool doubts;
 } Attempt;
 
 static Attempt
 begin_attempt(MtfLowering *lowering)
 {
-	Attempt attempt = {list_length(lowering->values), lowering->allows_doubt, lowering->doubts};
+	Attempt attempt = {list_length(lowering->values), lowering->allows_doubt,
+					   lowering->allows_overflow, lowering->doubts};
 
-	lowering->allows_doubt = true;
+	lowering->allows_doubt = lowering->allows_overflow = true;
 	lowering->doubts = false;
 	return attempt;
+}
+
+/* The documents in which a whole number of the term is outside its type: PostgreSQL raises an error of them. */
+static List *
+overflows_of(MtfLowering *lowering, MtfTerm *term)
+{
+	List *terms = NIL;
+	ListCell *cell;
+
+	if (term->checked)
+	{
+		bool is_small = term->type == INT2OID;
+		MtfTerm *above =
+			compare_term(lowering, MTF_OP_GT, term, is_small ? PG_INT16_MAX : PG_INT32_MAX);
+		MtfTerm *below =
+			compare_term(lowering, MTF_OP_LT, term, is_small ? PG_INT16_MIN : PG_INT32_MIN);
+
+		terms = list_make2(above, below);
+	}
+	foreach (cell, term->args)
+		terms = list_concat(terms, overflows_of(lowering, lfirst(cell)));
+	return terms;
+}
+
+static MtfTerm *
+with_overflows(MtfLowering *lowering, MtfTerm *term)
+{
+	List *overflows = overflows_of(lowering, term);
+
+	if (overflows == NIL)
+		return term;
+	lowering->why = "what overflows here comes along";
+	return mtf_term_create(MTF_TERM_OR, MTF_OP_EQ, NULL, -1, lcons(term, overflows));
 }
 
 /* What a failed attempt needed is not evaluated; what is doubtful is rechecked. */
@@ -368,7 +416,10 @@ settle(MtfLowering *lowering, Attempt attempt, MtfTerm *term)
 		lowering->why = lowering->doubts ? "a parameter may have no exact form there" : NULL;
 	if (term != NULL && lowering->doubts)
 		term->exact = false;
+	if (term != NULL)
+		term = with_overflows(lowering, term);
 	lowering->allows_doubt = attempt.allows_doubt;
+	lowering->allows_overflow = attempt.allows_overflow;
 	lowering->doubts = attempt.doubts;
 	return term;
 }

@@ -149,15 +149,15 @@ static const MtfShippable table[] = {
 	ONE(TEXT_GE, GE, EXACT, "$gte", "byte order; C collations only"),
 
 	/* LIKE: `_` is one character, `%` any number, newlines too; ILIKE over-matches on purpose. */
-	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "a range of texts, or an anchored, escaped pattern; exact for constant patterns"),
-	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT, "documents that have the field; exact for constant patterns"),
+	LIKE_ROW(TEXTLIKE, LIKE, EQ, EXACT, "a range of texts, or an anchored, escaped pattern"),
+	LIKE_ROW(TEXTNLIKE, LIKE, NE, EXACT, "documents that have the field; exact as a pattern"),
 	LIKE_ROW(TEXTICLIKE, ILIKE, EQ, SUPERSET, "ASCII letters in either case; patterns of ASCII only"),
 
 	/* Regular expressions: those that say what LIKE says. */
-	LIKE_ROW(TEXTREGEXEQ, REGEX, EQ, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
-	LIKE_ROW(TEXTREGEXNE, REGEX, NE, EXACT, "constants of characters, . .* .+, ^ first and $ last: as LIKE"),
-	LIKE_ROW(TEXTICREGEXEQ, IREGEX, EQ, SUPERSET, "constants of characters, . .* .+, ^ first and $ last: as ILIKE"),
-	LIKE_ROW(STARTS_WITH, PREFIX, EQ, EXACT, "as LIKE; exact for constants"),
+	LIKE_ROW(TEXTREGEXEQ, REGEX, EQ, EXACT, "only what LIKE says as well: characters, . .* .+, ^ first and $ last"),
+	LIKE_ROW(TEXTREGEXNE, REGEX, NE, EXACT, "only what LIKE says as well: characters, . .* .+, ^ first and $ last"),
+	LIKE_ROW(TEXTICREGEXEQ, IREGEX, EQ, SUPERSET, "only what ILIKE says as well: characters, . .* .+, ^ first and $ last"),
+	LIKE_ROW(STARTS_WITH, PREFIX, EQ, EXACT, "as LIKE"),
 
 	/* Parts of text, compared with constants: patterns of the column, which an index serves. */
 	{F_LEFT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$regex or $substrCP", "the beginning of the column, as LIKE says it; else the characters themselves"},
@@ -168,6 +168,7 @@ static const MtfShippable table[] = {
 	{F_CHAR_LENGTH_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$strLenCP", "characters of UTF-8"},
 	{F_CHARACTER_LENGTH_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, EXACT, "$strLenCP", "characters of UTF-8"},
 	{F_LOWER_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, SUPERSET, "$regex", "equal to ASCII: letters in either case, and those that some locale makes ASCII"},
+	{F_UPPER_TEXT, MTF_FORM_TEXT, MTF_OP_EQ, SUPERSET, "$regex", "equal to ASCII: letters in either case, and those that some locale makes ASCII"},
 
 	/* Arrays: a condition on an array field holds if one element satisfies it. */
 	{F_ARRAYCONTAINS, MTF_FORM_CONTAINS, MTF_OP_EQ, SUPERSET, "$and of $eq",

@@ -1,10 +1,10 @@
 /*
  * text_part.c
- *	  left(), right(), substring(), length() and lower(): patterns of the column itself, or computed.
+ *	  left(), right(), substring(), length(), lower() and upper(): patterns of the column itself, or computed.
  *
  * `left(x, 2) = 'ab'` is `x LIKE 'ab%'`: the same rows, and an index serves it.  A shorter constant is the
- * whole text, a longer one is never equal.  lower() is PostgreSQL's by a locale: only what equals ASCII is
- * asked for, by either case of its letters, and rechecked.
+ * whole text, a longer one is never equal.  lower() and upper() are PostgreSQL's by a locale: only what equals
+ * ASCII is asked for, by either case of its letters, and rechecked.
  *
  * What must not happen here: a position before the text, which servers refuse.
  */
@@ -34,7 +34,8 @@ typedef enum TextPart
 	TEXT_PART_SUBSTRING, /* `length` characters behind the first `before` */
 	TEXT_PART_END,       /* the last `length` */
 	TEXT_PART_LENGTH,
-	TEXT_PART_LOWER
+	TEXT_PART_LOWER,
+	TEXT_PART_UPPER
 } TextPart;
 
 typedef struct Part
@@ -101,6 +102,7 @@ read_part(Node *node, Part *part)
 		case F_SUBSTR_TEXT_INT4_INT4:
 		case F_SUBSTRING_TEXT_INT4_INT4: return read_substring(part, expr->args);
 		case F_LOWER_TEXT: part->kind = TEXT_PART_LOWER; return true;
+		case F_UPPER_TEXT: part->kind = TEXT_PART_UPPER; return true;
 		default: part->kind = TEXT_PART_LENGTH; return true;
 	}
 }
@@ -156,15 +158,26 @@ compare_with_constant(const Comparison *comparison, Node *constant)
 	return create_pattern(comparison, MTF_TERM_LIKE, mtf_text_as_like(constant, at_end, !at_end));
 }
 
+static bool
+is_folded(const Part *part)
+{
+	return part->kind == TEXT_PART_LOWER || part->kind == TEXT_PART_UPPER;
+}
+
 static MtfTerm *
 compare_value(const Comparison *comparison, Node *value)
 {
+	MtfTerm *term;
 	Node *pattern;
 
-	if (comparison->part.kind == TEXT_PART_LOWER)
+	if (is_folded(&comparison->part))
 	{
-		pattern = mtf_text_as_like(value, false, false);
-		return pattern == NULL ? NULL : create_pattern(comparison, MTF_TERM_ILIKE, pattern);
+		if ((pattern = mtf_text_as_like(value, false, false)) == NULL)
+			return NULL;
+		term = create_pattern(comparison, MTF_TERM_ILIKE, pattern);
+		if (comparison->part.kind == TEXT_PART_UPPER)
+			term->pattern = MTF_PATTERN_UPPER;
+		return term;
 	}
 	return IsA(value, Const) ? compare_with_constant(comparison, value) : NULL;
 }
@@ -229,7 +242,8 @@ is_expressible(const Comparison *comparison, MtfTermKind kind)
 			return comparison->part.before == 0 &&
 				   (comparison->op == MTF_OP_EQ || comparison->op == MTF_OP_NE);
 		case TEXT_PART_END: return comparison->op == MTF_OP_EQ || comparison->op == MTF_OP_NE;
-		case TEXT_PART_LOWER: return comparison->op == MTF_OP_EQ;
+		case TEXT_PART_LOWER:
+		case TEXT_PART_UPPER: return comparison->op == MTF_OP_EQ;
 		default: return false;
 	}
 }
@@ -259,6 +273,8 @@ mtf_text_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *nod
 	else
 		lowering->why = comparison.part.kind == TEXT_PART_LOWER
 							? "letters in either case; lower() is a locale's"
+						: comparison.part.kind == TEXT_PART_UPPER
+							? "letters in either case; upper() is a locale's"
 							: "a pattern of the column itself";
 	return term;
 }
@@ -278,8 +294,7 @@ mtf_compute_text(MtfLowering *lowering, FuncExpr *expr)
 	MtfTerm *term;
 	Part part;
 
-	if (!read_part((Node *) expr, &part) || part.kind == TEXT_PART_LOWER ||
-		part.kind == TEXT_PART_END)
+	if (!read_part((Node *) expr, &part) || is_folded(&part) || part.kind == TEXT_PART_END)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->funcid));
 	if (GetDatabaseEncoding() != PG_UTF8)
 		return mtf_lowering_local(lowering, "the database's encoding is not UTF8");

@@ -356,8 +356,12 @@ outside_unit(MtfLowering *lowering, const Column *column, const Unit *unit)
 		mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
 	Node *begins = unit->begins;
 
+	/* The time zone decides of a few days: all that have a time come. */
 	if (column->wider)
-		return NULL;
+	{
+		any->exact = false;
+		return any;
+	}
 	if (IsA(begins, Const) && !DatumGetBool(castNode(Const, begins)->constvalue))
 		return any;
 	return group(
@@ -392,7 +396,13 @@ compare_in_zone(MtfLowering *lowering, const Column *column, MtfOp op, Node *saf
 	if (!column->wider || (op != MTF_OP_EQ && op != MTF_OP_NE))
 		return compare(lowering, column, op, safe);
 	if (op == MTF_OP_NE)
-		return NULL;
+	{
+		MtfTerm *any =
+			mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
+
+		any->exact = false;
+		return any;
+	}
 	return group(MTF_TERM_AND, compare(lowering, column, MTF_OP_GE, safe),
 				 compare(lowering, column, MTF_OP_LE, safe));
 }

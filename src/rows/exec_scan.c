@@ -16,6 +16,7 @@
 #include "base/stat.h"
 #include "options/cache.h"
 #include "pipeline/pipeline.h"
+#include "plan/late_pattern.h"
 #include "plan/plan_join.h"
 #include "plan/plan_private.h"
 #include "remote/connection.h"
@@ -36,6 +37,7 @@ typedef struct MtfScanState
 	MtfDecoder *decoder;
 	MtfFinisher *finisher; /* NULL: rows are complete when decoded */
 	bool is_doubtful;      /* rows may turn out to be inexact: none is given before all are seen */
+	const MtfScanPlan *loose; /* for patterns without exact form, rechecked; NULL: there is none */
 	TupleTableSlot *gathered_row;
 	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
 	Datum *bound;       /* by index into fdw_exprs: lists that were given (MtfScanPlan.bound) */
@@ -110,7 +112,9 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
 	state->finisher = mtf_finisher_create(state->plan, (PlanState *) node);
 	state->is_doubtful = mtf_finisher_may_be_inexact(state->finisher);
-	if (state->is_doubtful)
+	if (state->plan->patterns != NIL && !state->plan->grouped)
+		state->loose = mtf_late_patterns_loosen(state->plan);
+	if (state->is_doubtful || state->plan->grouped)
 		state->gathered_row = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
 	state->value_states = ExecInitExprList(scan->fdw_exprs, (PlanState *) node);
 	state->bound = palloc0(sizeof(Datum) * Max(list_length(scan->fdw_exprs), 1));
@@ -174,21 +178,50 @@ start_ranges(ForeignScanState *node, MtfScanState *state, const MtfValue *values
 	return true;
 }
 
+/* Has every pattern that is known by now an exact form? */
+static bool
+patterns_are_exact(const MtfScanState *state, const MtfValue *values)
+{
+	ListCell *cell;
+
+	foreach (cell, state->plan->patterns)
+	{
+		const MtfTerm *term = lfirst(cell);
+		const MtfValue *value = &values[term->value];
+
+		if (!mtf_late_pattern_is_exact(term,
+									   value->isnull ? NULL : TextDatumGetCString(value->datum)))
+			return false;
+	}
+	return true;
+}
+
 static void
 start_run(ForeignScanState *node, MtfScanState *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->run_context);
+	const MtfScanPlan *plan = state->plan;
 	MtfValue *values;
 	int nvalues;
 
+	state->started = true;
+	state->rows = 0;
 	values = evaluate_values(state, node->ss.ps.ps_ExprContext, &nvalues);
-	state->pipeline = mtf_pipeline_for_scan(state->plan, state->scopes, values, nvalues);
+	if (!patterns_are_exact(state, values))
+	{
+		plan = state->loose;
+		state->computes_here = plan == NULL;
+	}
+	if (state->computes_here)
+	{
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	state->pipeline = mtf_pipeline_for_scan(plan, state->scopes, values, nvalues);
 	state->options.first_batch = mtf_pipeline_limit(state->pipeline);
 	state->options.may_be_refused = state->fallback != NULL;
 	if (!start_ranges(node, state, values, nvalues) && !mtf_pipeline_is_empty(state->pipeline))
 		state->cursor = mtf_cursor_open(state->connection, state->pipeline, &state->options);
-	state->rows = 0;
-	state->started = true;
 	MemoryContextSwitchTo(old);
 }
 
@@ -395,7 +428,7 @@ mtfIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!state->started)
 		start_run(node, state);
-	if (state->is_doubtful)
+	if (state->is_doubtful || state->computes_here)
 		return iterate_doubtful(node, state);
 	if (mtf_compat_is_async(&node->ss.ps) && must_wait(state))
 		return slot;

@@ -474,6 +474,8 @@ class Maker:
             return self.time_leaf(ref, scope)
         if cls in ("timestamp", "timestamptz") and self.chance(0.3):
             return Node("({0}::date %s {1})" % self.pick(COMPARISONS), ref, self.literal("date"))
+        if cls in ("int", "numeric") and self.chance(0.5):
+            return self.shift_leaf(ref)
         left = self.scalar(scope, cls, 1)
         return Node("({0} %s {1})" % self.pick(COMPARISONS), left, self.literal(cls, ref))
 
@@ -517,6 +519,16 @@ class Maker:
             lambda: Node("({0} %s ({1}, {2}))" % self.pick(("IN", "NOT IN")), computed(), self.literal(cls, ref),
                          self.literal(cls, ref)),
             lambda: Node("({0} IS %sNULL)" % self.pick(("", "NOT ")), computed())))()
+
+    def shift_leaf(self, ref):
+        """A column plus or minus a number, as a range of the column; what overflows is an error."""
+        self.flags.add("risky")
+        number = self.literal_int(9) if self.chance(0.8) else self.literal(ref.cls, ref, 0)
+        form = self.pick(("({0} + {1})", "({0} - {1})", "({1} - {0})", "({1} + {0})"))
+        if ref.cls == "int" and self.chance(0.3):
+            form = form.replace("{0}", self.pick(("{0}::int8", "{0}::numeric")))
+        other = self.literal(self.pick((ref.cls, ref.cls, "numeric")), ref)
+        return Node("(%s %s {2})" % (form, self.pick(COMPARISONS)), ref, number, other)
 
     def time_leaf(self, ref, scope):
         """A part of a time against a constant: a range of the column."""
@@ -602,7 +614,7 @@ class Maker:
             ("left({0}, %d)" % number, text[:number]), ("right({0}, %d)" % number, text[len(text) - number:]),
             ("substring({0}, 1, %d)" % number, text[:number]), ("substr({0}, 2, %d)" % number, text[1:1 + number]),
             ("substring({0} from 0 for %d)" % number, text[:max(number - 1, 0)]),
-            ("lower({0})", text.lower()), ("left({0}, -%d)" % number, text[:-number] if number else ""),
+            ("lower({0})", text.lower()), ("upper({0})", text.upper()), ("left({0}, -%d)" % number, text[:-number] if number else ""),
             ("length({0})", None)))
         if part is None:
             return self.pick((

@@ -52,7 +52,7 @@ STRINGS = ["", "a", "A", "b", "B", "abc", "ABC", "a\n", "a%", "a_b", "axb", "a.c
            "caf\u00e9", "cafe\u0301", "CAF\u00c9", "stra\u00dfe", "STRASSE", "\u0130", "\u0131",
            "\u212a", "k", "5", "true", "null", "NaN", OID, "UA", "DL", " a", "a ", "a\tb",
            "\U0001f600", "\uffff", "\uffffa", "a\ud7ff", "\ud7ffb", "\ue000", "a\U0010ffff", "\U0010ffff\U0010ffff", "\x7f", "\u07ff", "z", "zz", "_", "-a", "a-b", "ab", "[a]", "(a|b)", "a+",
-           "2020-01-01", "x" * 300]
+           "2020-01-01", "\ufb03x", "FFIX", "\ufb06", "ST", "\u017f", "S", "x" * 300]
 ODD_STRINGS = ["a\0b", "\0"]
 DATES = [DatetimeMS(ms) for ms in (
     0, 1, -1, 1577836800000, 1577836800001, 1577882096789, -86400000, -86400001, 86399999, 86400000,
