@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -22,6 +21,7 @@
 #include "plan/element.h"
 #include "plan/json_path.h"
 #include "plan/member.h"
+#include "plan/node.h"
 #include "plan/regex.h"
 #include "plan/scalar.h"
 #include "plan/shift.h"
@@ -42,10 +42,11 @@ static MtfTerm *create_group(MtfTermKind kind, List *terms, bool complete);
 static bool
 is_sound_pattern(const MtfLowering *lowering, Node *node)
 {
+	char *pattern = mtf_node_constant_text(node);
+
 	if (!IsA(node, Const))
 		return lowering->takes_patterns;
-	return !castNode(Const, node)->constisnull &&
-		   mtf_pattern_is_sound(TextDatumGetCString(castNode(Const, node)->constvalue));
+	return pattern != NULL && mtf_pattern_is_sound(pattern);
 }
 
 static bool

@@ -24,6 +24,7 @@
 
 #include "plan/choice.h"
 #include "plan/compute_part.h"
+#include "plan/node.h"
 #include "plan/shippable.h"
 #include "plan/text_part.h"
 
@@ -181,15 +182,16 @@ integer_function(Oid function)
 static bool
 is_sound_divisor(Node *node)
 {
+	const Const *constant = mtf_node_constant(node);
 	int64 divisor;
 
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+	if (constant == NULL)
 		return false;
-	switch (castNode(Const, node)->consttype)
+	switch (constant->consttype)
 	{
-		case INT2OID: divisor = DatumGetInt16(castNode(Const, node)->constvalue); break;
-		case INT4OID: divisor = DatumGetInt32(castNode(Const, node)->constvalue); break;
-		default: divisor = DatumGetInt64(castNode(Const, node)->constvalue); break;
+		case INT2OID: divisor = DatumGetInt16(constant->constvalue); break;
+		case INT4OID: divisor = DatumGetInt32(constant->constvalue); break;
+		default: divisor = DatumGetInt64(constant->constvalue); break;
 	}
 	return divisor != 0 && divisor != -1;
 }
@@ -225,9 +227,9 @@ magnitude_of_field(const MtfField *field)
 static double
 magnitude_of_value(const MtfLowering *lowering, const MtfTerm *term)
 {
-	const Const *constant = list_nth(lowering->values, term->value);
+	const Const *constant = mtf_node_constant(list_nth(lowering->values, term->value));
 
-	if (!IsA(constant, Const) || constant->constisnull)
+	if (constant == NULL)
 		return INFINITY;
 	switch (constant->consttype)
 	{
@@ -433,8 +435,7 @@ compute_case(MtfLowering *lowering, CaseExpr *expr)
 {
 	MtfTerm *term = mtf_compute_create(MTF_TERM_CALL, MTF_FUNCTION_CASE, NULL, -1, NIL);
 	Node *otherwise = (Node *) expr->defresult;
-	bool is_null =
-		otherwise == NULL || (IsA(otherwise, Const) && castNode(Const, otherwise)->constisnull);
+	bool is_null = otherwise == NULL || mtf_node_is_null(otherwise);
 	ListCell *cell;
 
 	if (!mtf_choice_branches(lowering, expr, compute_result, &term->args) ||

@@ -12,8 +12,9 @@
 #include "plan/compute_part.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
+
+#include "plan/node.h"
 
 static const struct
 {
@@ -31,15 +32,6 @@ static const struct
 	{"doy", MTF_PART_DOY, false, true, true},
 };
 
-static char *
-constant_word(Node *node)
-{
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull ||
-		castNode(Const, node)->consttype != TEXTOID)
-		return NULL;
-	return TextDatumGetCString(castNode(Const, node)->constvalue);
-}
-
 static MtfTerm *
 create_part(MtfFunction function, MtfPart part, MtfTerm *instant)
 {
@@ -53,7 +45,7 @@ create_part(MtfFunction function, MtfPart part, MtfTerm *instant)
 static MtfTerm *
 compute_call(MtfLowering *lowering, FuncExpr *expr, MtfFunction function, bool of_date)
 {
-	char *word = constant_word(linitial(expr->args));
+	char *word = mtf_node_constant_text(linitial(expr->args));
 	MtfTerm *instant = mtf_compute(lowering, lsecond(expr->args));
 	MtfTerm *term;
 
@@ -81,7 +73,7 @@ compute_call(MtfLowering *lowering, FuncExpr *expr, MtfFunction function, bool o
 static MtfTerm *
 compute_zone(MtfLowering *lowering, FuncExpr *expr)
 {
-	char *zone = constant_word(linitial(expr->args));
+	char *zone = mtf_node_constant_text(linitial(expr->args));
 
 	if (zone == NULL || pg_strcasecmp(zone, "UTC") != 0)
 		return mtf_lowering_local(lowering, "a time zone is known here only, but for UTC");

@@ -15,6 +15,8 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 
+#include "plan/node.h"
+
 /* The field of an array column's elements. */
 static MtfField *
 element_field(MtfLowering *lowering, Node *node)
@@ -114,7 +116,7 @@ mtf_element_any(MtfLowering *lowering, ScalarArrayOpExpr *expr, const MtfShippab
 		!mtf_lowering_is_value(lowering, value))
 		return NULL;
 	/* NULL, too, is unequal to all elements of an array that has none. */
-	if (!any && (!IsA(value, Const) || castNode(Const, value)->constisnull))
+	if (!any && mtf_node_constant(value) == NULL)
 		return NULL;
 	if ((value = mtf_lowering_fit_value(field, value, false)) == NULL ||
 		!mtf_lowering_collation_allows(lowering, field, op, expr->inputcollid))

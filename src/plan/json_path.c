@@ -17,6 +17,7 @@
 #include "utils/jsonpath.h"
 
 #include "plan/member.h"
+#include "plan/node.h"
 
 /* Where a path has come to. */
 typedef struct Place
@@ -329,12 +330,12 @@ MtfTerm *
 mtf_json_path_operator(MtfLowering *lowering, OpExpr *expr, const MtfShippable *row)
 {
 	MtfField *field = mtf_member_field(lowering, linitial(expr->args));
-	Const *constant = lsecond(expr->args);
+	const Const *constant = mtf_node_constant(lsecond(expr->args));
 	Search search = {lowering, field};
 	JsonPathItem item;
 	MtfTerm *term;
 
-	if (field == NULL || !IsA(constant, Const) || constant->constisnull)
+	if (field == NULL || constant == NULL)
 		return mtf_lowering_local(lowering, "not a jsonb column and a constant path");
 	field->kind = MTF_KIND_JSONB;
 	field->typmod = -1;

@@ -18,6 +18,8 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/node.h"
+
 /* --- paths ------------------------------------------------------------------------------------------- */
 
 static bool
@@ -49,26 +51,19 @@ append_step(MtfField *field, const char *step)
 	return mtf_path_is_valid(field->path, &why);
 }
 
-static char *
-constant_text(Node *node)
-{
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
-		return NULL;
-	return TextDatumGetCString(castNode(Const, node)->constvalue);
-}
-
 /* The steps of a constant text[]; false: it is none, or one of them is no plain step. */
 static bool
 append_steps(MtfField *field, Node *node)
 {
+	const Const *constant = mtf_node_constant(node);
 	Datum *steps;
 	bool *nulls;
 	int n;
 
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+	if (constant == NULL)
 		return false;
-	deconstruct_array(DatumGetArrayTypeP(castNode(Const, node)->constvalue), TEXTOID, -1, false,
-					  TYPALIGN_INT, &steps, &nulls, &n);
+	deconstruct_array(DatumGetArrayTypeP(constant->constvalue), TEXTOID, -1, false, TYPALIGN_INT,
+					  &steps, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		char *step = nulls[i] ? NULL : TextDatumGetCString(steps[i]);
@@ -83,22 +78,21 @@ append_steps(MtfField *field, Node *node)
 static bool
 append_operand(MtfField *field, Oid function, Node *operand)
 {
+	const Const *constant = mtf_node_constant(operand);
 	char *key;
 
 	switch (function)
 	{
 		case F_JSONB_OBJECT_FIELD:
 		case F_JSONB_OBJECT_FIELD_TEXT:
-			key = constant_text(operand);
+			key = mtf_node_constant_text(operand);
 			return key != NULL && is_plain_key(key) && append_step(field, key);
 		case F_JSONB_ARRAY_ELEMENT:
 		case F_JSONB_ARRAY_ELEMENT_TEXT:
 			/* The first element of a scalar is the scalar itself (but not for #>). */
-			if (!IsA(operand, Const) || castNode(Const, operand)->constisnull ||
-				DatumGetInt32(castNode(Const, operand)->constvalue) < 1)
+			if (constant == NULL || DatumGetInt32(constant->constvalue) < 1)
 				return false;
-			return append_step(field,
-							   psprintf("%d", DatumGetInt32(castNode(Const, operand)->constvalue)));
+			return append_step(field, psprintf("%d", DatumGetInt32(constant->constvalue)));
 		default: return append_steps(field, operand);
 	}
 }

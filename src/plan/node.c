@@ -1,6 +1,6 @@
 /*
  * node.c
- *	  Making PostgreSQL's expression nodes: constants, calls, choices.
+ *	  PostgreSQL's expression nodes: reading constants; making constants, calls, choices.
  *
  * What must not happen here: a node that says something about a column or a server.
  */
@@ -15,6 +15,28 @@
 #include "utils/lsyscache.h"
 
 /* --- constants ------------------------------------------------------------------------------------------ */
+
+Const *
+mtf_node_constant(Node *node)
+{
+	return IsA(node, Const) && !castNode(Const, node)->constisnull ? castNode(Const, node) : NULL;
+}
+
+char *
+mtf_node_constant_text(Node *node)
+{
+	const Const *constant = mtf_node_constant(node);
+
+	return constant != NULL && constant->consttype == TEXTOID
+			   ? TextDatumGetCString(constant->constvalue)
+			   : NULL;
+}
+
+bool
+mtf_node_is_null(Node *node)
+{
+	return IsA(node, Const) && castNode(Const, node)->constisnull;
+}
 
 Node *
 mtf_node_int4(int32 value)

@@ -1,6 +1,6 @@
 /*
  * node.h
- *	  Making PostgreSQL's expression nodes: constants, calls, choices.
+ *	  PostgreSQL's expression nodes: reading constants; making constants, calls, choices.
  *
  * Arguments become part of the new node: whoever uses one twice copies it.  Nothing here has a collation but
  * a text, which has the default one.
@@ -9,6 +9,14 @@
 #define MTF_NODE_H
 
 #include "base/compat.h"
+
+/* A constant that is not NULL; NULL: another node. */
+extern Const *mtf_node_constant(Node *node);
+
+/* The text of such a constant of type text; NULL: another node. */
+extern char *mtf_node_constant_text(Node *node);
+
+extern bool mtf_node_is_null(Node *node);
 
 extern Node *mtf_node_int4(int32 value);
 extern Node *mtf_node_int8(int64 value);

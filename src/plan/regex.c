@@ -13,20 +13,10 @@
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
 #include "plan/node.h"
 #include "plan/plan_private.h"
-
-static char *
-constant_text(Node *node)
-{
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull ||
-		castNode(Const, node)->consttype != TEXTOID)
-		return NULL;
-	return TextDatumGetCString(castNode(Const, node)->constvalue);
-}
 
 /* A character of a text, as LIKE wants it. */
 static void
@@ -166,7 +156,7 @@ value_as_like(Node *text, bool open_start, bool open_end)
 Node *
 mtf_text_as_like(Node *node, bool open_start, bool open_end)
 {
-	char *text = constant_text(node);
+	char *text = mtf_node_constant_text(node);
 	StringInfoData like;
 
 	if (text == NULL)
@@ -186,7 +176,7 @@ mtf_text_as_like(Node *node, bool open_start, bool open_end)
 bool
 mtf_like_is_prefix(Node *node)
 {
-	char *pattern = constant_text(node);
+	char *pattern = mtf_node_constant_text(node);
 
 	if (pattern == NULL || *pattern == '%')
 		return false;

@@ -49,10 +49,11 @@ typedef struct Part
 static bool
 constant_int(Node *node, int *number)
 {
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull ||
-		castNode(Const, node)->consttype != INT4OID)
+	const Const *constant = mtf_node_constant(node);
+
+	if (constant == NULL || constant->consttype != INT4OID)
 		return false;
-	*number = DatumGetInt32(castNode(Const, node)->constvalue);
+	*number = DatumGetInt32(constant->constvalue);
 	return true;
 }
 
@@ -224,8 +225,9 @@ compare_list(const Comparison *comparison, bool any, Const *list)
 static bool
 is_constant_list(Node *value)
 {
-	return IsA(value, Const) && !castNode(Const, value)->constisnull &&
-		   castNode(Const, value)->consttype == TEXTARRAYOID;
+	const Const *constant = mtf_node_constant(value);
+
+	return constant != NULL && constant->consttype == TEXTARRAYOID;
 }
 
 /* Do patterns say this comparison of this part? */
@@ -266,7 +268,7 @@ mtf_text_comparison(MtfLowering *lowering, MtfTermKind kind, MtfOp op, Node *nod
 		term = is_constant_list(value)
 				   ? compare_list(&comparison, kind == MTF_TERM_ANY, castNode(Const, value))
 				   : NULL;
-	else if (!IsA(value, Const) || !castNode(Const, value)->constisnull)
+	else if (!mtf_node_is_null(value))
 		term = compare_value(&comparison, value);
 	if (term == NULL)
 		lowering->values = list_truncate(lowering->values, nvalues);

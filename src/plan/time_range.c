@@ -20,7 +20,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "pgtime.h"
-#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
@@ -48,12 +47,9 @@ static const struct
 static int
 unit_of(Node *node)
 {
-	char *name;
+	char *name = mtf_node_constant_text(node);
 
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
-		return -1;
-	name = TextDatumGetCString(castNode(Const, node)->constvalue);
-	for (int i = 0; i < lengthof(units); i++)
+	for (int i = 0; name != NULL && i < lengthof(units); i++)
 		if (pg_strcasecmp(units[i].name, name) == 0)
 			return i;
 	return -1;
@@ -62,8 +58,9 @@ unit_of(Node *node)
 static bool
 is_year(Node *node)
 {
-	return IsA(node, Const) && !castNode(Const, node)->constisnull &&
-		   pg_strcasecmp(TextDatumGetCString(castNode(Const, node)->constvalue), "year") == 0;
+	char *name = mtf_node_constant_text(node);
+
+	return name != NULL && pg_strcasecmp(name, "year") == 0;
 }
 
 /* --- expressions ----------------------------------------------------------------------------------------- */
@@ -73,12 +70,6 @@ static Node *
 fold(MtfLowering *lowering, Node *node)
 {
 	return eval_const_expressions(lowering->root, node);
-}
-
-static bool
-is_null_constant(Node *node)
-{
-	return IsA(node, Const) && castNode(Const, node)->constisnull;
 }
 
 /* --- columns --------------------------------------------------------------------------------------------- */
@@ -92,24 +83,18 @@ typedef struct Column
 	bool wider;   /* the bounds are, by MARGIN */
 } Column;
 
-/* Neither is an unknown zone an error here, nor does it become one. */
-static bool
-is_known_zone(Node *node)
-{
-	return IsA(node, Const) && !castNode(Const, node)->constisnull &&
-		   pg_tzset(TextDatumGetCString(castNode(Const, node)->constvalue)) != NULL;
-}
-
 static bool
 find_zoned_column(MtfLowering *lowering, FuncExpr *expr, Column *column)
 {
+	char *zone = mtf_node_constant_text(linitial(expr->args));
+
 	column->zone = linitial(expr->args);
 	column->field = mtf_lowering_find_field(lowering, lsecond(expr->args));
-	if (column->field == NULL || column->field->kind != MTF_KIND_TIMESTAMPTZ ||
-		!is_known_zone(column->zone))
+	/* Neither is an unknown zone an error here, nor does it become one. */
+	if (column->field == NULL || column->field->kind != MTF_KIND_TIMESTAMPTZ || zone == NULL ||
+		pg_tzset(zone) == NULL)
 		return false;
-	column->wider =
-		pg_strcasecmp(TextDatumGetCString(castNode(Const, column->zone)->constvalue), "UTC") != 0;
+	column->wider = pg_strcasecmp(zone, "UTC") != 0;
 	return true;
 }
 
@@ -457,7 +442,7 @@ compare_part(MtfLowering *lowering, FuncExpr *part, Node *value, MtfOp op, Node 
 	if (*safe == NULL)
 		return NULL;
 	*safe = fold(lowering, *safe);
-	if (is_null_constant(*safe))
+	if (mtf_node_is_null(*safe))
 		return NULL;
 	if (column.wider)
 		lowering->why = column.session
