@@ -22,7 +22,7 @@ OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/no
 OBJS += src/plan/member.o src/plan/element.o src/plan/json_path.o src/plan/shift.o src/plan/time_range.o src/plan/regex.o src/plan/text_part.o
 # pipeline: what is sent
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \
-	src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o \
+	src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o \
 	src/pipeline/call.o src/pipeline/field_float.o src/pipeline/field_decimal.o src/pipeline/field_known.o src/pipeline/field_value.o src/pipeline/compare.o src/pipeline/condition.o src/pipeline/instant.o src/pipeline/text_value.o src/pipeline/number_key.o src/pipeline/value.o src/pipeline/canonical.o src/pipeline/accumulate.o \
 	src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o src/pipeline/recheck.o
 # remote: the only doors to the server

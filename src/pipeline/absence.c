@@ -17,49 +17,42 @@
 #include "mb/pg_wchar.h"
 
 #include "pipeline/call.h"
+#include "pipeline/combination.h"
 #include "pipeline/field_value.h"
 
 /* A longer repetition makes a regular expression that servers may refuse. */
 #define MAX_REPETITION 500
 
-/* {$or: [conditions…]} being written */
+/* {$or: [conditions…]} on one path, being written */
 typedef struct Either
 {
 	StringInfo out;
 	const char *path;
-	MtfMark condition;
-	MtfMark list;
-	int n;
+	MtfCombination list;
 } Either;
 
 static Either
 begin_either(const MtfField *field, StringInfo out, const char *key)
 {
-	Either either = {out, field->path};
-
-	either.condition = mtf_write_begin(out, key);
-	either.list = mtf_write_begin_array(out, "$or");
-	return either;
+	return (Either){out, field->path, mtf_combination_begin(out, key, true)};
 }
 
-static MtfVerdict
-end_either(Either *either)
+static const char *
+next(Either *either)
 {
-	mtf_write_end(either->out, either->list);
-	mtf_write_end(either->out, either->condition);
-	return MTF_SOME;
+	return mtf_combination_next(&either->list);
 }
 
 static void
 add_op(Either *either, const char *op, MtfLiteral literal)
 {
-	mtf_match_write_op(either->out, mtf_array_key(either->n++), either->path, op, &literal);
+	mtf_match_write_op(either->out, next(either), either->path, op, &literal);
 }
 
 static void
 add_types(Either *either, const char *const *types)
 {
-	mtf_match_write_type(either->out, mtf_array_key(either->n++), either->path, types);
+	mtf_match_write_type(either->out, next(either), either->path, types);
 }
 
 /* Strictly between two doubles */
@@ -67,19 +60,17 @@ static void
 add_between(Either *either, double low, double high)
 {
 	MtfLiteral bounds[2] = {mtf_literal_double(low), mtf_literal_double(high)};
-	MtfMark condition = mtf_write_begin(either->out, mtf_array_key(either->n++));
-	MtfMark test = mtf_write_begin(either->out, either->path);
+	MtfNest condition = mtf_nest_begin(either->out, next(either), either->path);
 
 	mtf_write_literal(either->out, "$gt", &bounds[0]);
 	mtf_write_literal(either->out, "$lt", &bounds[1]);
-	mtf_write_end(either->out, test);
-	mtf_write_end(either->out, condition);
+	mtf_nest_end(either->out, condition);
 }
 
 static void
 add_regex(Either *either, const char *regex)
 {
-	MtfMark condition = mtf_write_begin(either->out, mtf_array_key(either->n++));
+	MtfMark condition = mtf_write_begin(either->out, next(either));
 
 	mtf_write_regex(either->out, either->path, regex, "s");
 	mtf_write_end(either->out, condition);
@@ -94,8 +85,7 @@ add_arrays(Either *either)
 
 	add_types(either, arrays);
 	for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-		mtf_match_write_type(either->out, mtf_array_key(either->n++), pnstrdup(path, dot - path),
-							 arrays);
+		mtf_match_write_type(either->out, next(either), pnstrdup(path, dot - path), arrays);
 }
 
 /* --- the types that never decode ----------------------------------------------------------------- */
@@ -146,7 +136,7 @@ add_tested(Either *either, const MtfField *field, const char *const *types)
 		add_types(either, types);
 		return;
 	}
-	condition = mtf_write_begin(out, mtf_array_key(either->n++));
+	condition = mtf_write_begin(out, next(either));
 	both = mtf_write_begin_array(out, "$and");
 	mtf_match_write_type(out, "0", either->path, types);
 	expression = mtf_write_begin(out, "1");
@@ -283,12 +273,12 @@ mtf_match_write_absent(const MtfField *field, StringInfo out, const char *key)
 		add_types(&either, undefined);
 	else if (!add_misfits(&either, field))
 	{
-		mtf_write_take_back(out, either.condition);
+		mtf_write_take_back(out, either.list.condition);
 		return MTF_ALWAYS;
 	}
 	else
 		add_arrays(&either);
-	return end_either(&either);
+	return mtf_combination_end(&either.list);
 }
 
 MtfVerdict
@@ -302,5 +292,5 @@ mtf_match_write_other(const MtfField *field, const MtfLiteral *literal, StringIn
 	either = begin_either(field, out, key);
 	add_op(&either, "$ne", *literal);
 	add_arrays(&either);
-	return end_either(&either);
+	return mtf_combination_end(&either.list);
 }

@@ -13,6 +13,7 @@
 #include "pipeline/expr.h"
 
 #include "pipeline/absence.h"
+#include "pipeline/combination.h"
 #include "pipeline/condition.h"
 #include "pipeline/json_match.h"
 #include "pipeline/match_field.h"
@@ -67,62 +68,20 @@ list_literals(const MtfField *field, const MtfValueList *list, MtfLiteral *liter
 	return total;
 }
 
-/* {$or: […]} or {$and: […]} under way: what is decided without the document is not written. */
-typedef struct Combination
-{
-	StringInfo out;
-	MtfMark condition;
-	MtfMark items;
-	MtfVerdict decisive; /* of one, for all */
-	bool decided;
-	int n;
-} Combination;
-
-static Combination
-combination_begin(StringInfo out, const char *key, bool any)
-{
-	Combination all = {.out = out, .decisive = any ? MTF_ALWAYS : MTF_NEVER};
-
-	all.condition = mtf_write_begin(out, key);
-	all.items = mtf_write_begin_array(out, any ? "$or" : "$and");
-	return all;
-}
-
-/* Account for one that was written under mtf_array_key(all->n); none follows a decisive one. */
-static void
-combination_add(Combination *all, MtfVerdict verdict)
-{
-	all->decided = verdict == all->decisive;
-	all->n += verdict == MTF_SOME;
-}
-
-static MtfVerdict
-combination_end(const Combination *all)
-{
-	if (all->decided || all->n == 0)
-	{
-		mtf_write_take_back(all->out, all->condition);
-		return all->decided == (all->decisive == MTF_ALWAYS) ? MTF_ALWAYS : MTF_NEVER;
-	}
-	mtf_write_end(all->out, all->items);
-	mtf_write_end(all->out, all->condition);
-	return MTF_SOME;
-}
-
 /* AND or OR of one comparison per value. */
 static MtfVerdict
 write_each(const MtfField *field, MtfOp op, const MtfValueList *list, bool any, StringInfo out,
 		   const char *key)
 {
-	Combination all;
+	MtfCombination all;
 
 	if (list->n > MAX_LIST_RANGES)
 		return mtf_match_write_present(field, out, key);
-	all = combination_begin(out, key, any);
+	all = mtf_combination_begin(out, key, any);
 	for (int i = 0; i < list->n && !all.decided; i++)
-		combination_add(&all, mtf_match_write_comparison(field, op, &list->values[i], out,
-														 mtf_array_key(all.n)));
-	return combination_end(&all);
+		mtf_combination_add(&all, mtf_match_write_comparison(field, op, &list->values[i], out,
+															 mtf_combination_key(&all)));
+	return mtf_combination_end(&all);
 }
 
 /* field op ANY (list): NULLs in the list never make it true. */
@@ -274,12 +233,12 @@ write_unknown(const MtfTerm *term, StringInfo out, const char *key)
 static MtfVerdict
 write_group(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
-	Combination all = combination_begin(out, key, term->kind == MTF_TERM_OR);
+	MtfCombination all = mtf_combination_begin(out, key, term->kind == MTF_TERM_OR);
 
 	for (int i = 0; i < list_length(term->args) && !all.decided; i++)
-		combination_add(
-			&all, mtf_match_write(context, list_nth(term->args, i), out, mtf_array_key(all.n)));
-	return combination_end(&all);
+		mtf_combination_add(&all, mtf_match_write(context, list_nth(term->args, i), out,
+												  mtf_combination_key(&all)));
+	return mtf_combination_end(&all);
 }
 
 /* A condition on a value alone. */

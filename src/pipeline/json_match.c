@@ -1,6 +1,6 @@
 /*
  * json_match.c
- *	  Conditions on jsonb columns in the match language: the superset forms.
+ *	  MtfCombination on jsonb columns in the match language: the superset forms.
  *
  * jsonb is made of BSON (rows/jsonb.c), and more than one BSON value may show as the same text or the same
  * JSON: a number as a string of digits, an ObjectId as its hexadecimal text.  So a condition is asked of
@@ -18,48 +18,16 @@
 #include "utils/float.h"
 #include "utils/jsonb.h"
 
+#include "pipeline/combination.h"
 #include "pipeline/literal.h"
 #include "pipeline/match_field.h"
 #include "pipeline/operand.h"
-
-/* {$or: [conditions…]} or {$and: [conditions…]} being written */
-typedef struct Conditions
-{
-	StringInfo out;
-	MtfMark condition;
-	MtfMark list;
-	int n;
-} Conditions;
-
-static Conditions
-begin_group(StringInfo out, const char *key, const char *word)
-{
-	Conditions group = {out};
-
-	group.condition = mtf_write_begin(out, key);
-	group.list = mtf_write_begin_array(out, word);
-	return group;
-}
-
-static MtfVerdict
-end_group(Conditions *group)
-{
-	mtf_write_end(group->out, group->list);
-	mtf_write_end(group->out, group->condition);
-	return MTF_SOME;
-}
-
-static const char *
-next(Conditions *group)
-{
-	return mtf_array_key(group->n++);
-}
 
 /* --- a member's text, and its casts ------------------------------------------------------------------ */
 
 /* Every type but those; null (of which the text is NULL) only `with_null`. */
 static void
-write_other_types(Conditions *group, const char *path, const char *const *types, bool with_null)
+write_other_types(MtfCombination *group, const char *path, const char *const *types, bool with_null)
 {
 	static const char *const all[] = {"double",  "string",    "object",     "array",
 									  "binData", "objectId",  "bool",       "date",
@@ -80,30 +48,31 @@ write_other_types(Conditions *group, const char *path, const char *const *types,
 			others[n++] = all[i];
 	}
 	others[n] = NULL;
-	mtf_match_write_type(group->out, next(group), path, others);
+	mtf_match_write_type(group->out, mtf_combination_next(group), path, others);
 }
 
 static void
-write_bound(Conditions *group, const char *path, const char *op, MtfLiteral literal)
+write_bound(MtfCombination *group, const char *path, const char *op, MtfLiteral literal)
 {
-	mtf_match_write_op(group->out, next(group), path, op, &literal);
+	mtf_match_write_op(group->out, mtf_combination_next(group), path, op, &literal);
 }
 
 /* NaN and the infinities: JSON has no such numbers, and shows them as text. */
 static void
-write_specials(Conditions *group, const char *path)
+write_specials(MtfCombination *group, const char *path)
 {
 	MtfLiteral specials[6] = {
 		mtf_literal_double(get_float8_nan()),      mtf_literal_decimal_nan(),
 		mtf_literal_double(get_float8_infinity()), mtf_literal_double(-get_float8_infinity()),
 		mtf_literal_decimal("Infinity"),           mtf_literal_decimal("-Infinity")};
 
-	mtf_match_write_list(group->out, next(group), path, "$in", specials, lengthof(specials));
+	mtf_match_write_list(group->out, mtf_combination_next(group), path, "$in", specials,
+						 lengthof(specials));
 }
 
 /* The whole numbers that do not fit the type: an error here. */
 static void
-write_out_of_range(Conditions *group, const MtfField *field)
+write_out_of_range(MtfCombination *group, const MtfField *field)
 {
 	if (field->kind == MTF_KIND_INT8)
 		return;
@@ -115,7 +84,7 @@ write_out_of_range(Conditions *group, const MtfField *field)
 
 /* What else may have the text that is asked for, or cannot be cast. */
 static void
-write_text_companions(Conditions *group, const MtfField *field)
+write_text_companions(MtfCombination *group, const MtfField *field)
 {
 	static const char *const strings[] = {"string", NULL};
 	static const char *const integers[] = {"int", "long", NULL};
@@ -155,7 +124,7 @@ write_text_companions(Conditions *group, const MtfField *field)
 
 /* A cast of jsonb itself: only numbers (booleans) are taken, null was not before PostgreSQL 18. */
 static void
-write_value_companions(Conditions *group, const MtfField *field)
+write_value_companions(MtfCombination *group, const MtfField *field)
 {
 	static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
 	static const char *const doubles[] = {"int", "long", "double", NULL};
@@ -180,16 +149,16 @@ write_rounded(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo
 	MtfField number = *field;
 	MtfValue low = {FLOAT8OID, false, true, Float8GetDatum(mtf_value_as_double(value) - 1)};
 	MtfValue high = {FLOAT8OID, false, true, Float8GetDatum(mtf_value_as_double(value) + 1)};
-	Conditions both;
+	MtfCombination both;
 
 	number.kind = MTF_KIND_NUMERIC;
 	switch (op)
 	{
 		case MTF_OP_EQ:
-			both = begin_group(out, key, "$and");
-			mtf_match_write_comparison(&number, MTF_OP_GE, &low, out, next(&both));
-			mtf_match_write_comparison(&number, MTF_OP_LE, &high, out, next(&both));
-			return end_group(&both);
+			both = mtf_combination_begin(out, key, false);
+			mtf_match_write_comparison(&number, MTF_OP_GE, &low, out, mtf_combination_next(&both));
+			mtf_match_write_comparison(&number, MTF_OP_LE, &high, out, mtf_combination_next(&both));
+			return mtf_combination_end(&both);
 		case MTF_OP_LT:
 		case MTF_OP_LE: return mtf_match_write_comparison(&number, MTF_OP_LE, &high, out, key);
 		case MTF_OP_GT:
@@ -208,13 +177,14 @@ write_absent(const char *path, StringInfo out, const char *key)
 	static const char *const undefined[] = {"undefined", NULL};
 	static const char *const arrays[] = {"array", NULL};
 	MtfLiteral null = mtf_literal_null();
-	Conditions either = begin_group(out, key, "$or");
+	MtfCombination either = mtf_combination_begin(out, key, true);
 
-	mtf_match_write_op(out, next(&either), path, "$eq", &null);
-	mtf_match_write_type(out, next(&either), path, undefined);
+	mtf_match_write_op(out, mtf_combination_next(&either), path, "$eq", &null);
+	mtf_match_write_type(out, mtf_combination_next(&either), path, undefined);
 	for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-		mtf_match_write_type(out, next(&either), pnstrdup(path, dot - path), arrays);
-	return end_group(&either);
+		mtf_match_write_type(out, mtf_combination_next(&either), pnstrdup(path, dot - path),
+							 arrays);
+	return mtf_combination_end(&either);
 }
 
 /* The condition itself, of the values of the best type. */
@@ -239,31 +209,22 @@ mtf_json_write_member(const MtfExprContext *context, const MtfTerm *term, String
 					  const char *key)
 {
 	const MtfTerm *inner = linitial(term->args);
-	Conditions either = begin_group(out, key, "$or");
-	MtfVerdict verdict = write_inner(context, term, inner, out, next(&either));
+	MtfCombination either = mtf_combination_begin(out, key, true);
+	MtfVerdict verdict = write_inner(context, term, inner, out, mtf_combination_key(&either));
 
+	mtf_combination_add(&either, verdict);
 	/* What is no constant may be NULL, or refused: that is the cast's error, and still to be seen. */
-	if (verdict == MTF_ALWAYS)
-	{
-		mtf_write_take_back(out, either.condition);
-		return MTF_ALWAYS;
-	}
-	if (verdict == MTF_NEVER)
-		either.n--;
-	if (verdict == MTF_NEVER && inner->field->kind == MTF_KIND_TEXT)
-	{
-		mtf_write_take_back(out, either.condition);
-		return MTF_NEVER;
-	}
+	if (verdict == MTF_ALWAYS || (verdict == MTF_NEVER && inner->field->kind == MTF_KIND_TEXT))
+		return mtf_combination_end(&either);
 	/* Every other value has a text. */
 	if (inner->kind == MTF_TERM_NULL &&
 		(inner->field->kind == MTF_KIND_TEXT || inner->field->kind == MTF_KIND_JSONB))
-		return end_group(&either);
+		return mtf_combination_end(&either);
 	if (term->kind == MTF_TERM_JSON_VALUE)
 		write_value_companions(&either, inner->field);
 	else
 		write_text_companions(&either, inner->field);
-	return end_group(&either);
+	return mtf_combination_end(&either);
 }
 
 /* --- containment --------------------------------------------------------------------------------------- */
@@ -305,34 +266,34 @@ text_literal(const JsonbValue *leaf, bool *is_text)
 static const char *const shown_as_text[] = {"binData", "objectId", "date", "symbol", NULL};
 
 static void
-write_string_leaf(Conditions *all, const char *path, const JsonbValue *leaf)
+write_string_leaf(MtfCombination *all, const char *path, const JsonbValue *leaf)
 {
 	bool is_text;
 	MtfLiteral literal = text_literal(leaf, &is_text);
-	Conditions either = begin_group(all->out, next(all), "$or");
+	MtfCombination either = mtf_combination_begin(all->out, mtf_combination_next(all), true);
 
 	if (is_text)
-		mtf_match_write_op(all->out, next(&either), path, "$eq", &literal);
+		mtf_match_write_op(all->out, mtf_combination_next(&either), path, "$eq", &literal);
 	if (is_special_number(leaf->val.string.val, leaf->val.string.len))
 		write_specials(&either, path);
-	mtf_match_write_type(all->out, next(&either), path, shown_as_text);
-	end_group(&either);
+	mtf_match_write_type(all->out, mtf_combination_next(&either), path, shown_as_text);
+	mtf_combination_end(&either);
 }
 
 static void
-write_null_leaf(Conditions *all, const char *path)
+write_null_leaf(MtfCombination *all, const char *path)
 {
 	static const char *const undefined[] = {"undefined", NULL};
 	MtfLiteral null = mtf_literal_null();
-	Conditions either = begin_group(all->out, next(all), "$or");
+	MtfCombination either = mtf_combination_begin(all->out, mtf_combination_next(all), true);
 
-	mtf_match_write_op(all->out, next(&either), path, "$eq", &null);
-	mtf_match_write_type(all->out, next(&either), path, undefined);
-	end_group(&either);
+	mtf_match_write_op(all->out, mtf_combination_next(&either), path, "$eq", &null);
+	mtf_match_write_type(all->out, mtf_combination_next(&either), path, undefined);
+	mtf_combination_end(&either);
 }
 
 static void
-write_leaf(Conditions *all, const char *path, const JsonbValue *leaf)
+write_leaf(MtfCombination *all, const char *path, const JsonbValue *leaf)
 {
 	MtfField field = {.path = unconstify(char *, path), .kind = MTF_KIND_NUMERIC, .typmod = -1};
 	MtfLiteral literal;
@@ -344,17 +305,18 @@ write_leaf(Conditions *all, const char *path, const JsonbValue *leaf)
 		case jbvNull: write_null_leaf(all, path); break;
 		case jbvBool:
 			literal = mtf_literal_bool(leaf->val.boolean);
-			mtf_match_write_op(all->out, next(all), path, "$eq", &literal);
+			mtf_match_write_op(all->out, mtf_combination_next(all), path, "$eq", &literal);
 			break;
 		case jbvNumeric:
 			number = (MtfValue){NUMERICOID, false, true, NumericGetDatum(leaf->val.numeric)};
-			mtf_match_write_comparison(&field, MTF_OP_EQ, &number, all->out, next(all));
+			mtf_match_write_comparison(&field, MTF_OP_EQ, &number, all->out,
+									   mtf_combination_next(all));
 			break;
 		default: break;
 	}
 }
 
-static void write_container(Conditions *all, const char *path, JsonbContainer *container,
+static void write_container(MtfCombination *all, const char *path, JsonbContainer *container,
 							bool in_array);
 
 /*
@@ -362,7 +324,7 @@ static void write_container(Conditions *all, const char *path, JsonbContainer *c
  * it is not looked into.
  */
 static void
-write_element(Conditions *all, const char *path, const JsonbValue *element)
+write_element(MtfCombination *all, const char *path, const JsonbValue *element)
 {
 	if (element->type != jbvBinary)
 		write_leaf(all, path, element);
@@ -371,7 +333,7 @@ write_element(Conditions *all, const char *path, const JsonbValue *element)
 }
 
 static void
-write_pair(Conditions *all, const char *path, const JsonbValue *key, const JsonbValue *value)
+write_pair(MtfCombination *all, const char *path, const JsonbValue *key, const JsonbValue *value)
 {
 	char *member = path_of_member(path, key);
 
@@ -384,7 +346,7 @@ write_pair(Conditions *all, const char *path, const JsonbValue *key, const Jsonb
 }
 
 static void
-write_container(Conditions *all, const char *path, JsonbContainer *container, bool in_array)
+write_container(MtfCombination *all, const char *path, JsonbContainer *container, bool in_array)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(container);
 	JsonbIteratorToken token;
@@ -393,7 +355,7 @@ write_container(Conditions *all, const char *path, JsonbContainer *container, bo
 
 	check_stack_depth();
 	if (strcmp(path, MTF_WHOLE_DOCUMENT) != 0 && !in_array)
-		mtf_match_write_exists(all->out, next(all), path);
+		mtf_match_write_exists(all->out, mtf_combination_next(all), path);
 	(void) JsonbIteratorNext(&iterator, &value, true);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE && all->n < MAX_LEAVES)
 	{
@@ -411,7 +373,7 @@ mtf_json_write_contains(const MtfField *field, const MtfValue *value, StringInfo
 						const char *key)
 {
 	Jsonb *json;
-	Conditions all;
+	MtfCombination all;
 
 	if (value->isnull)
 		return MTF_NEVER;
@@ -419,14 +381,9 @@ mtf_json_write_contains(const MtfField *field, const MtfValue *value, StringInfo
 	/* A document holds neither a scalar nor an array. */
 	if (strcmp(field->path, MTF_WHOLE_DOCUMENT) == 0 && !JB_ROOT_IS_OBJECT(json))
 		return MTF_ALWAYS;
-	all = begin_group(out, key, "$and");
+	all = mtf_combination_begin(out, key, false);
 	write_container(&all, field->path, &json->root, false);
-	if (all.n == 0)
-	{
-		mtf_write_take_back(out, all.condition);
-		return MTF_ALWAYS;
-	}
-	return end_group(&all);
+	return mtf_combination_end(&all);
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------ */
@@ -440,7 +397,7 @@ write_key(const MtfField *field, const MtfValue *value, StringInfo out, const ch
 	bool is_document = strcmp(field->path, MTF_WHOLE_DOCUMENT) == 0;
 	MtfLiteral literal;
 	bool is_text;
-	Conditions either;
+	MtfCombination either;
 	char *path;
 
 	string.val.string.val = VARDATA_ANY(name);
@@ -451,20 +408,19 @@ write_key(const MtfField *field, const MtfValue *value, StringInfo out, const ch
 		return MTF_ALWAYS;
 	if (is_document)
 		return mtf_match_write_exists(out, key, path);
-	either = begin_group(out, key, "$or");
-	mtf_match_write_exists(out, next(&either), path);
-	mtf_match_write_op(out, next(&either), field->path, "$eq", &literal);
-	mtf_match_write_type(out, next(&either), field->path, shown_as_text);
-	return end_group(&either);
+	either = mtf_combination_begin(out, key, true);
+	mtf_match_write_exists(out, mtf_combination_next(&either), path);
+	mtf_match_write_op(out, mtf_combination_next(&either), field->path, "$eq", &literal);
+	mtf_match_write_type(out, mtf_combination_next(&either), field->path, shown_as_text);
+	return mtf_combination_end(&either);
 }
 
 MtfVerdict
 mtf_json_write_keys(const MtfField *field, const MtfValue *value, bool all, StringInfo out,
 					const char *key)
 {
-	MtfVerdict decisive = all ? MTF_NEVER : MTF_ALWAYS;
 	MtfValueList list;
-	Conditions group;
+	MtfCombination group;
 
 	if (value->isnull)
 		return MTF_NEVER;
@@ -473,20 +429,9 @@ mtf_json_write_keys(const MtfField *field, const MtfValue *value, bool all, Stri
 	list = mtf_expand_list(value);
 	if (list.n > MAX_LEAVES)
 		return MTF_ALWAYS;
-	group = begin_group(out, key, all ? "$and" : "$or");
-	for (int i = 0; i < list.n; i++)
-	{
-		MtfVerdict verdict = write_key(field, &list.values[i], out, mtf_array_key(group.n));
-
-		if (verdict == decisive)
-		{
-			mtf_write_take_back(out, group.condition);
-			return decisive;
-		}
-		group.n += verdict == MTF_SOME;
-	}
-	if (group.n > 0)
-		return end_group(&group);
-	mtf_write_take_back(out, group.condition);
-	return all ? MTF_ALWAYS : MTF_NEVER;
+	group = mtf_combination_begin(out, key, !all);
+	for (int i = 0; i < list.n && !group.decided; i++)
+		mtf_combination_add(&group,
+							write_key(field, &list.values[i], out, mtf_combination_key(&group)));
+	return mtf_combination_end(&group);
 }
