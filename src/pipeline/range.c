@@ -29,7 +29,7 @@ is_plain_text(const uint8 *value, uint32 size)
 static bool
 is_usable(const MtfElement *element)
 {
-	if (element->size > MTF_KEY_MAX)
+	if (element->size > MTF_RANGE_KEY_MAX)
 		return false;
 	switch (element->type)
 	{
@@ -43,7 +43,7 @@ is_usable(const MtfElement *element)
 }
 
 bool
-mtf_key_read(MtfKey *key, const uint8 *doc, uint32 len)
+mtf_range_key_read(MtfRangeKey *key, const uint8 *doc, uint32 len)
 {
 	const uint8 *at;
 	const uint8 *end;
@@ -66,13 +66,13 @@ mtf_key_read(MtfKey *key, const uint8 *doc, uint32 len)
 }
 
 int
-mtf_key_group(const MtfKey *key)
+mtf_range_key_group(const MtfRangeKey *key)
 {
 	return key->type == MTF_BSON_INT32 ? MTF_BSON_INT64 : key->type;
 }
 
 static int64
-whole_number(const MtfKey *key)
+whole_number(const MtfRangeKey *key)
 {
 	if (key->type == MTF_BSON_INT32)
 		return (int32) mtf_load_u32(key->bytes);
@@ -80,11 +80,11 @@ whole_number(const MtfKey *key)
 }
 
 int
-mtf_key_compare(const MtfKey *a, const MtfKey *b)
+mtf_range_key_compare(const MtfRangeKey *a, const MtfRangeKey *b)
 {
 	int order;
 
-	switch (mtf_key_group(a))
+	switch (mtf_range_key_group(a))
 	{
 		case MTF_BSON_INT64:
 		case MTF_BSON_DATE:
@@ -104,7 +104,7 @@ mtf_key_compare(const MtfKey *a, const MtfKey *b)
 /* --- the condition ----------------------------------------------------------------------------- */
 
 static void
-write_key(StringInfo out, const char *op, const MtfKey *key)
+write_key(StringInfo out, const char *op, const MtfRangeKey *key)
 {
 	appendStringInfoChar(out, (char) key->type);
 	appendBinaryStringInfo(out, op, strlen(op) + 1);

@@ -15,31 +15,31 @@
 
 #include "lib/stringinfo.h"
 
-#define MTF_KEY_MAX 72
+#define MTF_RANGE_KEY_MAX 72
 
 /* A value of `_id` as it stands in BSON. */
-typedef struct MtfKey
+typedef struct MtfRangeKey
 {
 	uint8 type;
 	uint8 len;
-	uint8 bytes[MTF_KEY_MAX];
-} MtfKey;
+	uint8 bytes[MTF_RANGE_KEY_MAX];
+} MtfRangeKey;
 
 /* From a key (NULL: from the beginning, whatever its type) to the one before which it ends (NULL: none). */
 typedef struct MtfRange
 {
-	const MtfKey *from;
-	const MtfKey *to;
+	const MtfRangeKey *from;
+	const MtfRangeKey *to;
 } MtfRange;
 
 /* The `_id` of a document; false when ranges cannot be made of such a value. */
-extern bool mtf_key_read(MtfKey *key, const uint8 *doc, uint32 len);
+extern bool mtf_range_key_read(MtfRangeKey *key, const uint8 *doc, uint32 len);
 
 /* Keys of one group are compared with each other by the server; others are of other types. */
-extern int mtf_key_group(const MtfKey *key);
+extern int mtf_range_key_group(const MtfRangeKey *key);
 
 /* The order of two keys of one group, which every server agrees with. */
-extern int mtf_key_compare(const MtfKey *a, const MtfKey *b);
+extern int mtf_range_key_compare(const MtfRangeKey *a, const MtfRangeKey *b);
 
 /* A range as an element of a $match: `_id`: {…}.  True when an index can bound it. */
 extern bool mtf_range_is_bounded(const MtfRange *range);

@@ -26,7 +26,7 @@ typedef struct Lesson
 	uint64 batches; /* of the whole */
 	List *indexes;  /* as MtfFacts.indexes */
 	int nkeys;
-	MtfKey keys[SAMPLES]; /* of one group, ascending */
+	MtfRangeKey keys[SAMPLES]; /* of one group, ascending */
 } Lesson;
 
 struct MtfRanges
@@ -42,7 +42,7 @@ struct MtfRanges
 	uint64 seen;     /* documents */
 	uint64 distance; /* between the samples: a power of 2 */
 	int nsamples;
-	MtfKey samples[SAMPLES];
+	MtfRangeKey samples[SAMPLES];
 };
 
 static MtfKept kept = {"ranges", 600000, 64}; /* Lesson */
@@ -96,7 +96,7 @@ mtf_ranges_see(MtfRanges *ranges, const uint8 *doc, uint32 len)
 		if (((ranges->seen - 1) & (ranges->distance - 1)) != 0)
 			return;
 	}
-	if (mtf_key_read(&ranges->samples[ranges->nsamples], doc, len) &&
+	if (mtf_range_key_read(&ranges->samples[ranges->nsamples], doc, len) &&
 		(ranges->orders_text || ranges->samples[ranges->nsamples].type != MTF_BSON_STRING))
 		ranges->nsamples++;
 }
@@ -105,20 +105,20 @@ mtf_ranges_see(MtfRanges *ranges, const uint8 *doc, uint32 len)
 static int
 compare_keys(const void *a, const void *b)
 {
-	int difference = mtf_key_group(a) - mtf_key_group(b);
+	int difference = mtf_range_key_group(a) - mtf_range_key_group(b);
 
-	return difference != 0 ? difference : mtf_key_compare(a, b);
+	return difference != 0 ? difference : mtf_range_key_compare(a, b);
 }
 
 /* The largest group of ordered samples, each key once. */
 static void
-take_group(Lesson *lesson, const MtfKey *samples, int n)
+take_group(Lesson *lesson, const MtfRangeKey *samples, int n)
 {
 	int best = 0;
 	int best_len = 0;
 
 	for (int start = 0, i = 1; i <= n; i++)
-		if (i == n || mtf_key_group(&samples[i]) != mtf_key_group(&samples[start]))
+		if (i == n || mtf_range_key_group(&samples[i]) != mtf_range_key_group(&samples[start]))
 		{
 			if (i - start > best_len)
 			{
@@ -129,7 +129,7 @@ take_group(Lesson *lesson, const MtfKey *samples, int n)
 		}
 	lesson->nkeys = 0;
 	for (int i = best; i < best + best_len; i++)
-		if (i == best || mtf_key_compare(&samples[i - 1], &samples[i]) != 0)
+		if (i == best || mtf_range_key_compare(&samples[i - 1], &samples[i]) != 0)
 			lesson->keys[lesson->nkeys++] = samples[i];
 }
 
@@ -176,7 +176,7 @@ mtf_ranges_keep(MtfRanges *ranges, const MtfCursorStatistics *run, MtfConnection
 		!mtf_estimate_indexes(connection, scope, read_preference, &all) ||
 		!useful_indexes(all, scope, &indexes))
 		return;
-	qsort(ranges->samples, ranges->nsamples, sizeof(MtfKey), compare_keys);
+	qsort(ranges->samples, ranges->nsamples, sizeof(MtfRangeKey), compare_keys);
 	memory = mtf_kept_begin(&kept);
 	old = MemoryContextSwitchTo(memory);
 	lesson = palloc0(sizeof(Lesson));
@@ -227,7 +227,7 @@ int
 mtf_ranges_cut(MtfRanges *ranges, MtfRange **result)
 {
 	const Lesson *lesson = mtf_kept_find(&kept, &ranges->reader);
-	MtfKey *keys;
+	MtfRangeKey *keys;
 	int n;
 
 	ranges->parts = ranges->nsamples = 0;
@@ -236,7 +236,7 @@ mtf_ranges_cut(MtfRanges *ranges, MtfRange **result)
 	if (lesson == NULL || (n = wanted_parts(ranges, lesson)) < 2)
 		return 0;
 	/* A copy: what is kept may be forgotten while the run goes on. */
-	keys = palloc(sizeof(MtfKey) * n);
+	keys = palloc(sizeof(MtfRangeKey) * n);
 	*result = palloc0(sizeof(MtfRange) * n);
 	for (int i = 1; i < n; i++)
 	{
