@@ -9,6 +9,7 @@
 #define MTF_NODE_H
 
 #include "base/compat.h"
+#include "base/compat_planner.h"
 
 /* A constant that is not NULL; NULL: another node. */
 extern Const *mtf_node_constant(Node *node);
