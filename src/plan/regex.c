@@ -95,7 +95,7 @@ mtf_regex_to_like(const char *regex)
 Node *
 mtf_regex_as_like(Node *node)
 {
-	char *regex = constant_text(node);
+	char *regex = mtf_node_constant_text(node);
 	char *like = regex == NULL ? NULL : mtf_regex_to_like(regex);
 
 	return like == NULL ? NULL : mtf_node_text(like);

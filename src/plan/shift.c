@@ -52,18 +52,18 @@ without_widening(Node *node)
 static bool
 is_finite_constant(Node *node)
 {
+	const Const *constant = mtf_node_constant(node);
 	char *text;
 
-	if (!IsA(node, Const) || castNode(Const, node)->constisnull)
+	if (constant == NULL)
 		return false;
-	switch (castNode(Const, node)->consttype)
+	switch (constant->consttype)
 	{
 		case INT2OID:
 		case INT4OID:
 		case INT8OID: return true;
 		case NUMERICOID:
-			text = DatumGetCString(
-				DirectFunctionCall1(numeric_out, castNode(Const, node)->constvalue));
+			text = DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue));
 			return strspn(text, "-.0123456789") == strlen(text);
 		default: return false;
 	}
@@ -173,12 +173,12 @@ create_overflow(MtfLowering *lowering, const Shift *shift)
 static Node *
 as_integer(Node *node)
 {
-	Const *constant = (Const *) node;
+	const Const *constant = mtf_node_constant(node);
 	char *text;
 	char *end;
 	int64 value;
 
-	if (!IsA(node, Const) || constant->constisnull || constant->consttype != NUMERICOID)
+	if (constant == NULL || constant->consttype != NUMERICOID)
 		return node;
 	text = DatumGetCString(DirectFunctionCall1(numeric_out, constant->constvalue));
 	errno = 0;
