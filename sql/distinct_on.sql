@@ -25,3 +25,11 @@ RESET mongo_tenant.enable_sort_pushdown;
 
 SELECT set_config('mongo_tenant.jwt', :'dl', false) IS NOT NULL AS set;
 SELECT DISTINCT ON (g) g, id, price FROM measures ORDER BY g, id DESC;
+-- LIMIT above: the server cuts as well, and LIMIT ends here.
+SELECT * FROM plan_of($$SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4 DESC NULLS LAST, id LIMIT 2 OFFSET 1$$);
+SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4 DESC NULLS LAST, id LIMIT 2 OFFSET 1;
+SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4, id LIMIT 0;
+SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4, id DESC LIMIT 9223372036854775807 OFFSET 1;
+SELECT DISTINCT ON (i4) i4, id FROM typed WHERE id < 4 ORDER BY i4, id OFFSET 1;
+SELECT * FROM plan_of($$SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4, id OFFSET 1$$);
+SELECT * FROM plan_of($$SELECT DISTINCT ON (i4) i4, id FROM typed ORDER BY i4 FETCH FIRST 2 ROWS WITH TIES$$);

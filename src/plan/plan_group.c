@@ -264,6 +264,11 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 			root, get_sortgrouplist_exprs(clauses, root->processed_tlist), input_rel->rows);
 	info->upper = grouping.upper;
 	output_rel->fdw_private = info;
+	if (IS_SIMPLE_REL(input_rel))
+		((MtfRelInfo *) input_rel->fdw_private)->grouped =
+			local == NULL ? "aggregates: computed here, which is believed to cost less"
+						  : "aggregates: computed here if that is believed to cost less, or if the "
+							"server's result may not be exact";
 	cost = mtf_group_cost(info, grouping.plan, info->groups);
 	add_path(output_rel, (Path *) mtf_compat_create_foreign_upper_path(
 							 root, output_rel, target, info->groups, cost.total, cost.total, NIL,
@@ -273,9 +278,14 @@ add_grouping_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 static bool
 is_possible(PlannerInfo *root, RelOptInfo *input_rel)
 {
-	if (!mtf_setting_enable_aggregate_pushdown || root->parse->rowMarks != NIL ||
-		!mtf_is_remote_relation(input_rel))
+	if (root->parse->rowMarks != NIL || !mtf_is_remote_relation(input_rel))
 		return false;
+	if (!mtf_setting_enable_aggregate_pushdown)
+	{
+		mtf_explain_local(input_rel, NULL,
+						  "aggregates: mongo_tenant.enable_aggregate_pushdown is off");
+		return false;
+	}
 	if (root->parse->groupingSets == NIL)
 		return true;
 	mtf_explain_local(input_rel, NULL, "GROUP BY: several ways to group at once");

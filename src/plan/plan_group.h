@@ -18,6 +18,7 @@ typedef struct MtfGroupInfo
 	List *
 		clauses; /* of SortGroupClause: GROUP BY's or DISTINCT's; NIL: all documents are one group */
 	List *having;
+	bool firsts; /* DISTINCT ON: no groups but their first rows (plan_first.c) */
 	double groups;
 	MtfUpperPlan *upper; /* of its own path: shows why steps above it stay local */
 } MtfGroupInfo;

@@ -557,6 +557,8 @@ mtf_scan_plan_said_otherwise(const MtfScanPlan *plan)
 	bool changed = make_lookups(copy->joins) || plan->first_of != NIL;
 
 	/* A Unique stands above (plan_first.c). */
+	if (copy->first_of != NIL)
+		copy->limit = copy->offset = -1;
 	copy->first_of = NIL;
 	return changed ? copy : NULL;
 }

@@ -434,6 +434,21 @@ plan_ranges(PlannerInfo *root, RelOptInfo *baserel, ForeignPath *path, MtfScanPl
 		plan->paths = lappend(plan->paths, makeString("_id"));
 }
 
+/* Steps above the scan that the server could do as well, and why it does not. */
+static void
+explain_choices(PlannerInfo *root, const MtfRelInfo *info, MtfScanPlan *plan)
+{
+	/* The lowering of the plan itself has its values in their places. */
+	MtfLowering *lowering = mtf_lowering_of(root, find_base_rel(root, linitial_int(plan->rtis)));
+	const char *why = plan->sort != NIL ? NULL : mtf_upper_sort_reason(root, lowering, plan->terms);
+
+	if (why != NULL)
+		plan->decisions = lappend(plan->decisions, mtf_decision_create(MTF_SHIP_LOCAL, NULL, why));
+	if (info->grouped != NULL)
+		plan->decisions =
+			lappend(plan->decisions, mtf_decision_create(MTF_SHIP_LOCAL, NULL, info->grouped));
+}
+
 ForeignScan *
 mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -457,6 +472,7 @@ mtfGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	mtf_plan_explain_joins(plan, baserel);
 	if (best_path->fdw_private != NIL)
 		plan->sort = lsecond(best_path->fdw_private);
+	explain_choices(root, info, plan);
 	plan_ranges(root, baserel, best_path, plan);
 	if (list_length(best_path->fdw_private) == 3)
 		mtf_plan_bind_scan(plan, lowering, info->facts, lthird(best_path->fdw_private));

@@ -15,7 +15,7 @@
 #include "optimizer/tlist.h"
 #include "utils/fmgroids.h"
 
-#include "plan/node.h"
+#include "plan/plan_first.h"
 #include "plan/plan_group.h"
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
@@ -114,10 +114,14 @@ mtf_plan_top_paths(PlannerInfo *root, RelOptInfo *final_rel, FinalPathExtraData 
 	const char *why = NULL;
 	MtfUpperPlan *upper;
 
-	if (!mtf_setting_enable_limit_pushdown || info == NULL || info->clauses == NIL ||
-		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
+	if (info == NULL || (info->clauses == NIL && !info->firsts))
 		return;
-	if ((upper = plan_top(root, info, &why)) != NULL)
+	if ((why = mtf_upper_limit_off(root)) == NULL && info->firsts)
+	{
+		mtf_plan_first_limit(root, info, final_rel, extra);
+		return;
+	}
+	if (why == NULL && (upper = plan_top(root, info, &why)) != NULL)
 		add_path(final_rel, create_top_path(root, final_rel, extra, upper, info));
 	else if (why != NULL)
 		info->upper->plan->decisions =

@@ -244,6 +244,26 @@ all_plain(const List *sort)
 	return true;
 }
 
+const char *
+mtf_upper_sort_reason(PlannerInfo *root, MtfLowering *lowering, List *terms)
+{
+	const Query *parse = root->parse;
+
+	if (root->sort_pathkeys == NIL || parse->limitCount != NULL || parse->limitOffset != NULL ||
+		parse->groupClause != NIL || parse->hasAggs || parse->hasWindowFuncs ||
+		parse->distinctClause != NIL || parse->setOperations != NULL ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON)
+		return NULL;
+	if (!mtf_setting_enable_sort_pushdown)
+		return "ORDER BY: mongo_tenant.enable_sort_pushdown is off";
+	lowering->why = NULL;
+	if (mtf_upper_plain_sort(lowering, terms, root->sort_pathkeys) != NIL)
+		return "ORDER BY: sorted here, which is believed to cost less";
+	return lowering->why != NULL ? lowering->why
+								 : "ORDER BY: the fields do not sort as they stand, and all rows "
+								   "come in any case";
+}
+
 List *
 mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys)
 {
@@ -300,16 +320,38 @@ mtf_upper_add_columns(MtfUpperPlan *upper, MtfLowering *lowering, List *exprs)
 
 /* --- LIMIT ------------------------------------------------------------------------------------------ */
 
+const char *
+mtf_upper_limit_off(PlannerInfo *root)
+{
+	if (!mtf_setting_enable_limit_pushdown)
+		return "LIMIT: mongo_tenant.enable_limit_pushdown is off";
+	if (root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown)
+		return "LIMIT: mongo_tenant.enable_sort_pushdown is off";
+	return NULL;
+}
+
+/* What else happens between the rows of the scan and LIMIT; NULL: nothing. */
+static const char *
+step_between(PlannerInfo *root)
+{
+	if (root->parse->rowMarks != NIL)
+		return "LIMIT: rows that are locked may be tested again here";
+	if (root->parse->hasTargetSRFs)
+		return "LIMIT: functions that return sets are computed here";
+	if (root->parse->hasWindowFuncs)
+		return "LIMIT: window functions are computed here";
+	return mtf_upper_limit_off(root);
+}
+
 /* The table or join below the final step, when there is nothing else in between; else NULL. */
 static RelOptInfo *
 remote_input(PlannerInfo *root, RelOptInfo *input_rel)
 {
 	Query *parse = root->parse;
 
-	if (parse->commandType != CMD_SELECT || parse->rowMarks != NIL || parse->hasTargetSRFs ||
-		parse->groupClause != NIL || parse->groupingSets != NIL || parse->hasAggs ||
-		parse->hasWindowFuncs || parse->distinctClause != NIL || parse->setOperations != NULL ||
-		parse->havingQual != NULL || root->hasHavingQual)
+	if (parse->commandType != CMD_SELECT || parse->groupClause != NIL ||
+		parse->groupingSets != NIL || parse->hasAggs || parse->distinctClause != NIL ||
+		parse->setOperations != NULL || parse->havingQual != NULL || root->hasHavingQual)
 		return NULL;
 	/* With ORDER BY the step below is the sort's. */
 	if (IS_UPPER_REL(input_rel))
@@ -437,10 +479,11 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	MtfCost cost;
 	Path *path;
 
-	if (!mtf_setting_enable_limit_pushdown || !extra->limit_needed || rel == NULL ||
-		(root->sort_pathkeys != NIL && !mtf_setting_enable_sort_pushdown))
+	if (!extra->limit_needed || rel == NULL)
 		return;
-	if ((upper = plan_limit(root, rel)) == NULL)
+	if (step_between(root) != NULL)
+		mtf_explain_local(rel, NULL, step_between(root));
+	if (step_between(root) != NULL || (upper = plan_limit(root, rel)) == NULL)
 		return;
 	rows = extra->limit_tuples > 0 ? Min(rel->rows, extra->limit_tuples) : rel->rows;
 	documents = mtf_documents_below(rel);

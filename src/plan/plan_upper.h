@@ -33,8 +33,14 @@ extern void mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
  */
 extern List *mtf_upper_plain_sort(MtfLowering *lowering, List *terms, List *pathkeys);
 
+/* Why the rows of a plain scan that has no remote sort are sorted here; NULL: they are not. */
+extern const char *mtf_upper_sort_reason(PlannerInfo *root, MtfLowering *lowering, List *terms);
+
 /* The sort keys of `pathkeys`; false when one has no remote form. */
 extern bool mtf_upper_add_sort(MtfScanPlan *plan, MtfLowering *lowering, List *pathkeys);
+
+/* The setting that keeps LIMIT here; NULL: none does. */
+extern const char *mtf_upper_limit_off(PlannerInfo *root);
 
 /* LIMIT and OFFSET as values; false when one depends on rows. */
 extern bool mtf_upper_add_limit(MtfScanPlan *plan, MtfLowering *lowering, Query *parse);

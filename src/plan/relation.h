@@ -21,6 +21,7 @@ typedef struct MtfRelInfo
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */
 	List *local;                    /* of MtfDecision: what has no remote form of the steps above */
+	const char *grouped; /* why groups are made here, if the server could make them; else NULL */
 	List *joins; /* of MtfDecision: join conditions, and why a join by them is made here if it is */
 } MtfRelInfo;
 

@@ -1220,7 +1220,7 @@ class Maker:
         query.order = [(key, self.direction())]
         query.order += [(node, self.direction()) for node in self.identities(query.sources)]
         query.total_order = query.ordered = True
-        self.add_limit(query, 0.2)
+        self.add_limit(query, 0.5)
         return query
 
     def derived_query(self):
