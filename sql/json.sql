@@ -22,6 +22,9 @@ SELECT id FROM typed WHERE (doc -> 'a')::numeric BETWEEN 0.5 AND 1.5 ORDER BY id
 SELECT id FROM typed WHERE (doc -> 'b' ->> 'c')::int = 1;
 SELECT id FROM typed WHERE (doc -> 'b')::int = 1;
 SELECT * FROM plan_of($$SELECT id FROM typed WHERE (doc ->> 'd')::date = '2013-01-02' AND (doc ->> 'a')::real = 1 AND (doc ->> 'a')::uuid IS NULL$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (doc ->> 'a')::real > 0.5 OR (doc -> 'a')::real = 1 OR (doc ->> 'a')::uuid = '12345678-1234-4234-8234-1234567890ab'$$);
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE (doc ->> 'a')::real > 0.5 AND (doc -> 'a')::real = 1$$);
+SELECT id FROM typed WHERE id = 1 AND (doc ->> 'a')::real > 0.5;
 SELECT id FROM whole WHERE (document ->> 'ts')::date = '2013-01-02' ORDER BY id;
 
 -- Containment and keys.

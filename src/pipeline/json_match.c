@@ -11,6 +11,7 @@
  */
 #include "pipeline/json_match.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "catalog/pg_type.h"
@@ -82,6 +83,22 @@ write_out_of_range(MtfCombination *group, const MtfField *field)
 				mtf_literal_int64(field->kind == MTF_KIND_INT2 ? PG_INT16_MAX : PG_INT32_MAX));
 }
 
+/* Numbers that are too great for a float4, or (with 0) too small: errors here. */
+static void
+write_out_of_float4(MtfCombination *group, const MtfField *field)
+{
+	MtfCombination small;
+
+	if (field->kind != MTF_KIND_FLOAT4)
+		return;
+	write_bound(group, field->path, "$lt", mtf_literal_double(-FLT_MAX));
+	write_bound(group, field->path, "$gt", mtf_literal_double(FLT_MAX));
+	small = mtf_combination_begin(group->out, mtf_combination_next(group), false);
+	write_bound(&small, field->path, "$gt", mtf_literal_double(-FLT_MIN));
+	write_bound(&small, field->path, "$lt", mtf_literal_double(FLT_MIN));
+	mtf_combination_end(&small);
+}
+
 /* What else may have the text that is asked for, or cannot be cast. */
 static void
 write_text_companions(MtfCombination *group, const MtfField *field)
@@ -101,7 +118,9 @@ write_text_companions(MtfCombination *group, const MtfField *field)
 			write_out_of_range(group, field);
 			write_other_types(group, field->path, integers, false);
 			break;
+		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8:
+			write_out_of_float4(group, field);
 			write_specials(group, field->path);
 			write_other_types(group, field->path, doubles, false);
 			break;
@@ -137,8 +156,11 @@ write_value_companions(MtfCombination *group, const MtfField *field)
 	}
 	if (mtf_is_integer_kind(field))
 		write_out_of_range(group, field);
+	write_out_of_float4(group, field);
 	write_specials(group, field->path);
-	write_other_types(group, field->path, field->kind == MTF_KIND_FLOAT8 ? doubles : numbers, true);
+	write_other_types(
+		group, field->path,
+		field->kind == MTF_KIND_FLOAT8 || field->kind == MTF_KIND_FLOAT4 ? doubles : numbers, true);
 }
 
 /* An integer is rounded to: numbers up to one away from it. */

@@ -241,6 +241,9 @@ lower_null_test(MtfLowering *lowering, NullTest *test, bool negate)
 	if (field == NULL && !is_null &&
 		(term = mtf_element_not_null(lowering, (Node *) test->arg)) != NULL)
 		return term;
+	if (field == NULL && IsA(mtf_without_relabels((Node *) test->arg), SubscriptingRef))
+		return mtf_lowering_local(lowering,
+								  "of an array that does not decode every element is NULL");
 	if (field == NULL && mtf_is_member((Node *) test->arg))
 		return mtf_member_null_test(lowering, (Node *) test->arg, is_null);
 	if (field == NULL &&

@@ -157,6 +157,11 @@ is_member_text(Node *node)
 static bool
 kind_of_cast(Oid type, MtfKind *kind)
 {
+	if (type == FLOAT4OID)
+	{
+		*kind = MTF_KIND_FLOAT4;
+		return true;
+	}
 	return type != UUIDOID && mtf_kind_of_value(type, kind) && *kind != MTF_KIND_TEXT;
 }
 
@@ -194,6 +199,7 @@ find_member(Node *node, Member *member)
 		case F_INT2_JSONB:
 		case F_INT4_JSONB:
 		case F_INT8_JSONB:
+		case F_FLOAT4_JSONB:
 		case F_FLOAT8_JSONB:
 		case F_NUMERIC_JSONB:
 			return kind_of_cast(((FuncExpr *) node)->funcresulttype, &member->kind);
@@ -241,6 +247,7 @@ format_shows(MtfLowering *lowering, const MtfField *field, const Member *member)
 		case MTF_KIND_INT2:
 		case MTF_KIND_INT4:
 		case MTF_KIND_INT8:
+		case MTF_KIND_FLOAT4:
 		case MTF_KIND_FLOAT8: return member->is_text;
 		default: return false;
 	}

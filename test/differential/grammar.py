@@ -740,7 +740,7 @@ class Maker:
         """A member as a number, a truth or a time: what cannot be cast is an error."""
         self.flags.add("risky")
         kind, cls = self.pick((("int", "int"), ("bigint", "int"), ("smallint", "int"), ("numeric", "numeric"),
-                               ("float8", "float"), ("bool", "bool"), ("timestamp", "timestamp"),
+                               ("float8", "float"), ("real", "float"), ("bool", "bool"), ("timestamp", "timestamp"),
                                ("timestamptz", "timestamptz"), ("date", "date")))
         source = member if cls in ("int", "numeric", "float", "bool") and self.chance(0.4) else text
         if cls == "bool":
