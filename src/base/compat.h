@@ -113,14 +113,44 @@ mtf_compat_count_relations(const List *rtable)
 #define MTF_NUMERIC_HAS_INFINITY
 #endif
 
+#if PG_VERSION_NUM < 140000
+/*
+ * Before PostgreSQL 14 no conversion returns when a character does not exist: it raises.  It holds nothing
+ * that an error would have to release, so that no subtransaction is needed to go on.
+ */
+static inline bool
+mtf_compat_convert(Oid conversion, int encoding, const char *text, uint32 len, char *result)
+{
+	MemoryContext current = CurrentMemoryContext;
+	volatile bool converted = true;
+
+	PG_TRY();
+	{
+		OidFunctionCall5(conversion, Int32GetDatum(PG_UTF8), Int32GetDatum(encoding),
+						 CStringGetDatum(text), CStringGetDatum(result), Int32GetDatum((int) len));
+	}
+	PG_CATCH();
+	{
+		int code = geterrcode();
+
+		if (code != ERRCODE_UNTRANSLATABLE_CHARACTER && code != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(current);
+		FlushErrorState();
+		converted = false;
+	}
+	PG_END_TRY();
+	return converted;
+}
+#endif
+
 /*
  * Valid UTF-8 in the database's encoding: `text` itself, or palloc'd and NUL-terminated.  NULL when a
- * character does not exist there; PostgreSQL 13 has no conversion that returns, and raises 22P05.
+ * character does not exist there.
  */
 static inline const char *
 mtf_compat_utf8_to_server(const char *text, uint32 len)
 {
-#if PG_VERSION_NUM >= 140000
 	int encoding = GetDatabaseEncoding();
 	Size room = (Size) len * MAX_CONVERSION_GROWTH + 1;
 	Oid conversion;
@@ -132,13 +162,14 @@ mtf_compat_utf8_to_server(const char *text, uint32 len)
 	if (!OidIsValid(conversion))
 		return NULL;
 	result = MemoryContextAllocHuge(CurrentMemoryContext, room);
+#if PG_VERSION_NUM >= 140000
 	if (pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
 									  (unsigned char *) unconstify(char *, text), len,
 									  (unsigned char *) result, room, true) != (int) len)
 		return NULL;
 	return result;
 #else
-	return pg_any_to_server(text, len, PG_UTF8);
+	return mtf_compat_convert(conversion, encoding, text, len, result) ? result : NULL;
 #endif
 }
 

@@ -53,6 +53,8 @@ MUTATIONS = [
     ("run-hook", "src/tenant/session.c", "		check_unchanged(frame.binding);", "		(void) check_unchanged;", "pgtap/session tap/identity"),
     ("claims-read-anew", "src/tenant/session.c", "		strcmp(before->tenant, now->tenant) != 0)\n		raise_changed();",
      "		strcmp(before->tenant, now->tenant) != 0)\n		return;", "pgtap/session tap/identity"),
+    ("validator-age", "src/rows/validator.c", "{\"validators\", 30000, 256}", "{\"validators\", 3000000, 256}", "tap/validator_age"),
+    ("validator-step", "src/rows/validator.c", "		compare_numbers(step, psprintf(\"1e-%d\", scale)) != 0)", "		false)", "tap/validator_age"),
     ("with-hold", "src/tenant/session.c", "	if (portal != NULL && (portal->cursorOptions & CURSOR_OPT_HOLD))", "	if (false)", "pgtap/session"),
     ("with-hold-caller", "src/tenant/session.c", "		refuse_held_portal(frame->portal);\n", "", "pgtap/session tap/identity"),
     ("commit-in-loop", "src/tenant/session.c", "		refuse_holding(queryDesc);\n	if (frame", "		(void) refuse_holding;\n	if (frame", "tap/identity"),
