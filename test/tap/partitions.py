@@ -83,6 +83,9 @@ with World() as world:
             is_(text.count('"$group"'), PARTITIONS, "each partition groups: " + query[:50])
             ok("Aggregate" not in text, "and there is nothing left to do")
         for query in PARTIAL:
+            # Before PostgreSQL 14 a numeric has no infinity, and a Decimal128 that is one does not decode.
+            if "any_scale" in query and session.info.server_version < 140000:
+                continue
             text = plan(session, query)
             is_(text.count('"$group"'), PARTITIONS, "each partition groups its part: " + query[:50])
             ok("Finalize" in text, "which are put together here")
