@@ -76,3 +76,5 @@ SELECT count(*) FROM accounts WHERE tenant_id = 'UA';
 
 SET mongo_tenant.enable_aggregate_pushdown = off;
 SELECT * FROM plan_of($$SELECT count(*) FROM accounts$$);
+-- Window functions see rows here.
+SELECT * FROM plan_of($$SELECT id, rank() OVER (ORDER BY i4) FROM typed$$);

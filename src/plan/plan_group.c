@@ -181,7 +181,10 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 		grouping->lowering->counts_overflows = true;
 	plan->grand = info->clauses == NIL;
 	if (grouping->lowering == NULL)
+	{
+		mtf_explain_local(info->input, NULL, "aggregates: a condition below them is not exact");
 		return false;
+	}
 	if (!add_target(grouping, info->target, info->clauses) ||
 		!add_aggregates_of(grouping, (Node *) info->having))
 	{

@@ -510,6 +510,8 @@ void
 mtfGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 						RelOptInfo *output_rel, void *extra)
 {
+	if (stage == UPPERREL_WINDOW && mtf_is_remote_relation(input_rel))
+		mtf_explain_local(input_rel, NULL, "window functions are computed here");
 	if (stage == UPPERREL_GROUP_AGG)
 		mtf_plan_group_paths(root, input_rel, output_rel, extra);
 	if (stage == UPPERREL_PARTIAL_GROUP_AGG)
