@@ -18,7 +18,7 @@ OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/t
 	src/tenant/functions.o src/tenant/admin.o src/tenant/triggers.o
 # plan: what can run remotely
 OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/node.o src/plan/lowering.o src/plan/classify.o src/plan/choice.o src/plan/compute.o src/plan/compute_part.o src/plan/scalar.o src/plan/plan_private.o src/plan/cost.o src/plan/cost_expression.o \
-	src/plan/relation.o src/plan/plan_scan.o src/plan/late_pattern.o src/plan/plan_upper.o src/plan/grouping.o src/plan/group_key.o src/plan/aggregate_sum.o src/plan/aggregate_extreme.o src/plan/aggregate.o src/plan/plan_first.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o src/plan/plan_bind.o
+	src/plan/relation.o src/plan/unique.o src/plan/plan_scan.o src/plan/late_pattern.o src/plan/plan_upper.o src/plan/grouping.o src/plan/group_key.o src/plan/aggregate_sum.o src/plan/aggregate_extreme.o src/plan/aggregate.o src/plan/plan_first.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o src/plan/plan_bind.o
 OBJS += src/plan/member.o src/plan/element.o src/plan/json_path.o src/plan/shift.o src/plan/time_range.o src/plan/regex.o src/plan/text_part.o
 # pipeline: what is sent
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \

@@ -20,6 +20,7 @@
 #include "plan/plan_scan.h"
 #include "plan/plan_upper.h"
 #include "plan/setting.h"
+#include "plan/unique.h"
 #include "remote/connection.h"
 #include "rows/estimate.h"
 #include "rows/validator.h"
@@ -167,6 +168,7 @@ _PG_init(void)
 	mtf_plan_private_init();
 	mtf_facts_hook = mtf_estimate_facts;
 	mtf_sample_hook = mtf_estimate_sample;
+	mtf_unique_install();
 	mtf_validator_hook = mtf_validator_proves;
 	mtf_plan_bind_init(&mtf_bind_scan_methods);
 	mtf_plan_join_init();

@@ -1,6 +1,8 @@
 -- Joins whose inner side is a join itself, full joins of more than two tables, and keys of numbers with fractions.
 \i `echo "$MTF_PRELUDE"`
 \pset format unaligned
+-- The tables are small: what can run remotely, not what is cheap.
+SET cpu_tuple_cost = 0.1;
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET enable_nestloop = off;
@@ -41,7 +43,7 @@ RESET plan_cache_mode;
 
 -- By $lookup: the inner join in each of them; full joins of more than two are not said so.
 SET mongo_tenant.join_method = lookup;
-SELECT * FROM plan_of($$SELECT a.id, t.id, m.id FROM accounts a LEFT JOIN (typed t JOIN accounts m ON m.id = t.i4) ON t.id = a.id$$);
+SELECT * FROM plan_of($$SELECT a.id, t.id, m.id FROM accounts a LEFT JOIN (typed t JOIN accounts m ON m.id = t.i4) ON t.id = a.id WHERE a.id > 0$$);
 SELECT a.id, t.id, m.id FROM accounts a LEFT JOIN (typed t JOIN accounts m ON m.id = t.i4) ON t.id = a.id ORDER BY a.id;
 SELECT a.id FROM accounts a WHERE EXISTS (SELECT FROM typed t JOIN accounts m ON m.id = t.i4 WHERE t.id = a.id) ORDER BY a.id;
 SELECT a.id FROM accounts a WHERE NOT EXISTS (SELECT FROM typed t JOIN accounts m ON m.id = t.i4 WHERE t.id = a.id) ORDER BY a.id;

@@ -36,7 +36,7 @@ BEGIN
 		END LOOP;
 	END LOOP;
 END $$;
-SELECT * FROM pg_temp.sent(ARRAY['te%', 'te%%', 'text', 'a\%b\_\\%', '$t%', 't%t', 'te_%', '%', '',
+SELECT * FROM pg_temp.sent(ARRAY['te%', 'te%%', 'text', 'a\%b\_\\%', '$t%', 't%t', '%t.t%', '%t', '_%t', 'te_%', '%', '',
 	U&'\007f%', U&'a\07ff%', U&'\d7ff%', U&'\e000%', U&'\ffff%', U&'ab\+10ffff\+10ffff%', U&'\+10ffff%', U&'e\0301%']);
 SELECT id FROM typed WHERE t LIKE '🛫%' ORDER BY id;
 SELECT id FROM typed WHERE t LIKE 'text' OR t LIKE '$%' ORDER BY id LIMIT 9;

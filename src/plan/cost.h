@@ -20,6 +20,7 @@ typedef struct MtfFacts
 	double documents;
 	bool knows_indexes;
 	List *indexes; /* of Lists of String: an index's paths, the tenant in front left out */
+	List *unique;  /* of String: paths of which no two documents of a tenant have the same value */
 } MtfFacts;
 
 /*
@@ -53,6 +54,12 @@ extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
  */
 extern List *mtf_facts_choose_index(const MtfFacts *facts, const List *terms);
 
+/*
+ * Does an index bring the documents that satisfy the terms in the order of the sort keys (of MtfSortKey)?  Then the
+ * server need not look at all of them before the first.
+ */
+extern bool mtf_facts_have_order(const MtfFacts *facts, const List *terms, const List *sort);
+
 typedef struct MtfCost
 {
 	Cost startup;
@@ -85,5 +92,7 @@ extern Cost mtf_cost_union(double rows, double looked_at, double partners, doubl
 extern Cost mtf_cost_filters(const List *terms, double passed);
 extern Cost mtf_cost_keys(const List *fields, double documents);
 extern Cost mtf_cost_groups(const MtfScanPlan *plan, double documents);
+/* Sorting by keys (of MtfSortKey), without the help of an index. */
+extern Cost mtf_cost_sort(const List *sort, double documents);
 
 #endif /* MTF_COST_H */

@@ -467,6 +467,13 @@ plan_limit(PlannerInfo *root, RelOptInfo *rel)
 
 #define REMOTE_LIMIT_FACTOR 0.9
 
+static bool
+is_ordered(const MtfScanPlan *plan, RelOptInfo *rel)
+{
+	return IS_SIMPLE_REL(rel) &&
+		   mtf_facts_have_order(((MtfRelInfo *) rel->fdw_private)->facts, plan->terms, plan->sort);
+}
+
 static void
 add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 			   FinalPathExtraData *extra)
@@ -487,14 +494,16 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 		return;
 	rows = extra->limit_tuples > 0 ? Min(rel->rows, extra->limit_tuples) : rel->rows;
 	documents = mtf_documents_below(rel);
-	/* Without a sort the server stops as soon as it has enough. */
-	if (upper->plan->sort == NIL)
+	/* Without a sort, or with an index in its order, the server stops as soon as it has enough. */
+	if (upper->plan->sort == NIL || is_ordered(upper->plan, rel))
 		documents *= rows / Max(rel->rows, 1.0);
 	cost = mtf_cost_scan(documents, rows, rel->reltarget->width, &none);
 	if (!IS_JOIN_REL(rel))
 		cost.total += mtf_cost_filters(upper->plan->terms, rel->rows);
 	if (IS_JOIN_REL(rel))
 		cost.total += ((MtfJoinInfo *) rel->fdw_private)->work;
+	if (upper->plan->sort != NIL && !is_ordered(upper->plan, rel))
+		cost.total += mtf_cost_sort(upper->plan->sort, rel->rows);
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
 	cost.startup *= REMOTE_LIMIT_FACTOR;
 	cost.total *= REMOTE_LIMIT_FACTOR;

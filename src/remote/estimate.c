@@ -58,13 +58,14 @@ read_key(const bson_iter_t *index)
 }
 
 static List *
-read_index(const bson_iter_t *element)
+read_index(const bson_iter_t *element, bool *unique)
 {
 	static const char *const partial[] = {"partialFilterExpression", "sparse", "hidden",
 										  "collation"};
 	List *paths = NIL;
 	bson_iter_t option;
 
+	*unique = false;
 	if (!BSON_ITER_HOLDS_DOCUMENT(element) || !bson_iter_recurse(element, &option))
 		return NIL;
 	while (bson_iter_next(&option))
@@ -77,29 +78,34 @@ read_index(const bson_iter_t *element)
 				return NIL;
 		if (strcmp(name, "key") == 0)
 			paths = read_key(&option);
+		else if (strcmp(name, "unique") == 0)
+			*unique = BSON_ITER_HOLDS_BOOL(&option) && bson_iter_bool(&option);
 	}
 	return paths;
 }
 
 static bool
-read_indexes(const uint8 *reply, uint32 len, List **indexes)
+read_indexes(const uint8 *reply, uint32 len, List **indexes, List **unique)
 {
 	bson_iter_t iter;
 	bson_iter_t batch;
 	bson_iter_t index;
 	bson_t doc;
 
-	*indexes = NIL;
+	*indexes = *unique = NIL;
 	if (!bson_init_static(&doc, reply, len) || !bson_iter_init(&iter, &doc) ||
 		!bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) ||
 		!BSON_ITER_HOLDS_ARRAY(&batch) || !bson_iter_recurse(&batch, &index))
 		return false;
 	while (bson_iter_next(&index))
 	{
-		List *paths = read_index(&index);
+		bool is_unique;
+		List *paths = read_index(&index, &is_unique);
 
-		if (paths != NIL)
-			*indexes = lappend(*indexes, paths);
+		if (paths == NIL)
+			continue;
+		*indexes = lappend(*indexes, paths);
+		*unique = lappend_int(*unique, is_unique);
 	}
 	return true;
 }
@@ -117,11 +123,11 @@ append_list_indexes(bson_t *command, const char *collection)
 
 bool
 mtf_estimate_indexes(MtfConnection *connection, const MtfScope *scope, const char *read_preference,
-					 List **indexes)
+					 List **indexes, List **unique)
 {
 	MtfReply reply;
 
 	return mtf_describe_ask(connection, scope, read_preference, "listIndexes", append_list_indexes,
 							&reply) &&
-		   read_indexes(reply.data, reply.len, indexes);
+		   read_indexes(reply.data, reply.len, indexes, unique);
 }

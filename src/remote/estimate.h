@@ -21,10 +21,10 @@ extern void mtf_estimate_counts(MtfConnection *connection, const MtfPipeline *pi
 
 /*
  * The indexes of the scope's collection that any query can use (not partial, sparse or hidden, and of
- * plain directions): a List of Lists of String, the paths in their order.  False: the server does not
- * say.  Raises when the connection fails.
+ * plain directions): a List of Lists of String, the paths in their order; *unique, as long, of int, tells
+ * which of them is unique.  False: the server does not say.  Raises when the connection fails.
  */
 extern bool mtf_estimate_indexes(MtfConnection *connection, const MtfScope *scope,
-								 const char *read_preference, List **indexes);
+								 const char *read_preference, List **indexes, List **unique);
 
 #endif /* MTF_ESTIMATE_H */

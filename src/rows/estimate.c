@@ -126,21 +126,23 @@ ask(MtfFacts *facts, MtfBinding *binding, Oid relid, Oid userid)
 	MtfConnection *connection = mtf_connection_get(mtf_scope_server(scope), userid);
 	MtfCursorOptions options = options_of(relid);
 	List *indexes;
-	ListCell *cell;
+	List *unique;
 	int64 count;
 
 	mtf_estimate_counts(connection, create_count(&scope, relid), &options, 1, &count);
 	facts->documents = count;
 	facts->knows_indexes =
-		mtf_estimate_indexes(connection, scope, options.read_preference, &indexes);
+		mtf_estimate_indexes(connection, scope, options.read_preference, &indexes, &unique);
 	if (!facts->knows_indexes)
 		return;
-	foreach (cell, indexes)
+	for (int i = 0; i < list_length(indexes); i++)
 	{
-		List *paths = without_tenant(lfirst(cell), scope);
+		List *paths = without_tenant(list_nth(indexes, i), scope);
 
 		if (paths != NIL)
 			facts->indexes = lappend(facts->indexes, paths);
+		if (list_length(paths) == 1 && list_nth_int(unique, i))
+			facts->unique = lappend(facts->unique, linitial(paths));
 	}
 }
 
@@ -153,6 +155,7 @@ keep(const MtfFacts *facts, const MtfReader *reader)
 
 	*copy = *facts;
 	copy->indexes = copyObject(facts->indexes);
+	copy->unique = copyObject(facts->unique);
 	MemoryContextSwitchTo(old);
 	mtf_kept_put(&kept, reader, memory, copy);
 }
@@ -193,6 +196,7 @@ mtf_estimate_facts(Oid relid, Oid userid)
 		}
 		MemoryContextSwitchTo(planning);
 		result->indexes = copyObject(result->indexes);
+		result->unique = copyObject(result->unique);
 	}
 	MemoryContextSwitchTo(planning);
 	MemoryContextDelete(work);

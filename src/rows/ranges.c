@@ -167,13 +167,14 @@ mtf_ranges_keep(MtfRanges *ranges, const MtfCursorStatistics *run, MtfConnection
 	/* Each range has a first batch, full or not. */
 	uint64 batches = run->batches - Max(ranges->parts - 1, 0);
 	List *all = NIL;
+	List *unique = NIL;
 	List *indexes = NIL;
 	MemoryContext memory;
 	MemoryContext old;
 	Lesson *lesson;
 
 	if (!ranges->learns || ranges->nsamples < LEAST_PARTS || batches < LEAST_PARTS ||
-		!mtf_estimate_indexes(connection, scope, read_preference, &all) ||
+		!mtf_estimate_indexes(connection, scope, read_preference, &all, &unique) ||
 		!useful_indexes(all, scope, &indexes))
 		return;
 	qsort(ranges->samples, ranges->nsamples, sizeof(MtfRangeKey), compare_keys);

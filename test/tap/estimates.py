@@ -37,7 +37,7 @@ def foreign_count(server, command):
 def indexes(server, command):
     return {"ok": 1.0, "cursor": {"id": Int64(0), "ns": "x.%s" % command["listIndexes"], "firstBatch": [
         {"v": 2, "key": {"_id": 1}, "name": "_id_"},
-        {"v": 2, "key": {"tenant_id": 1, "id": 1}, "name": "by_id"},
+        {"v": 2, "key": {"tenant_id": 1, "id": 1}, "name": "by_id", "unique": True},
         {"v": 2, "key": {"name": 1}, "name": "part", "partialFilterExpression": {"name": "other tenant's"}}]}}
 
 
@@ -141,6 +141,18 @@ def samples(world, server):
         throws("XX001", lambda: explain(ua, "SELECT * FROM asks WHERE id > 8"), "a look at other tenants' is refused")
 
 
+def unique(world, server):
+    """A unique index tells how many rows a join makes; statistics, which everybody could read, are not there."""
+    fresh(server)
+    with world.connect("UA") as ua:
+        is_(rows(ua, "SELECT * FROM asks a JOIN again b ON a.id = b.id"), 500, "unique on both sides: a row each")
+        is_(rows(ua, "SELECT * FROM asks a JOIN again b ON a.name = b.id::text"), 1250, "what is not unique: PostgreSQL's 200 values")
+        is_(rows(ua, "SELECT id FROM asks GROUP BY id"), 500, "groups of a unique column")
+        ok(rows(ua, "SELECT name FROM asks GROUP BY name") < 500, "and of another")
+        is_(rows(ua, "SELECT * FROM plain a JOIN plain b ON a.id = b.id"), 10000 * 10000 // 200, "nothing is known where nothing is asked")
+        is_(ua.execute("SELECT count(*) FROM pg_stats WHERE tablename = 'asks'").fetchone()[0], 0, "no statistics for anybody to read")
+
+
 def faults(world, server):
     fresh(server)
     with world.connect("UA") as ua:
@@ -192,6 +204,7 @@ with FaultServer() as server, World(engine=False) as world:
     without(world, server)
     asks(world, server)
     samples(world, server)
+    unique(world, server)
     faults(world, server)
     analyze(world, server)
     remapped(world, server)
