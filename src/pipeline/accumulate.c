@@ -117,9 +117,37 @@ write_zero(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, co
 	mtf_call_end(out, &call);
 }
 
+/* The columns whose values a term computes with, each as often as it does: not those of conditions. */
+static List *
+add_operands(List *operands, const MtfTerm *term)
+{
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_FIELD)
+		return lappend(operands, (MtfTerm *) term);
+	foreach (cell, term->args)
+		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
+			operands = add_operands(operands, lfirst(cell));
+	return operands;
+}
+
+/* {$ifNull: [{$toString: value}, ""]} */
+static void
+write_text(const MtfExprContext *context, const MtfTerm *operand, StringInfo out, const char *key)
+{
+	MtfLiteral nothing = {.type = MTF_LITERAL_STRING, .data = "", .len = 0};
+	MtfCall call = mtf_call_begin(out, key, "$ifNull");
+	MtfMark text = mtf_write_begin(out, mtf_call_next(&call));
+
+	mtf_value_write_decimal(context, operand, out, "$toString");
+	mtf_write_end(out, text);
+	mtf_write_literal(out, mtf_call_next(&call), &nothing);
+	mtf_call_end(out, &call);
+}
+
 /*
- * {$let: {vars: {n: value}, in: {$cond: [{$gt: ["$$n", null]}, the length of its text, null]}}}.  With a
- * positive exponent the text says less than the number is.
+ * {$let: {vars: {t: {$concat: [the operands' texts]}}, in: {$cond: [{$lt: [{$indexOfBytes: ["$$t", "+"]}, 0]},
+ * {$strLenBytes: "$$t"}, unknown]}}}.  With a positive exponent a text says less than the number is.
  */
 static void
 write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
@@ -127,29 +155,21 @@ write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 	MtfLiteral zero = mtf_literal_int64(0);
 	MtfLiteral plus = {.type = MTF_LITERAL_STRING, .data = "+", .len = 1};
 	MtfLet let = mtf_let_begin(out, key);
-	MtfMark length;
-	MtfCall exponent;
-	MtfCall found;
-	MtfCall index;
+	MtfCall concat = mtf_call_begin(out, "t", "$concat");
 	MtfCall cond;
+	MtfCall less;
+	ListCell *cell;
 
-	mtf_value_write_decimal(context, arg, out, "n");
+	foreach (cell, add_operands(NIL, arg))
+		write_text(context, lfirst(cell), out, mtf_call_next(&concat));
+	mtf_call_end(out, &concat);
 	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
-	mtf_call_write_not_null(out, mtf_call_next(&cond), "$$n");
-	exponent = mtf_call_begin(out, mtf_call_next(&cond), "$cond");
-	found = mtf_call_begin(out, mtf_call_next(&exponent), "$gte");
-	index = mtf_call_begin(out, mtf_call_next(&found), "$indexOfBytes");
-	mtf_call_write_unary(out, mtf_call_next(&index), "$toString", "$$n");
-	mtf_write_literal(out, mtf_call_next(&index), &plus);
-	mtf_call_end(out, &index);
-	mtf_write_literal(out, mtf_call_next(&found), &zero);
-	mtf_call_end(out, &found);
-	mtf_write_int(out, mtf_call_next(&exponent), MTF_LENGTH_UNKNOWN);
-	length = mtf_write_begin(out, mtf_call_next(&exponent));
-	mtf_call_write_unary(out, "$strLenBytes", "$toString", "$$n");
-	mtf_write_end(out, length);
-	mtf_call_end(out, &exponent);
-	mtf_write_null(out, mtf_call_next(&cond));
+	less = mtf_call_begin(out, mtf_call_next(&cond), "$lt");
+	mtf_call_write_pair(out, mtf_call_next(&less), "$indexOfBytes", "$$t", &plus);
+	mtf_write_literal(out, mtf_call_next(&less), &zero);
+	mtf_call_end(out, &less);
+	mtf_call_write_unary(out, mtf_call_next(&cond), "$strLenBytes", "$$t");
+	mtf_write_int(out, mtf_call_next(&cond), MTF_LENGTH_UNKNOWN);
 	mtf_call_end(out, &cond);
 	mtf_let_end(out, &let);
 }

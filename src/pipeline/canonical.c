@@ -5,17 +5,14 @@
  * A guard (field_value.c) is many times the work of what it guards, and an aggregate uses a column several
  * times: in its sum, in the count that goes with it, in the counter of misfits.  So the stage adds the
  * canonical value of each column to the document, null where nothing decodes.  (It adds, because a stage
- * that keeps these values only makes one engine write every document anew.)  Stages behind it add what is
- * computed of them several times, a product that is summed and measured, for one.
+ * that keeps these values only makes one engine write every document anew.)  What is computed of them several
+ * times is computed several times: one engine needs more for one more stage than for ten products (m).
  *
  * What must not happen here: a name that meets a field which is read behind the stage.
  */
 #include "pipeline/canonical.h"
 
-#include "catalog/pg_type.h"
-
 #include "pipeline/field_value.h"
-#include "pipeline/value.h"
 #include "plan/compute.h"
 
 /* Count the uses of the fields of a term that have a guard. */
@@ -109,106 +106,6 @@ mtf_canonical_free_name(const MtfScanPlan *plan, const List *tenants, const char
 	return free_name;
 }
 
-/* --- computations -------------------------------------------------------------------------------------- */
-
-/* Keep a computation of decimals that comes a second time, but not what is only part of it. */
-static void
-share_term(MtfCanonical *canonical, List **seen, MtfTerm *term)
-{
-	ListCell *cell;
-
-	if (term == NULL || term->kind != MTF_TERM_CALL)
-		return;
-	if (term->type == NUMERICOID && list_member(*seen, term))
-	{
-		if (!list_member(canonical->terms, term))
-			canonical->terms = lappend(canonical->terms, term);
-		return;
-	}
-	*seen = lappend(*seen, term);
-	foreach (cell, term->args)
-		share_term(canonical, seen, lfirst(cell));
-}
-
-static int
-size_of(const MtfTerm *term)
-{
-	int size = 1;
-	ListCell *cell;
-
-	foreach (cell, term->args)
-		size += size_of(lfirst(cell));
-	return size;
-}
-
-/* A part is smaller than its whole. */
-static int
-compare_sizes(const ListCell *a, const ListCell *b)
-{
-	return size_of(lfirst(a)) - size_of(lfirst(b));
-}
-
-static void
-share_terms(MtfCanonical *canonical, const MtfScanPlan *plan)
-{
-	List *seen = NIL;
-	ListCell *cell;
-
-	foreach (cell, plan->accumulators)
-		if (!((MtfAccumulator *) lfirst(cell))->distinct)
-			share_term(canonical, &seen, ((MtfAccumulator *) lfirst(cell))->arg);
-	list_sort(canonical->terms, compare_sizes);
-}
-
-/* Does the term read one of those from number `first` on? */
-static bool
-needs_term(const MtfCanonical *canonical, int first, const MtfTerm *term)
-{
-	ListCell *cell;
-
-	foreach (cell, term->args)
-	{
-		const MtfTerm *arg = lfirst(cell);
-
-		for (int i = first; i < list_length(canonical->terms); i++)
-			if (equal(list_nth(canonical->terms, i), arg))
-				return true;
-		if (needs_term(canonical, first, arg))
-			return true;
-	}
-	return false;
-}
-
-static char *
-term_name(const MtfCanonical *canonical, int i)
-{
-	return psprintf("%st%d", canonical->prefix, i);
-}
-
-char *
-mtf_canonical_reference(const MtfCanonical *canonical, const MtfTerm *term)
-{
-	for (int i = 0; i < canonical->nready; i++)
-		if (equal(list_nth(canonical->terms, i), term))
-			return psprintf("$%s", term_name(canonical, i));
-	return NULL;
-}
-
-void
-mtf_canonical_write_terms(MtfCanonical *canonical, const MtfExprContext *context, StringInfo out)
-{
-	int ready = canonical->nready;
-
-	do
-		mtf_value_write(context, list_nth(canonical->terms, ready), out,
-						term_name(canonical, ready));
-	while (++ready < list_length(canonical->terms) &&
-		   !needs_term(canonical, canonical->nready, list_nth(canonical->terms, ready)));
-	canonical->nready = ready;
-}
-
-/* --- both ------------------------------------------------------------------------------------------------ */
-
 MtfCanonical *
 mtf_canonical_of(const MtfScanPlan *plan, const List *tenants)
 {
@@ -222,8 +119,7 @@ mtf_canonical_of(const MtfScanPlan *plan, const List *tenants)
 	foreach (cell, canonical->fields)
 		if (bms_is_member(i++, repeated))
 			kept = lappend(kept, lfirst(cell));
-	share_terms(canonical, plan);
-	if (kept == NIL && canonical->terms == NIL)
+	if (kept == NIL)
 		return NULL;
 	canonical->fields = kept;
 	canonical->prefix = mtf_canonical_free_name(plan, tenants, "v");

@@ -12,8 +12,6 @@
 typedef struct MtfCanonical
 {
 	List *fields; /* of MtfField: the canonical value of each, or null */
-	List *terms;  /* of MtfTerm: computations that are used several times, parts before wholes */
-	int nready;   /* how many of the terms stand in the document already */
 	const char *prefix; /* of the names: no path that is read begins with it */
 } MtfCanonical;
 
@@ -30,16 +28,6 @@ extern char *mtf_canonical_free_name(const MtfScanPlan *plan, const List *tenant
 /* Write the columns into the body of an $addFields; `context` sees documents as they come. */
 extern void mtf_canonical_write(const MtfCanonical *canonical, const MtfExprContext *context,
 								StringInfo out);
-
-/*
- * Write those of the terms that need none but what is ready into the body of an $addFields (at least one),
- * and call them ready; `context` sees documents behind the stage before.
- */
-extern void mtf_canonical_write_terms(MtfCanonical *canonical, const MtfExprContext *context,
-									  StringInfo out);
-
-/* "$name" of a term that stands in the document already; NULL: it does not.  Palloc'ed. */
-extern char *mtf_canonical_reference(const MtfCanonical *canonical, const MtfTerm *term);
 
 /* The name of a field that is one of them; palloc'ed. */
 extern char *mtf_canonical_name(const MtfCanonical *canonical, const MtfField *field);

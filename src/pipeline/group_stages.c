@@ -148,19 +148,6 @@ write_canonical_stage(MtfPipeline *pipeline, const MtfExprContext *context,
 	mtf_stage_end(pipeline, stage);
 }
 
-/* {$addFields: {vt0: what is computed of them several times, …}}, and a stage for what is computed of that */
-static void
-write_shared_stages(MtfPipeline *pipeline, const MtfExprContext *context, MtfCanonical *canonical)
-{
-	while (canonical->nready < list_length(canonical->terms))
-	{
-		MtfStage fields = mtf_stage_begin(pipeline, "$addFields");
-
-		mtf_canonical_write_terms(canonical, context, &pipeline->stages);
-		mtf_stage_end(pipeline, fields);
-	}
-}
-
 /* --- misfits --------------------------------------------------------------------------------------- */
 
 #define MISFIT "m"
@@ -520,8 +507,6 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	if (canonical != NULL && canonical->fields != NIL)
 		write_canonical_stage(pipeline, context, canonical);
 	context->canonical = canonical;
-	if (canonical != NULL)
-		write_shared_stages(pipeline, context, canonical);
 	if (list_length(plan->distinct) > 1)
 	{
 		lists = mtf_canonical_free_name(plan, tenants, "u");

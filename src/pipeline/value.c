@@ -372,15 +372,6 @@ write_call(const MtfExprContext *context, const MtfTerm *term, StringInfo out, c
 void
 mtf_value_write(const MtfExprContext *context, const MtfTerm *term, StringInfo out, const char *key)
 {
-	char *shared = context->canonical == NULL || term->kind != MTF_TERM_CALL
-					   ? NULL
-					   : mtf_canonical_reference(context->canonical, term);
-
-	if (shared != NULL)
-	{
-		mtf_write_word(out, key, shared);
-		return;
-	}
 	switch ((MtfTermKind) term->kind)
 	{
 		case MTF_TERM_FIELD: mtf_field_write_value(context, term->field, out, key); break;

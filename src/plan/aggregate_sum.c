@@ -96,40 +96,68 @@ need_exact(MtfGrouping *grouping, Node *inexact)
 		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_DIGITS, 0, inexact, NULL));
 }
 
-/* Is a term that was rounded to a Decimal128's digits at least as long as those?  Differences may hide it. */
+/* Is the term made of numbers whose texts the server can measure? */
 static bool
-shows_rounding(const MtfTerm *term)
+is_measurable(const MtfTerm *term)
 {
+	const MtfField *field = term->field;
 	ListCell *cell;
 
-	if (term->kind != MTF_TERM_CALL)
-		return true; /* conditions of CASE; fields and constants are what they are */
-	if (term->function == MTF_FUNCTION_ADD || term->function == MTF_FUNCTION_SUBTRACT)
-		return term->precision >= 0 && term->precision <= DECIMAL_DIGITS;
-	if (term->function != MTF_FUNCTION_MULTIPLY && term->function != MTF_FUNCTION_CASE)
+	if (term->kind < MTF_TERM_FIELD || term->kind == MTF_TERM_VALUE)
+		return true; /* conditions of CASE choose; constants are known here */
+	if (term->kind == MTF_TERM_FIELD)
+		return !field->loose && (field->kind == MTF_KIND_NUMERIC || field->kind == MTF_KIND_INT2 ||
+								 field->kind == MTF_KIND_INT4 || field->kind == MTF_KIND_INT8);
+	if (term->function != MTF_FUNCTION_ADD && term->function != MTF_FUNCTION_SUBTRACT &&
+		term->function != MTF_FUNCTION_MULTIPLY && term->function != MTF_FUNCTION_CASE &&
+		term->function != MTF_FUNCTION_COALESCE)
 		return false;
 	foreach (cell, term->args)
-		if (!shows_rounding(lfirst(cell)))
+		if (!is_measurable(lfirst(cell)))
 			return false;
 	return true;
 }
 
-/* Above this a product of decimals could be infinite. */
-#define MAX_LENGTH_PRECISION 1000
+/*
+ * The bound times what constants and additions can make of it: each factor is at least 1, so that the product of
+ * two bounds is one of either, and twice that one of their sum.
+ */
+static Node *
+times_constants(MtfGrouping *grouping, const MtfTerm *term, Node *bound)
+{
+	Node *factor = NULL;
+	ListCell *cell;
 
-/* 10 to the number of characters of the longest summand: one accumulator, where each field's extremes are two. */
+	if (term->kind == MTF_TERM_VALUE)
+		factor =
+			mtf_node_greatest(bound_of(grouping, (MtfTerm *) term), mtf_node_numeric("1"));
+	else if (term->function == MTF_FUNCTION_ADD || term->function == MTF_FUNCTION_SUBTRACT)
+		factor = mtf_node_numeric("2");
+	if (factor != NULL)
+		bound = mtf_node_call(F_NUMERIC_MUL, NUMERICOID, list_make2(bound, factor));
+	foreach (cell, term->args)
+		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
+			bound = times_constants(grouping, lfirst(cell), bound);
+	return bound;
+}
+
+/*
+ * No number is as great as 10 to the number of characters of its text, nor a product as 10 to the sum of them:
+ * one accumulator for all of a term's columns, where the extremes of each are two.
+ */
 static Node *
 bound_by_length(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 {
 	Node *length = mtf_grouping_hidden(
 		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_LENGTH, arg, filter, true),
 		INT4OID, -1);
-
-	return mtf_node_call(
+	Node *bound = mtf_node_call(
 		F_NUMERIC_POWER, NUMERICOID,
 		list_make2(mtf_node_numeric("10"),
 				   mtf_node_call(F_NUMERIC_INT4, NUMERICOID,
 								 list_make1(mtf_node_first_of(length, mtf_node_int4(0))))));
+
+	return times_constants(grouping, arg, bound);
 }
 
 /*
@@ -145,7 +173,7 @@ guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 
 	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
 		return;
-	if (arg->kind == MTF_TERM_CALL && arg->precision <= MAX_LENGTH_PRECISION && shows_rounding(arg))
+	if (arg->kind == MTF_TERM_CALL && mtf_term_fields(arg) != NIL && is_measurable(arg))
 		bound = bound_by_length(grouping, arg, filter);
 	else
 		bound = bound_of(grouping, arg);

@@ -260,7 +260,7 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_MAX,
 	MTF_ACCUMULATE_LOWEST, /* of a number, NaN too, which the server has lowest */
 	MTF_ACCUMULATE_HIGHEST,
-	MTF_ACCUMULATE_LENGTH,    /* characters of the longest of the decimals' texts */
+	MTF_ACCUMULATE_LENGTH,    /* characters of the columns' texts that make the value, at most */
 	MTF_ACCUMULATE_NANS,      /* how many are NaN */
 	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
 	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
