@@ -11,7 +11,7 @@
 /* The columns that a $group uses several times, under names of ours. */
 typedef struct MtfCanonical
 {
-	List *fields; /* of MtfField: the canonical value of each, or null */
+	List *fields;       /* of MtfField: the canonical value of each, or null */
 	const char *prefix; /* of the names: no path that is read begins with it */
 } MtfCanonical;
 

@@ -24,6 +24,8 @@ typedef struct MtfExprContext
 	const char *const
 		*aliases; /* per relation, the field that holds its document; NULL: the root */
 	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
+	/* of MtfField: a group with a value of theirs that does not decode is an error, whatever else is in it */
+	const List *counted;
 	const MtfRange *range; /* of the driving collection, for its first stages; NULL: all of it */
 } MtfExprContext;
 

@@ -23,6 +23,12 @@ mtf_field_is_canonical(const MtfExprContext *context, const MtfField *field)
 	return context->canonical != NULL && mtf_canonical_find(context->canonical, field) >= 0;
 }
 
+bool
+mtf_field_is_counted(const MtfExprContext *context, const MtfField *field)
+{
+	return list_member(context->counted, field);
+}
+
 static char *
 reference_in_document(const MtfExprContext *context, const MtfField *field)
 {

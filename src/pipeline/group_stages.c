@@ -193,6 +193,23 @@ write_first_misfit(const MtfExprContext *context, const List *accumulators, Stri
 	mtf_nest_end(out, document);
 }
 
+/* The value is there and decodes, by the cheapest test: most values of a numeric column are Decimal128s. */
+static void
+write_decodes(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, const char *key)
+{
+	MtfCall call;
+
+	if (arg->field->kind != MTF_KIND_NUMERIC || arg->field->loose)
+	{
+		mtf_field_write_known(context, arg->field, out, key);
+		return;
+	}
+	call = mtf_call_begin(out, key, "$gt");
+	mtf_field_write_value(context, arg->field, out, mtf_call_next(&call));
+	mtf_write_null(out, mtf_call_next(&call));
+	mtf_call_end(out, &call);
+}
+
 /*
  * One accumulator for all columns whose misfits count: most documents have all values, and one test says
  * so.  The greatest number of a column that does not decode is as good as any.
@@ -210,7 +227,7 @@ write_misfit_accumulator(const MtfExprContext *context, const List *accumulators
 		const MtfAccumulator *accumulator = lfirst(cell);
 
 		if (counts_misfits(accumulator))
-			mtf_field_write_known(context, accumulator->arg->field, out, mtf_call_next(&all));
+			write_decodes(context, accumulator->arg, out, mtf_call_next(&all));
 	}
 	mtf_call_end(out, &all);
 	mtf_write_int(out, mtf_call_next(&cond), 0);
@@ -243,6 +260,74 @@ write_misfits_of(StringInfo out, const char *name, int n)
 	mtf_write_int(out, mtf_call_next(&cond), 1);
 	mtf_write_int(out, mtf_call_next(&cond), 0);
 	mtf_call_end(out, &cond);
+}
+
+/* So many tests of a value cost one engine what it costs to add a field to a document (m). */
+#define TESTS_OF_A_STAGE 10
+
+/* How often a term reads fields. */
+static int
+count_reads(const MtfTerm *term)
+{
+	const ListCell *cell;
+	int reads;
+
+	if (term == NULL)
+		return 0;
+	reads = term->field != NULL && strcmp(term->field->path, MTF_COMPUTED_PATH) != 0;
+	foreach (cell, term->args)
+		reads += count_reads(lfirst(cell));
+	return reads;
+}
+
+/* How often fields are tested where they are used. */
+static int
+count_tests(const MtfScanPlan *plan)
+{
+	const ListCell *cell;
+	int tests = 0;
+
+	foreach (cell, plan->keys)
+		tests += count_reads(lfirst(cell));
+	foreach (cell, plan->accumulators)
+	{
+		const MtfAccumulator *accumulator = lfirst(cell);
+
+		/* Values are counted untested: in a group with a misfit no count is right, nor asked for. */
+		if (accumulator->kind != MTF_ACCUMULATE_COUNT)
+			tests += count_reads(accumulator->arg);
+		tests += count_reads(accumulator->filter);
+	}
+	return tests;
+}
+
+/*
+ * Are misfits of all the fields counted, and is a stage that tests each once for all of its uses more work than to
+ * test them where they are used?
+ */
+static bool
+needs_no_stage(const MtfScanPlan *plan, const List *fields)
+{
+	const ListCell *cell;
+	const ListCell *other;
+
+	if (plan->distinct != NIL || count_tests(plan) - list_length(fields) > TESTS_OF_A_STAGE)
+		return false;
+	foreach (cell, fields)
+	{
+		bool counted = false;
+
+		foreach (other, plan->accumulators)
+		{
+			const MtfAccumulator *accumulator = lfirst(other);
+
+			if (counts_misfits(accumulator) && equal(accumulator->arg->field, lfirst(cell)))
+				counted = true;
+		}
+		if (!counted || ((const MtfField *) lfirst(cell))->loose)
+			return false;
+	}
+	return true;
 }
 
 /* --- the stages ------------------------------------------------------------------------------------ */
@@ -279,16 +364,18 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 				  const char *lists)
 {
 	StringInfo out = &pipeline->stages;
+	MtfExprContext strict = *context;
 	MtfStage stage = mtf_stage_begin(pipeline, "$group");
 	ListCell *cell;
 
-	write_group_key(out, context, plan, lists);
+	strict.counted = NIL;
+	write_group_key(out, &strict, plan, lists);
 	foreach (cell, plan->accumulators)
 		if (((MtfAccumulator *) lfirst(cell))->distinct == 0 && !counts_misfits(lfirst(cell)))
 			mtf_value_write_accumulator(context, lfirst(cell), path_of_list(lfirst(cell), lists), 1,
 										out);
 	if (counts_any_misfits(plan))
-		write_misfit_accumulator(context, plan->accumulators, out);
+		write_misfit_accumulator(&strict, plan->accumulators, out);
 	write_group_tenants(pipeline, false);
 	mtf_stage_end(pipeline, stage);
 }
@@ -504,9 +591,13 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 			tenants = lappend(tenants, tenant);
 	}
 	canonical = mtf_canonical_of(plan, tenants);
-	if (canonical != NULL && canonical->fields != NIL)
+	if (canonical != NULL && needs_no_stage(plan, canonical->fields))
+		context->counted = canonical->fields;
+	else if (canonical != NULL)
+	{
 		write_canonical_stage(pipeline, context, canonical);
-	context->canonical = canonical;
+		context->canonical = canonical;
+	}
 	if (list_length(plan->distinct) > 1)
 	{
 		lists = mtf_canonical_free_name(plan, tenants, "u");

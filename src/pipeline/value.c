@@ -399,6 +399,11 @@ mtf_value_write_present(const MtfExprContext *context, const MtfTerm *term, Stri
 	const MtfValue *value = mtf_expr_value(context, term);
 	MtfCall call;
 
+	if (term->kind == MTF_TERM_FIELD && mtf_field_is_counted(context, term->field))
+	{
+		mtf_call_write_not_null(out, key, mtf_field_reference(context, term->field));
+		return;
+	}
 	if (term->kind == MTF_TERM_FIELD)
 	{
 		mtf_field_write_known(context, term->field, out, key);

@@ -129,8 +129,7 @@ times_constants(MtfGrouping *grouping, const MtfTerm *term, Node *bound)
 	ListCell *cell;
 
 	if (term->kind == MTF_TERM_VALUE)
-		factor =
-			mtf_node_greatest(bound_of(grouping, (MtfTerm *) term), mtf_node_numeric("1"));
+		factor = mtf_node_greatest(bound_of(grouping, (MtfTerm *) term), mtf_node_numeric("1"));
 	else if (term->function == MTF_FUNCTION_ADD || term->function == MTF_FUNCTION_SUBTRACT)
 		factor = mtf_node_numeric("2");
 	if (factor != NULL)

@@ -1,5 +1,6 @@
 """Decimals below a remote $group: guards that look at a number's text, sums bounded by the longest one."""
 
+import psycopg
 from bson import Decimal128, Int64
 
 from tap import World, done, is_, ok, throws
@@ -30,7 +31,18 @@ def documents(tenant, factor):
         yield {"tenant_id": tenant, "id": 1000 + number, "g": 1000 * factor, "w": Decimal128(w), "x": Decimal128(x)}
 
 
+# Where a misfit is an error: sums of what fits, of groups without misfits, of nulls and of nothing.
+STRICT = {
+    "sums": "SELECT g, sum(n), count(n), avg(m), sum(one), min(n), max(m), count(*) FROM strict WHERE %s GROUP BY g ORDER BY g",
+    "products": "SELECT g, sum(n * w), avg(n * w * w), sum(m * (1 - w) * x), count(one * x) FROM strict WHERE %s "
+                "GROUP BY g ORDER BY g",
+    "keys": "SELECT n, sum(m * w * x), sum(n), count(w) FROM strict WHERE %s GROUP BY n ORDER BY n",
+    "all": "SELECT sum(n), sum(n * w), avg(m * w * x), stddev(n * w), sum(one) FILTER (WHERE m > 1) FROM strict WHERE %s",
+    "HAVING": "SELECT g, sum(n * w) FROM strict WHERE %s GROUP BY g HAVING sum(n) > 0 AND count(m) > 0 ORDER BY 2, 1 LIMIT 5"}
+
+
 QUERIES = {
+    "a constant": "SELECT sum(w * w * x * 123456.78), sum(w * w * x + 1E+9), sum(coalesce(n, x) * w * x * w) FROM decimals",
     "sums and counts of each": "SELECT g, %s FROM decimals GROUP BY g ORDER BY g" % ", ".join(
         "sum(%s), count(%s), avg(%s)" % (c, c, c) for c in ("n", "m", "one")),
     "extremes of each": "SELECT g, min(n), max(n), min(m), max(m), min(one), max(one) FROM decimals GROUP BY g ORDER BY g",
@@ -45,6 +57,37 @@ def plan(session, query):
     return "\n".join(row[0] for row in session.execute("EXPLAIN (VERBOSE, COSTS OFF) " + query).fetchall())
 
 
+def outcome(world, session, query):
+    """The rows as text, or the error's state."""
+    try:
+        return repr(world.rows(session, query))
+    except psycopg.Error as error:
+        return error.sqlstate
+
+
+MISFITS = ("22018", "22003")  # of another type, or too large for it
+
+
+def check_strict(world, on, off, tenant):
+    numbers = list(range(len(TEXTS) + len(OTHERS))) + list(range(1000, 1004))
+    fitting = [i for i in numbers
+               if outcome(world, on, "SELECT n, m, one FROM strict WHERE id = %d" % i) not in MISFITS]
+    ok(15 < len(fitting) < len(numbers) - 15, "%s: %d of %d documents fit" % (tenant, len(fitting), len(numbers)))
+    ok('"$group"' in plan(on, STRICT["products"] % "true"), tenant + ": remotely")
+    for name, query in STRICT.items():
+        kept = query % ("id IN (%s)" % ", ".join(map(str, fitting)))
+        rows = outcome(world, on, kept)
+        # Without pushdown every document is read: where misfits are null, that is no error.
+        is_(rows, outcome(world, off, kept.replace("strict", "decimals")), "%s: %s of what fits" % (tenant, name))
+        ok("Decimal" in rows, "%s: %s has rows" % (tenant, name))
+        is_(outcome(world, on, query % "id < 0"), outcome(world, off, (query % "id < 0").replace("strict", "decimals")),
+            "%s: %s of nothing" % (tenant, name))
+        ok(outcome(world, on, query % "true") in MISFITS, "%s: %s of everything" % (tenant, name))
+    silent = [(i, name) for i in numbers if i not in fitting for name in ("sums", "products", "all")
+              if outcome(world, on, STRICT[name] % ("id IN (%d, 1003)" % i)) not in MISFITS]
+    is_(silent, [], tenant + ": each misfit is an error, whatever it is summed with")
+
+
 with World() as world:
     world.mongo.decimals.insert_many(list(documents("UA", 1)) + list(documents("DL", 7)))
     with world.admin() as admin:
@@ -56,18 +99,26 @@ with World() as world:
             for name, query in QUERIES.items():
                 # As text: a NaN is not equal to itself.
                 is_(repr(world.rows(on, query)), repr(world.rows(off, query)), "%s: %s" % (tenant, name))
+            check_strict(world, on, off, tenant)
     with world.connect("UA") as ua:
         ua.execute("SET enable_hashagg = off; SET enable_sort = off")
         sent = plan(ua, "SELECT g, sum(n * w * w), avg(n * w * w) FROM decimals GROUP BY g")
         ok('"$strLenBytes"' in sent and '"$group"' in sent, "a guard looks at the text, remotely")
-        is_(sent.split('"$group"')[0].count('"$multiply"'), 2, "a product that is summed and measured is computed once")
-        ok('"$max" : { "$let"' in sent and '"$min" : "$v' not in sent, "one accumulator bounds the sum")
+        is_([sent.split('"$group"')[0].count(word) for word in ('"$addFields"', '"$multiply"')], [1, 0],
+            "one stage tests columns for all their uses; products are made where they are summed")
+        ok(sent.count('"$concat"') == 1 and '"$min" : "$v' not in sent, "one accumulator bounds the sum")
+        strict = plan(ua, "SELECT g, sum(n * w * w), avg(n * w * w) FROM strict GROUP BY g")
+        ok('"$addFields"' not in strict and '"$group"' in strict, "where misfits are errors, no stage tests few columns")
+        strict = plan(ua, STRICT["products"] % "true")
+        is_(strict.count('"$addFields"'), 1, "many uses have a stage")
         sent = plan(ua, "SELECT g, sum(x * w * w) FROM decimals GROUP BY g")
         is_([column for column in ("w", "x") if '{ "$toString" : "$%s" }' % column in sent], ["w"],
             "six decimals: by arithmetic")
         sent = plan(ua, "SELECT g, sum(w * x * x - w * x) FROM decimals GROUP BY g")
-        ok('"$group"' in sent, "a difference of products, remotely")
-        ok('"$max" : { "$let"' not in sent, "a difference may hide what was rounded: its length says nothing")
+        ok('"$group"' in sent and sent.count('"$concat"') == 1,
+           "a difference of products, remotely: bounded by the texts of their columns")
+        sent = plan(ua, "SELECT g, sum(coalesce(n, w) * w * 100000) FROM decimals GROUP BY g")
+        ok('"$group"' in sent and sent.count('"$concat"') == 1, "coalesce and constants as well")
         for tenant in ("UA", "DL"):
             with world.connect(tenant) as one:
                 is_(world.value(one, "SELECT count(*) FROM decimals WHERE w > 0 AND id >= 1000"), 3, tenant + ": its own")
