@@ -5,7 +5,8 @@ DATA = mongo_tenant_fdw--0.1.sql
 PGFILEDESC = "mongo_tenant_fdw - tenant-bound foreign data wrapper for MongoDB"
 
 # base: versions, guards, errors
-OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/bson_raw.o src/base/bson_order.o src/base/key_dir.o src/base/stat.o src/base/diag.o
+OBJS = src/base/compat.o src/base/guard.o src/base/error.o src/base/bson_raw.o src/base/bson_order.o \
+	src/base/key_dir.o src/base/stat.o src/base/diag.o
 # options: what an owner may say, and how columns map to documents
 OBJS += src/options/uri.o src/options/option.o src/options/column.o src/options/cache.o
 # auth: text token to verified claims
@@ -20,16 +21,29 @@ OBJS += src/tenant/catalog.o src/tenant/provider.o src/tenant/revocation.o src/t
 OBJS += src/plan/setting.o src/plan/shippable.o src/plan/collation.o src/plan/node.o src/plan/lowering.o src/plan/classify.o src/plan/choice.o src/plan/compute.o src/plan/compute_part.o src/plan/scalar.o src/plan/plan_private.o src/plan/cost.o src/plan/cost_expression.o \
 	src/plan/relation.o src/plan/unique.o src/plan/plan_scan.o src/plan/late_pattern.o src/plan/plan_upper.o src/plan/grouping.o src/plan/group_key.o src/plan/aggregate_sum.o src/plan/aggregate_extreme.o src/plan/aggregate.o src/plan/plan_first.o src/plan/plan_group.o src/plan/plan_top.o src/plan/plan_join.o src/plan/plan_bind.o
 OBJS += src/plan/member.o src/plan/element.o src/plan/json_path.o src/plan/shift.o src/plan/time_range.o src/plan/regex.o src/plan/text_part.o
-# pipeline: what is sent
-OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o \
-	src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/absence.o src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o \
-	src/pipeline/call.o src/pipeline/field_float.o src/pipeline/field_decimal.o src/pipeline/field_known.o src/pipeline/field_value.o src/pipeline/compare.o src/pipeline/condition.o src/pipeline/instant.o src/pipeline/text_value.o src/pipeline/number_key.o src/pipeline/value.o src/pipeline/canonical.o src/pipeline/accumulate.o \
-	src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o src/pipeline/recheck.o
+# pipeline: what is sent: values
+OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o
+# pipeline: conditions in the match language
+OBJS += src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/absence.o \
+	src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o
+# pipeline: expressions
+OBJS += src/pipeline/call.o src/pipeline/field_float.o src/pipeline/field_decimal.o \
+	src/pipeline/field_known.o src/pipeline/field_value.o src/pipeline/compare.o src/pipeline/condition.o \
+	src/pipeline/instant.o src/pipeline/text_value.o src/pipeline/number_key.o src/pipeline/value.o \
+	src/pipeline/canonical.o src/pipeline/accumulate.o
+# pipeline: stages
+OBJS += src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o \
+	src/pipeline/recheck.o
 # remote: the only doors to the server
-OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o \
-	src/remote/connection.o src/remote/wire.o src/remote/kill.o src/remote/cursor_command.o src/remote/cursor_driver.o src/remote/cursor.o src/remote/gather.o src/remote/describe.o src/remote/estimate.o src/remote/validator.o
-# rows: documents to slots, and the conductors
-OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/agg_state.o src/rows/finish.o src/rows/reader.o src/rows/kept.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o src/rows/exec_async.o src/rows/estimate.o src/rows/validator.o src/rows/explain.o
+OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/client.o src/remote/connection.o \
+	src/remote/wire.o src/remote/kill.o src/remote/cursor_command.o src/remote/cursor_driver.o \
+	src/remote/cursor.o src/remote/gather.o src/remote/describe.o src/remote/estimate.o src/remote/validator.o
+# rows: documents to slots
+OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/agg_state.o \
+	src/rows/finish.o
+# rows: the conductors, and what they keep
+OBJS += src/rows/reader.o src/rows/kept.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o \
+	src/rows/exec_async.o src/rows/estimate.o src/rows/validator.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o
 
