@@ -133,6 +133,17 @@ mtf_compat_numeric_scale(int32 typmod)
 	create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, private)
 #endif
 
+/* PostgreSQL 14 dropped the list of partitioned tables above. */
+static inline AppendPath *
+mtf_compat_create_append_path(PlannerInfo *root, RelOptInfo *rel, List *subpaths)
+{
+#if PG_VERSION_NUM >= 140000
+	return create_append_path(root, rel, subpaths, NIL, NIL, NULL, 0, false, -1);
+#else
+	return create_append_path(root, rel, subpaths, NIL, NIL, NULL, 0, false, NIL, -1);
+#endif
+}
+
 #if PG_VERSION_NUM >= 180000
 #define mtf_compat_create_foreign_join_path(root, rel, rows, startup, total, clauses, private)     \
 	create_foreign_join_path(root, rel, NULL, rows, 0, startup, total, NIL, NULL, NULL, clauses,   \

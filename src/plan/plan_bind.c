@@ -6,8 +6,9 @@
  * Between them: outer rows are gathered in batches, one command asks for the documents whose keys are
  * in the batch ({key: {$in: […]}}, behind the tenant's predicate as in any scan), and both are joined
  * here.  The inner scan is an ordinary one with lists that are given later, so that scope, recheck
- * and EXPLAIN are an ordinary scan's.  PostgreSQL asks wrappers about joins of two foreign tables of
- * one server only, hence a hook.
+ * and EXPLAIN are an ordinary scan's.  The inner side may also be several tables (partitions, children, the
+ * arms of UNION ALL): an Append of such scans, each of which is given the lists.  PostgreSQL asks wrappers
+ * about joins of two foreign tables of one server only, hence a hook.
  *
  * What must not happen here: a clause of the join that is tested remotely only; a volatile key.
  */
@@ -19,6 +20,7 @@
 #include "foreign/fdwapi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/appendinfo.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -42,7 +44,7 @@ typedef struct BindKey
 	Expr *value;     /* of the outer row, what the field is compared with */
 	Expr *outer;     /* the clause's two sides */
 	Expr *inner;
-	int index; /* of the list in the inner scan's fdw_exprs; known when that is planned */
+	List *parts; /* of BindKey: the same of each inner table, where there are several */
 } BindKey;
 
 typedef struct BindPath
@@ -88,9 +90,10 @@ is_listable(const MtfField *field)
 	}
 }
 
-/* Is the clause `outer expression = inner field`, so that lists of values can be sent and hashed? */
+/* Is the clause `outer expression = field of this table`, so that lists of values can be sent and hashed? */
 static BindKey *
-find_key(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, RestrictInfo *clause)
+find_key_of_table(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel,
+				  RestrictInfo *clause)
 {
 	MtfLowering *lowering = mtf_lowering_of(root, innerrel);
 	OpExpr *expr = (OpExpr *) clause->clause;
@@ -124,6 +127,68 @@ find_key(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, Restrict
 	return key;
 }
 
+/* The clause for one of the tables that stand for the inner relation. */
+static RestrictInfo *
+clause_of_table(PlannerInfo *root, RestrictInfo *clause, RelOptInfo *innerrel, RelOptInfo *table)
+{
+	AppendRelInfo *info;
+
+	if (table == innerrel)
+		return clause;
+	info = root->append_rel_array[table->relid];
+	clause = clause_of_table(root, clause, innerrel, root->simple_rel_array[info->parent_relid]);
+	return (RestrictInfo *) adjust_appendrel_attrs(root, (Node *) clause, 1, &info);
+}
+
+/* The same of all inner tables: each is given the same list. */
+static BindKey *
+find_key(PlannerInfo *root, RelOptInfo *outerrel, RelOptInfo *innerrel, List *tables,
+		 RestrictInfo *clause)
+{
+	BindKey *key = palloc(sizeof(BindKey));
+	OpExpr *expr = (OpExpr *) clause->clause;
+	List *parts = NIL;
+	ListCell *cell;
+
+	foreach (cell, tables)
+	{
+		RelOptInfo *table = lfirst(cell);
+		BindKey *part = find_key_of_table(root, outerrel, table,
+										  clause_of_table(root, clause, innerrel, table));
+
+		if (part == NULL || (parts != NIL && !equal(part->value, key->value)))
+			return NULL;
+		if (parts == NIL)
+			*key = *part;
+		parts = lappend(parts, part);
+	}
+	key->clause = clause;
+	key->parts = parts;
+	if (bms_is_subset(clause->left_relids, outerrel->relids))
+	{
+		key->outer = linitial(expr->args);
+		key->inner = lsecond(expr->args);
+	}
+	else
+	{
+		key->outer = lsecond(expr->args);
+		key->inner = linitial(expr->args);
+	}
+	return key;
+}
+
+/* The keys of one of the inner tables. */
+static List *
+keys_of_table(const List *keys, int table)
+{
+	List *parts = NIL;
+	const ListCell *cell;
+
+	foreach (cell, keys)
+		parts = lappend(parts, list_nth(((BindKey *) lfirst(cell))->parts, table));
+	return parts;
+}
+
 void
 mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, const MtfFacts *facts, List *keys)
 {
@@ -138,14 +203,14 @@ mtf_plan_bind_scan(MtfScanPlan *plan, MtfLowering *lowering, const MtfFacts *fac
 		BindKey *key = lfirst(cell);
 		Oid list = get_array_type(exprType((Node *) key->value));
 
+		int place = list_length(lowering->values);
+
 		/* Its value is given, not computed: each has a place of its own. */
-		key->index = list_length(lowering->values);
 		lowering->values = lappend(lowering->values, makeConst(list, -1, get_typcollation(list), -1,
 															   (Datum) 0, true, false));
-		plan->bound = lappend_int(plan->bound, key->index);
-		plan->terms =
-			lappend(plan->terms, mtf_term_create(MTF_TERM_ANY, MTF_OP_EQ, copyObject(key->field),
-												 key->index, NIL));
+		plan->bound = lappend_int(plan->bound, place);
+		plan->terms = lappend(plan->terms, mtf_term_create(MTF_TERM_ANY, MTF_OP_EQ,
+														   copyObject(key->field), place, NIL));
 		plan->decisions =
 			lappend(plan->decisions,
 					mtf_decision_create(MTF_SHIP_SUPERSET, copyObject((Node *) key->clause->clause),
@@ -219,36 +284,29 @@ is_indexed(const MtfRelInfo *info, List *keys)
 	return false;
 }
 
-/* The inner scan, all its batches together; *batches is how many. */
+/* The scan of one inner table, all its batches together, which finds `pairs` rows. */
 static MtfCost
-cost_inner(PlannerInfo *root, Path *outer_path, RelOptInfo *outerrel, RelOptInfo *innerrel,
-		   List *keys, double *batches)
+cost_table(RelOptInfo *table, List *keys, double outer_rows, double batches, double pairs)
 {
-	const MtfRelInfo *info = innerrel->fdw_private;
-	double documents = clamp_row_est(innerrel->tuples * info->remote_selectivity);
-	double pairs = pairs_of(root, outerrel, innerrel, keys);
-	double retrieved;
-	double looked_at;
+	const MtfRelInfo *info = table->fdw_private;
+	double documents = clamp_row_est(table->tuples * info->remote_selectivity);
+	double retrieved = clamp_row_est(Min(pairs, documents * batches));
+	double looked_at = is_indexed(info, keys) ? retrieved : mtf_documents_below(table) * batches;
 	QualCost none = {0};
-	MtfCost cost;
+	MtfCost cost =
+		mtf_cost_scan(looked_at, retrieved, table->reltarget->width, &table->baserestrictcost);
 
-	*batches = ceil(Max(outer_path->rows, 1) / batch_size_of(keys));
-	retrieved = clamp_row_est(Min(pairs, documents * *batches));
-	looked_at = is_indexed(info, keys) ? retrieved : mtf_documents_below(innerrel) * *batches;
-	cost = mtf_cost_scan(looked_at, retrieved, innerrel->reltarget->width,
-						 &innerrel->baserestrictcost);
-	cost.total += (*batches - 1) * mtf_cost_scan(0, 0, 0, &none).startup;
+	cost.total += (batches - 1) * mtf_cost_scan(0, 0, 0, &none).startup;
 	cost.total +=
-		outer_path->rows * list_length(keys) *
+		outer_rows * list_length(keys) *
 		(is_range(((BindKey *) linitial(keys))->field) ? REMOTE_RANGE_COST : REMOTE_KEY_COST);
 	return cost;
 }
 
 static void
-cost_bind(PlannerInfo *root, BindPath *bind, Path *outer_path, RelOptInfo *outerrel,
-		  RelOptInfo *innerrel, MtfCost inner, double batches)
+cost_bind(PlannerInfo *root, BindPath *bind, Path *outer_path, MtfCost inner, double batches,
+		  double pairs)
 {
-	double pairs = pairs_of(root, outerrel, innerrel, bind->keys);
 	Path *path = &bind->path.path;
 	QualCost quals;
 
@@ -297,28 +355,56 @@ has_gate(List *clauses)
 	return false;
 }
 
-/* A table of ours whose scan can be given lists, and an outer side that can be gathered. */
+/* Do the settings, the query and the outer side allow a bind join? */
 static bool
-is_possible(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel)
+is_possible(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel)
 {
 	if (!mtf_setting_enable_join_pushdown || !mtf_setting_enable_filter_pushdown ||
 		(mtf_setting_join_method != MTF_JOIN_METHOD_AUTO &&
 		 mtf_setting_join_method != MTF_JOIN_METHOD_BIND))
 		return false;
 	/* Rows that are locked are tested again one by one. */
-	if (root->parse->commandType != CMD_SELECT || root->rowMarks != NIL)
+	if (!mtf_is_read_only(root) || root->rowMarks != NIL)
 		return false;
-	return mtf_is_ours(innerrel) && innerrel->fdw_private != NULL && !IS_DUMMY_REL(innerrel) &&
-		   !has_gate(innerrel->baserestrictinfo) && innerrel->lateral_relids == NULL &&
-		   outerrel->lateral_relids == NULL && joinrel->lateral_relids == NULL &&
+	return outerrel->lateral_relids == NULL && joinrel->lateral_relids == NULL &&
 		   outerrel->cheapest_total_path != NULL &&
 		   PATH_REQ_OUTER(outerrel->cheapest_total_path) == NULL;
+}
+
+/*
+ * The tables that stand for an inner relation, but those that are proven empty; false when the scan of one
+ * cannot be given lists.
+ */
+static bool
+add_tables(PlannerInfo *root, RelOptInfo *rel, List **tables)
+{
+	ListCell *cell;
+
+	if (rel == NULL || !IS_SIMPLE_REL(rel) || rel->lateral_relids != NULL ||
+		has_gate(rel->baserestrictinfo))
+		return false;
+	if (IS_DUMMY_REL(rel))
+		return true;
+	if (!root->simple_rte_array[rel->relid]->inh)
+	{
+		*tables = lappend(*tables, rel);
+		return mtf_is_ours(rel) && rel->fdw_private != NULL;
+	}
+	foreach (cell, root->append_rel_list)
+	{
+		AppendRelInfo *info = lfirst_node(AppendRelInfo, cell);
+
+		if (info->parent_relid == rel->relid &&
+			!add_tables(root, root->simple_rel_array[info->child_relid], tables))
+			return false;
+	}
+	return true;
 }
 
 /* Sort the clauses of the join into its own, those tested after it, and keys. */
 static void
 sort_clauses(PlannerInfo *root, BindPath *bind, RelOptInfo *joinrel, RelOptInfo *outerrel,
-			 RelOptInfo *innerrel, JoinType jointype, List *clauses)
+			 RelOptInfo *innerrel, List *tables, JoinType jointype, List *clauses)
 {
 	ListCell *cell;
 
@@ -333,32 +419,61 @@ sort_clauses(PlannerInfo *root, BindPath *bind, RelOptInfo *joinrel, RelOptInfo 
 			continue;
 		}
 		bind->clauses = lappend(bind->clauses, clause);
-		if ((key = find_key(root, outerrel, innerrel, clause)) != NULL)
+		if ((key = find_key(root, outerrel, innerrel, tables, clause)) != NULL)
 			bind->keys = lappend(bind->keys, key);
 	}
 }
 
+/* The scans of the inner tables, all batches together, and what they cost. */
+static Path *
+create_inner_path(PlannerInfo *root, BindPath *bind, double outer_rows, RelOptInfo *innerrel,
+				  List *tables, double batches, double pairs, MtfCost *inner)
+{
+	List *paths = NIL;
+	double rows = 0;
+	ListCell *cell;
+
+	foreach (cell, tables)
+		rows += ((RelOptInfo *) lfirst(cell))->rows;
+	foreach (cell, tables)
+	{
+		RelOptInfo *table = lfirst(cell);
+		List *keys = keys_of_table(bind->keys, foreach_current_index(cell));
+		MtfCost cost = cost_table(table, keys, outer_rows, batches, pairs * table->rows / rows);
+
+		inner->startup += cost.startup;
+		inner->total += cost.total;
+		paths = lappend(paths, mtf_compat_create_foreignscan_path(
+								   root, table, NULL, table->rows, cost.startup, cost.total, NIL,
+								   NULL, list_make3(NULL, NIL, keys)));
+	}
+	if (linitial(tables) == innerrel)
+		return linitial(paths);
+	return (Path *) mtf_compat_create_append_path(root, innerrel, paths);
+}
+
 static void
 add_bind_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
-			  JoinType jointype, List *clauses)
+			  List *tables, JoinType jointype, List *clauses)
 {
 	BindPath *bind = (BindPath *) newNode(sizeof(BindPath), T_CustomPath);
 	Path *path = &bind->path.path;
 	Path *outer_path = outerrel->cheapest_total_path;
+	MtfCost inner = {0};
 	Path *inner_path;
 	double batches;
-	MtfCost inner;
+	double pairs;
 
 	if (!kind_of(jointype, &bind->kind))
 		return;
-	sort_clauses(root, bind, joinrel, outerrel, innerrel, jointype, clauses);
+	sort_clauses(root, bind, joinrel, outerrel, innerrel, tables, jointype, clauses);
 	if (bind->keys == NIL)
 		return;
 	bind->keys = without_ranges(bind->keys);
-	inner = cost_inner(root, outer_path, outerrel, innerrel, bind->keys, &batches);
-	inner_path = (Path *) mtf_compat_create_foreignscan_path(root, innerrel, NULL, innerrel->rows,
-															 inner.startup, inner.total, NIL, NULL,
-															 list_make3(NULL, NIL, bind->keys));
+	batches = ceil(Max(outer_path->rows, 1) / batch_size_of(bind->keys));
+	pairs = pairs_of(root, outerrel, innerrel, bind->keys);
+	inner_path =
+		create_inner_path(root, bind, outer_path->rows, innerrel, tables, batches, pairs, &inner);
 	path->pathtype = T_CustomScan;
 	path->parent = joinrel;
 	path->pathtarget = joinrel->reltarget;
@@ -367,7 +482,7 @@ add_bind_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	bind->path.flags = MTF_CUSTOMPATH_PROJECTS;
 	bind->path.custom_paths = list_make2(outer_path, inner_path);
 	bind->path.methods = &path_methods;
-	cost_bind(root, bind, outer_path, outerrel, innerrel, inner, batches);
+	cost_bind(root, bind, outer_path, inner, batches, pairs);
 	add_path(joinrel, path);
 }
 
@@ -375,11 +490,14 @@ static void
 consider_bind_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 				   RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
 {
+	List *tables = NIL;
+
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
 	mtf_plan_join_note_other(root, joinrel, outerrel, innerrel, extra->restrictlist);
-	if (is_possible(root, joinrel, outerrel, innerrel) && !has_gate(extra->restrictlist))
-		add_bind_path(root, joinrel, outerrel, innerrel, jointype, extra->restrictlist);
+	if (is_possible(root, joinrel, outerrel) && !has_gate(extra->restrictlist) &&
+		add_tables(root, innerrel, &tables) && tables != NIL)
+		add_bind_path(root, joinrel, outerrel, innerrel, tables, jointype, extra->restrictlist);
 }
 
 void
@@ -485,7 +603,6 @@ add_keys(MtfBindPlan *bind, const BindPath *path)
 		values = lappend(values, copyObject(key->value));
 		outers = lappend(outers, copyObject(key->outer));
 		inners = lappend(inners, copyObject(key->inner));
-		bind->values = lappend_int(bind->values, key->index);
 		bind->outer_hashes = lappend_oid(bind->outer_hashes, outer_left ? left : right);
 		bind->inner_hashes = lappend_oid(bind->inner_hashes, outer_left ? right : left);
 		bind->collations = lappend_oid(bind->collations, expr->inputcollid);

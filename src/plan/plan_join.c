@@ -87,8 +87,7 @@ why_not(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo
 {
 	if (!mtf_setting_enable_join_pushdown)
 		return "mongo_tenant.enable_join_pushdown is off";
-	if (root->parse->commandType != CMD_SELECT || root->parse->rowMarks != NIL ||
-		root->rowMarks != NIL)
+	if (!mtf_is_read_only(root) || root->parse->rowMarks != NIL || root->rowMarks != NIL)
 		return "rows that are locked or changed are tested again here";
 	if (joinrel->lateral_relids != NULL)
 		return "LATERAL";

@@ -191,7 +191,6 @@ static const Attribute bind_plan_attributes[] = {
 	INT_OF(MtfBindPlan, batch_size),
 	INT_OF(MtfBindPlan, nouter),
 	INT_OF(MtfBindPlan, ninner),
-	NODE_OF(MtfBindPlan, values),
 	NODE_OF(MtfBindPlan, outer_hashes),
 	NODE_OF(MtfBindPlan, inner_hashes),
 	NODE_OF(MtfBindPlan, collations),

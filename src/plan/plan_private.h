@@ -358,7 +358,7 @@ typedef struct MtfScanPlan
 	List *joins;        /* of MtfJoin, in order */
 	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
 	int share;          /* what it is believed to retrieve of the documents, in thousandths */
-	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives */
+	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives, one per key */
 	List *
 		patterns; /* of MtfTerm: those LIKEs that are exact unless their value is not (late_pattern.h) */
 } MtfScanPlan;
@@ -374,7 +374,6 @@ typedef struct MtfBindPlan
 	int batch_size; /* outer rows whose keys one command asks for */
 	int nouter;     /* columns of the outer plan */
 	int ninner;
-	List *values; /* of int: of each key, the index of its list into the inner plan's fdw_exprs */
 	List *outer_hashes; /* of OID: of each key, the hash functions of its two sides */
 	List *inner_hashes;
 	List *collations; /* of OID */

@@ -22,6 +22,14 @@ mtf_is_ours(RelOptInfo *rel)
 }
 
 bool
+mtf_is_read_only(PlannerInfo *root)
+{
+	CmdType command = root->parse->commandType;
+
+	return command == CMD_SELECT || command == CMD_INSERT;
+}
+
+bool
 mtf_is_remote_relation(RelOptInfo *rel)
 {
 	if (rel->fdw_private == NULL || IS_DUMMY_REL(rel) || rel->lateral_relids != NULL)

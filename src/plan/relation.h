@@ -54,6 +54,9 @@ extern void mtf_plan_explain_joins(MtfScanPlan *plan, RelOptInfo *rel);
 /* A foreign table of this wrapper. */
 extern bool mtf_is_ours(RelOptInfo *rel);
 
+/* Does the query change or lock no row that it reads?  (What INSERT … SELECT reads is not read again.) */
+extern bool mtf_is_read_only(PlannerInfo *root);
+
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
 extern bool mtf_is_remote_relation(RelOptInfo *rel);
 

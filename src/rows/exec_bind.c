@@ -2,8 +2,8 @@
  * exec_bind.c
  *	  Bind joins: batches of outer rows, and the inner documents that their keys ask for.
  *
- * A batch of outer rows is kept in memory and hashed by its keys; the inner scan is given the keys as
- * lists and runs once.  Each row of it looks for its partners in the batch, and every clause of the
+ * A batch of outer rows is kept in memory and hashed by its keys; the inner scan (or each scan of an Append)
+ * is given the keys as lists and runs once.  Each row of it looks for its partners in the batch, and every clause of the
  * join is tested here.  The inner side is never kept.
  *
  * What must not happen here: a row that the join's own clauses did not pass; a batch that outgrows
@@ -62,7 +62,8 @@ typedef struct BindState
 	CustomScanState css;
 	const MtfBindPlan *plan;
 	PlanState *outer;
-	ForeignScanState *inner;
+	PlanState *inner; /* a foreign scan, or an Append of some */
+	List *scans;      /* of ForeignScanState */
 	ExprState *clauses;
 	TupleTableSlot *outer_slot; /* a row of the batch */
 	int nkeys;
@@ -264,18 +265,20 @@ bind_inner(BindState *state)
 	for (int i = 0; i < state->nkeys && n > 0; i++)
 	{
 		const Key *key = &state->keys[i];
+		ArrayType *list;
+		ListCell *cell;
 
 		for (int j = 0; j < n; j++)
 			elements[j] = distinct[j]->values[i];
-		mtf_exec_scan_bind(state->inner, list_nth_int(state->plan->values, i),
-						   PointerGetDatum(construct_array(elements, n, key->typid, key->typlen,
-														   key->typbyval, key->typalign)));
+		list = construct_array(elements, n, key->typid, key->typlen, key->typbyval, key->typalign);
+		foreach (cell, state->scans)
+			mtf_exec_scan_bind(lfirst(cell), i, PointerGetDatum(list));
 	}
 	MemoryContextSwitchTo(old);
 	if (n == 0)
 		return false;
 	if (state->inner_scanned)
-		ExecReScan((PlanState *) state->inner);
+		ExecReScan(state->inner);
 	state->inner_scanned = true;
 	state->batches++;
 	return true;
@@ -317,7 +320,7 @@ gather(BindState *state)
 static bool
 next_inner(BindState *state)
 {
-	TupleTableSlot *slot = ExecProcNode((PlanState *) state->inner);
+	TupleTableSlot *slot = ExecProcNode(state->inner);
 	ExprContext *econtext;
 
 	CHECK_FOR_INTERRUPTS();
@@ -446,25 +449,35 @@ init_key(BindState *state, const CustomScan *scan, int i)
 	get_typlenbyvalalign(key->typid, &key->typlen, &key->typbyval, &key->typalign);
 }
 
+/* The scans that are given the keys; those that an Append left out for a parameter are not there. */
+static void
+add_scans(BindState *state, PlanState *node)
+{
+	if (IsA(node, ForeignScanState))
+		state->scans = lappend(state->scans, node);
+	else if (IsA(node, AppendState))
+		for (int i = 0; i < ((AppendState *) node)->as_nplans; i++)
+			add_scans(state, ((AppendState *) node)->appendplans[i]);
+	else
+		elog(ERROR, "the inner side of a bind join is neither a foreign scan nor some");
+}
+
 static void
 begin_bind(CustomScanState *node, EState *estate, int eflags)
 {
 	BindState *state = (BindState *) node;
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
-	PlanState *inner;
 
 	state->plan = linitial(scan->custom_private);
 	eflags &= ~(EXEC_FLAG_BACKWARD | EXEC_FLAG_MARK);
 	state->outer = ExecInitNode(linitial(scan->custom_plans), estate, eflags);
-	inner = ExecInitNode(lsecond(scan->custom_plans), estate, eflags);
-	if (!IsA(inner, ForeignScanState))
-		elog(ERROR, "the inner side of a bind join is not a foreign scan");
-	state->inner = (ForeignScanState *) inner;
-	node->custom_ps = list_make2(state->outer, inner);
+	state->inner = ExecInitNode(lsecond(scan->custom_plans), estate, eflags);
+	add_scans(state, state->inner);
+	node->custom_ps = list_make2(state->outer, state->inner);
 	state->clauses = ExecInitQual(linitial(scan->custom_exprs), &node->ss.ps);
 	state->outer_slot =
 		ExecInitExtraTupleSlot(estate, ExecGetResultType(state->outer), &TTSOpsMinimalTuple);
-	state->nkeys = list_length(state->plan->values);
+	state->nkeys = list_length(state->plan->collations);
 	state->keys = palloc0(sizeof(Key) * state->nkeys);
 	for (int i = 0; i < state->nkeys; i++)
 		init_key(state, scan, i);
@@ -501,7 +514,7 @@ end_bind(CustomScanState *node)
 	BindState *state = (BindState *) node;
 
 	ExecEndNode(state->outer);
-	ExecEndNode((PlanState *) state->inner);
+	ExecEndNode(state->inner);
 }
 
 static void

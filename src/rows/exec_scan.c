@@ -437,13 +437,13 @@ mtfIterateForeignScan(ForeignScanState *node)
 }
 
 void
-mtf_exec_scan_bind(ForeignScanState *node, int index, Datum list)
+mtf_exec_scan_bind(ForeignScanState *node, int key, Datum list)
 {
 	MtfScanState *state = node->fdw_state;
 
 	if (state->started)
 		end_run(state);
-	state->bound[index] = list;
+	state->bound[list_nth_int(state->plan->bound, key)] = list;
 }
 
 void

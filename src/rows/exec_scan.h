@@ -17,10 +17,10 @@ extern void mtfReScanForeignScan(ForeignScanState *node);
 extern void mtfEndForeignScan(ForeignScanState *node);
 
 /*
- * Give the scan the list at `index` of its fdw_exprs (MtfScanPlan.bound): an array that lives until the
+ * Give the scan the list of one of the keys of its bind join (MtfScanPlan.bound): an array that lives until the
  * next one is given.  What was scanned before is forgotten.
  */
-extern void mtf_exec_scan_bind(ForeignScanState *node, int index, Datum list);
+extern void mtf_exec_scan_bind(ForeignScanState *node, int key, Datum list);
 
 /*
  * For a scan that shares its waits with others (exec_async.c): the socket of what is missing, or

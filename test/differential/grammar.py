@@ -85,19 +85,22 @@ class Source:
     """One entry of FROM: a table or a subquery, and how it is joined to what stands before.
 
     `opens`: a parenthesis stands before it, which ends behind the source that has in `closes` how that whole is joined.
+    `arms`: the table stands that many times in a UNION ALL.
     """
 
     def __init__(self, alias, table=None, query=None, join=None, on=None, always_local=False,
                  lateral=False):
         self.alias, self.table, self.query = alias, table, query
         self.join, self.on, self.always_local, self.lateral = join, on, always_local, lateral
-        self.opens, self.closes = False, None
+        self.opens, self.closes, self.arms = False, None, 1
 
     def sql(self, out):
         if self.query is not None:
             body = "%s(%s)" % ("LATERAL " if self.lateral else "", self.query.sql(out))
         else:
             body = "%s.%s" % (out.local if self.always_local else out.foreign, self.table.name)
+            if self.arms > 1:
+                body = "(%s)" % " UNION ALL ".join(["SELECT * FROM " + body] * self.arms)
         text = "%s %s" % (body, self.alias)
         if self.join is None:
             return text
@@ -788,7 +791,10 @@ class Maker:
 
     def source(self, **more):
         table = self.pick(self.world.tables)
-        return Source(self.alias(), table, always_local=self.chance(0.08), **more)
+        source = Source(self.alias(), table, always_local=self.chance(0.08), **more)
+        # An Append of several scans: each is asked for the keys of a join, or for its own rows.
+        source.arms = self.pick((1,) * 18 + (2, 2, 3))
+        return source
 
     def join_condition(self, left_scope, right):
         """col = col between what stands before and a new source; None when no types meet."""
