@@ -41,6 +41,16 @@ EXECUTE nothing(NULL);
 EXECUTE nothing(4);
 RESET plan_cache_mode;
 
+-- The merged column of FULL JOIN … USING is a key of the next join, is tested, grouped by and sorted by.
+SELECT * FROM plan_of($$SELECT id, a.name, t.i4, m.name FROM accounts a FULL JOIN typed t USING (id) FULL JOIN accounts m USING (id)$$);
+SELECT id, left(a.name, 2) AS a, t.i4, left(m.name, 2) AS m FROM accounts a FULL JOIN typed t USING (id) FULL JOIN accounts m USING (id) ORDER BY id;
+SELECT i4, count(*), count(a.id) FROM amounts a FULL JOIN (SELECT id AS i4, balance FROM accounts) b USING (i4) LEFT JOIN typed t USING (i4) WHERE i4 > 1 GROUP BY i4 ORDER BY i4;
+SELECT count(*) FROM (SELECT COALESCE(a.id, b.id) AS k, count(*) FROM accounts a FULL JOIN typed b ON b.i4 = a.id GROUP BY 1 HAVING COALESCE(a.id, b.id) > 2) x;
+SELECT * FROM plan_of($$SELECT COALESCE(a.id, b.id), count(*) FROM accounts a FULL JOIN typed b ON b.i4 = a.id WHERE COALESCE(a.id, b.id) > 2 GROUP BY 1 ORDER BY 1 LIMIT 3$$) WHERE "QUERY PLAN" ~ 'Foreign Scan|Remote|Local';
+SELECT COALESCE(a.id, b.id), count(*) FROM accounts a FULL JOIN typed b ON b.i4 = a.id WHERE COALESCE(a.id, b.id) > 2 GROUP BY 1 ORDER BY 1 LIMIT 3;
+-- Not of other expressions.
+SELECT * FROM plan_of($$SELECT a.id FROM accounts a LEFT JOIN typed t USING (id) LEFT JOIN accounts m ON m.id = COALESCE(t.i4, a.id + 1)$$);
+
 -- By $lookup: the inner join in each of them; full joins of more than two are not said so.
 SET mongo_tenant.join_method = lookup;
 SELECT * FROM plan_of($$SELECT a.id, t.id, m.id FROM accounts a LEFT JOIN (typed t JOIN accounts m ON m.id = t.i4) ON t.id = a.id WHERE a.id > 0$$);

@@ -74,9 +74,9 @@ write_number(const MtfExprContext *context, const MtfField *field, StringInfo ou
 	mtf_call_end(out, &known);
 }
 
-/* A key's value, or null: what means equal here is equal there. */
+/* A field's value as a key, or null: what means equal here is equal there. */
 static void
-write_key_value(const MtfExprContext *context, const MtfField *field, StringInfo out,
+write_key_field(const MtfExprContext *context, const MtfField *field, StringInfo out,
 				const char *name)
 {
 	if (field->kind == MTF_KIND_DATE)
@@ -85,6 +85,50 @@ write_key_value(const MtfExprContext *context, const MtfField *field, StringInfo
 		write_number(context, field, out, name);
 	else
 		mtf_field_write_value(context, field, out, name);
+}
+
+/* {$ifNull: [one, {$ifNull: [another, …]}]} of the fields from `first` on */
+static void
+write_key_fields(const MtfExprContext *context, const List *fields, int first, StringInfo out,
+				 const char *name)
+{
+	MtfCall call;
+
+	if (first == list_length(fields) - 1)
+	{
+		write_key_field(context, list_nth(fields, first), out, name);
+		return;
+	}
+	call = mtf_call_begin(out, name, "$ifNull");
+	write_key_field(context, list_nth(fields, first), out, mtf_call_next(&call));
+	write_key_fields(context, fields, first + 1, out, mtf_call_next(&call));
+	mtf_call_end(out, &call);
+}
+
+/* A key's value, or null: of several fields the first that is not. */
+static void
+write_key_value(const MtfExprContext *context, const MtfField *key, StringInfo out,
+				const char *name)
+{
+	write_key_fields(context, lcons((void *) key, list_copy(key->others)), 0, out, name);
+}
+
+/* Has the key a value? */
+static void
+write_key_known(const MtfExprContext *context, const MtfField *key, StringInfo out,
+				const char *name)
+{
+	MtfCall call;
+
+	if (key->others == NIL)
+	{
+		mtf_field_write_known(context, key, out, name);
+		return;
+	}
+	call = mtf_call_begin(out, name, "$gt");
+	write_key_value(context, key, out, mtf_call_next(&call));
+	mtf_write_null(out, mtf_call_next(&call));
+	mtf_call_end(out, &call);
 }
 
 /* --- what is joined --------------------------------------------------------------------------------- */
@@ -154,7 +198,7 @@ write_key_match(MtfPipeline *child, const MtfExprContext *context, const MtfFiel
 	MtfCall all = mtf_call_begin(out, "$expr", "$and");
 	MtfCall equal;
 
-	mtf_field_write_known(context, inner, out, mtf_call_next(&all));
+	write_key_known(context, inner, out, mtf_call_next(&all));
 	equal = mtf_call_begin(out, mtf_call_next(&all), "$eq");
 	write_key_value(context, inner, out, mtf_call_next(&equal));
 	mtf_write_word(out, mtf_call_next(&equal), psprintf("$$k%d", i));
@@ -176,7 +220,7 @@ write_key_matches(MtfPipeline *child, const MtfExprContext *context, const MtfJo
 	{
 		const MtfField *inner = list_nth(join->inners, i);
 
-		if ((inner->rel == join->rel && !whole) == own)
+		if ((inner->rel == join->rel && inner->others == NIL && !whole) == own)
 			write_key_match(child, context, inner, i);
 	}
 }
@@ -230,7 +274,7 @@ write_outer_key(MtfPipeline *pipeline, const MtfExprContext *context, const MtfJ
 		mtf_call_end(out, &cond);
 	}
 	else
-		mtf_field_write_value(context, outer, out, name);
+		write_key_value(context, outer, out, name);
 	mtf_stage_end(pipeline, stage);
 }
 

@@ -71,6 +71,7 @@ static const Attribute field_attributes[] = {
 	BOOL_OF(MtfField, trust),
 	BOOL_OF(MtfField, exact),
 	BOOL_OF(MtfField, loose),
+	NODE_OF(MtfField, others),
 	END_OF_ATTRIBUTES,
 };
 
@@ -503,11 +504,11 @@ mtf_joins_are_full(const List *joins)
 static bool
 fields_meet(int rel, const MtfField *outer, const MtfField *inner)
 {
-	if (inner->rel != rel || inner->any_id)
+	if (inner->rel != rel || inner->any_id || inner->others != NIL)
 		return false;
 	switch ((MtfKind) inner->kind)
 	{
-		case MTF_KIND_OBJECTID: return outer->kind == MTF_KIND_OBJECTID;
+		case MTF_KIND_OBJECTID: return outer->kind == MTF_KIND_OBJECTID && outer->others == NIL;
 		case MTF_KIND_DATE:
 		case MTF_KIND_FLOAT8:
 		case MTF_KIND_NUMERIC: return false;

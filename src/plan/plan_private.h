@@ -171,6 +171,8 @@ typedef struct MtfField
 	bool trust;         /* the owner's promise: no arrays, and the column's own types only */
 	bool exact;         /* an aggregation expression can tell exactly what decodes, and to what */
 	bool loose; /* a numeric of any scale: exact but for the documents that INEXACT counts */
+	List *
+		others; /* of a join's key alone, of MtfField: what stands for it, in this order, where it is null */
 } MtfField;
 
 /* A lowered clause or value. */

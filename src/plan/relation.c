@@ -273,6 +273,70 @@ has_key(const MtfJoin *join)
 	return join->form == MTF_JOIN_HASH || mtf_join_can_look_up(join);
 }
 
+/* The fields of a column, or of COALESCE of several: what the merged column of FULL JOIN … USING is. */
+static bool
+add_fields(MtfLowering *lowering, Node *node, List **fields)
+{
+	MtfField *field;
+	ListCell *cell;
+
+	if (!IsA(node, CoalesceExpr))
+	{
+		field = mtf_lowering_field(lowering, node);
+		*fields = lappend(*fields, field);
+		return field != NULL;
+	}
+	foreach (cell, ((CoalesceExpr *) node)->args)
+		if (!add_fields(lowering, lfirst(cell), fields))
+			return false;
+	return true;
+}
+
+/* One side of a key as one field, those that stand for it with it; NULL: it is not made of fields. */
+static MtfField *
+key_field(MtfLowering *lowering, Node *node)
+{
+	List *fields = NIL;
+	MtfField *first;
+
+	if (!add_fields(lowering, node, &fields))
+		return NULL;
+	first = linitial(fields);
+	first->others = list_copy_tail(fields, 1);
+	return first;
+}
+
+/* Are all fields of the key's side of relations from `first` up to before `end`? */
+static bool
+is_of(const MtfField *field, int first, int end)
+{
+	const ListCell *cell;
+
+	if (field->rel < first || field->rel >= end)
+		return false;
+	foreach (cell, field->others)
+		if (!is_of(lfirst(cell), first, end))
+			return false;
+	return true;
+}
+
+/* fields_join() of each field of the two sides. */
+static bool
+sides_join(const MtfField *outer, const MtfField *inner)
+{
+	const ListCell *cell;
+
+	if (!fields_join(outer, inner))
+		return false;
+	foreach (cell, outer->others)
+		if (!fields_join(lfirst(cell), inner))
+			return false;
+	foreach (cell, inner->others)
+		if (!fields_join(outer, lfirst(cell)))
+			return false;
+	return true;
+}
+
 /* Is the clause `earlier field = field of the n inner relations`?  Then it is a key of the join. */
 static bool
 find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join, int n)
@@ -287,8 +351,8 @@ find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join, int n)
 		row->op != MTF_OP_EQ ||
 		(OidIsValid(expr->inputcollid) && !get_collation_isdeterministic(expr->inputcollid)))
 		return false;
-	left = mtf_lowering_field(lowering, linitial(expr->args));
-	right = mtf_lowering_field(lowering, lsecond(expr->args));
+	left = key_field(lowering, linitial(expr->args));
+	right = key_field(lowering, lsecond(expr->args));
 	if (left == NULL || right == NULL)
 		return false;
 	if (left->rel >= join->rel)
@@ -298,8 +362,8 @@ find_key(MtfLowering *lowering, RestrictInfo *clause, MtfJoin *join, int n)
 		left = right;
 		right = swap;
 	}
-	if (right->rel < join->rel || right->rel >= join->rel + n || left->rel >= join->rel ||
-		!fields_join(left, right))
+	if (!is_of(right, join->rel, join->rel + n) || !is_of(left, 0, join->rel) ||
+		!sides_join(left, right))
 		return false;
 	add_key(join, left, right);
 	return true;

@@ -792,8 +792,10 @@ class Maker:
     def source(self, **more):
         table = self.pick(self.world.tables)
         source = Source(self.alias(), table, always_local=self.chance(0.08), **more)
-        # An Append of several scans: each is asked for the keys of a join, or for its own rows.
-        source.arms = self.pick((1,) * 18 + (2, 2, 3))
+        # An Append of several scans: each is asked for the keys of a join, or for its own rows.  (Workers that read
+        # local ones are started again for each row of a nested loop, which tells nothing and takes minutes.)
+        if not source.always_local and self.chance(0.1):
+            source.arms = 2
         return source
 
     def join_condition(self, left_scope, right):
@@ -808,6 +810,13 @@ class Maker:
         if not pairs:
             return None
         left, right_ref = self.pick(pairs)
+        # The merged column of FULL JOIN … USING, as a key of the next join.
+        others = [other for other in self.refs(left_scope, (left.cls,)) if other.alias != left.alias and
+                  other.column.collation == left.column.collation and other.column.type == left.column.type]
+        if others and self.chance(0.3):
+            left = Node("COALESCE({0}, {1})", left, self.pick(others), cls=left.cls)
+            if self.chance(0.2):
+                left = Node("COALESCE({0}, {1})", left, self.pick(others), cls=left.cls)
         return Node("({0} = {1})", left, right_ref) if self.chance(0.5) else Node(
             "({0} = {1})", right_ref, left)
 

@@ -76,7 +76,9 @@ SHAPES = ("SELECT a.w, b.w FROM a JOIN b ON b.id = a.k",
           "WITH c AS MATERIALIZED (SELECT a.w, a.k FROM a JOIN b ON b.id = a.id) SELECT c.w, b.w FROM c JOIN b ON b.id = c.k",
           "SELECT o.w, o2.w FROM owned o JOIN owned o2 ON o2.id = o.id JOIN b ON b.id = o.id",
           "SELECT id, a.w FROM a FULL JOIN b USING (id) FULL JOIN (SELECT id FROM plain WHERE id BETWEEN 8 AND 15) p USING (id)",
-          "SELECT id, min(a.w) FROM a FULL JOIN b USING (id) WHERE id > 2 GROUP BY id ORDER BY id")
+          "SELECT id, min(a.w) FROM a FULL JOIN b USING (id) WHERE id > 2 GROUP BY id ORDER BY id",
+          "SELECT id, a.w, b.w, c.w FROM a FULL JOIN b USING (id) FULL JOIN (SELECT k AS id, w FROM a) c USING (id)",
+          "SELECT id, max(c.w) FROM a FULL JOIN (SELECT k AS id, w FROM b) b USING (id) LEFT JOIN a c USING (id) GROUP BY id")
 
 
 def prepare(world, admin):

@@ -19,6 +19,7 @@ SEMI = "SELECT a.w, a.w FROM a WHERE EXISTS (SELECT FROM b WHERE b.id = a.k)"
 ANTI = "SELECT a.w, a.w FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.id = a.n)"
 IN = "SELECT a.w, a.w FROM a WHERE a.k IN (SELECT b.id FROM b WHERE b.n > 5)"
 FULL_OF_THREE = "SELECT a.w, b.w, c.w FROM a FULL JOIN b ON b.id = a.k FULL JOIN a c ON c.id = b.n"
+MERGED = "SELECT a.w, b.w, c.w FROM a FULL JOIN (SELECT k AS id, w FROM b) b USING (id) FULL JOIN (SELECT n AS id, w FROM a) c USING (id)"
 GROUPS = "SELECT min(a.w), max(b.w) FROM a JOIN b ON b.id = a.id GROUP BY a.k"
 # What it is called, settings, the stage that the plan must have, and the query.
 FORMS = [
@@ -39,6 +40,7 @@ FORMS = [
     ("$unionWith, full", "hash", "$unionWith", FULL),
     ("$unionWith, full of three", "hash", "$unionWith", FULL_OF_THREE),
     ("$unionWith, chain", "hash", "$unionWith", CHAIN),
+    ("$unionWith, merged columns", "hash", "$ifNull", MERGED),
     ("$unionWith, nested", "hash", "$unionWith", NESTED),
     ("$unionWith, nested and full", "hash", "$unionWith", "SELECT a.w, b.w, c.w FROM a FULL JOIN (b JOIN a c ON c.id = b.id) ON b.id = a.k"),
     ("$unionWith below groups", "hash", "$unionWith", GROUPS),
@@ -59,6 +61,7 @@ FORMS = [
     ("refused, full", "refused", "$unionWith", FULL),
     ("refused, full of three", "refused", "$unionWith", FULL_OF_THREE),
     ("refused, nested", "refused", "$unionWith", NESTED),
+    ("refused, merged columns", "refused", "$ifNull", MERGED),
     ("local", "off", "Join|Nested Loop", PLAIN)]
 
 
