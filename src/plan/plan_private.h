@@ -360,7 +360,7 @@ typedef struct MtfScanPlan
 	List *joins;        /* of MtfJoin, in order */
 	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
 	int share;          /* what it is believed to retrieve of the documents, in thousandths */
-	List *bound;        /* of int, indexes into fdw_exprs: lists that a bind join gives, one per key */
+	List *bound; /* of int, indexes into fdw_exprs: lists that a bind join gives, one per key */
 	List *
 		patterns; /* of MtfTerm: those LIKEs that are exact unless their value is not (late_pattern.h) */
 } MtfScanPlan;
