@@ -809,16 +809,13 @@ class Maker:
                 pairs += [(ref, other)] * (4 if "id" in names else 1 if "owner" in names else 8)
         if not pairs:
             return None
-        left, right_ref = self.pick(pairs)
+        ref, other = self.pick(pairs)
         # The merged column of FULL JOIN … USING, as a key of the next join.
-        others = [other for other in self.refs(left_scope, (left.cls,)) if other.alias != left.alias and
-                  other.column.collation == left.column.collation and other.column.type == left.column.type]
-        if others and self.chance(0.3):
-            left = Node("COALESCE({0}, {1})", left, self.pick(others), cls=left.cls)
-            if self.chance(0.2):
-                left = Node("COALESCE({0}, {1})", left, self.pick(others), cls=left.cls)
-        return Node("({0} = {1})", left, right_ref) if self.chance(0.5) else Node(
-            "({0} = {1})", right_ref, left)
+        more = [each for each in self.refs(left_scope, (other.cls,)) if each.alias != other.alias and
+                each.column.collation == other.column.collation and each.column.type == other.column.type]
+        for _ in range(self.rng.choice((0, 0, 0, 0, 1, 1, 2)) if more else 0):
+            other = Node("COALESCE({0}, {1})", other, self.pick(more), cls=ref.cls)
+        return Node("({0} = {1})", ref, other) if self.chance(0.5) else Node("({0} = {1})", other, ref)
 
     def subquery_predicate(self, scope, outer):
         source = self.source()
