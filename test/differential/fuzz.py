@@ -9,8 +9,10 @@ Servers: PGHOST, PGPORT and MTF_URI of the environment (test/lib/servers.py run 
 Each query runs on local copies that model.py made, and through foreign tables with all pushdown, with
 none, with one kind off, and with the planner pushed to one kind of join, under on_mismatch 'null'
 (identical rows) and 'error' (those rows, or the mismatch error, which must name a column that the query
-uses and that has one).  Every row must belong to the tenant.  Some WHERE clauses are partitioned as well:
-what count, sum, min, max, bool_and and bool_or give over p, NOT p and p IS NULL must add up to the whole.
+uses and that has one).  Every row must belong to the tenant.  Worlds have odd settings (odd.py), and now
+and then a query runs twice, the first time ended by a timeout at some moment, which the second must not
+notice.  Some WHERE clauses are partitioned as well: what count, sum, min, max, bool_and and bool_or give
+over p, NOT p and p IS NULL must add up to the whole.
 
 What is left open, and no more:
  - a query may raise by itself (a division, an overflow), and SQL does not say which rows an expression
@@ -51,6 +53,7 @@ import tokens  # noqa: E402
 import coverage  # noqa: E402
 import defects  # noqa: E402
 import grammar  # noqa: E402
+import odd  # noqa: E402
 import worlds  # noqa: E402
 
 OFF = "mongo_tenant.enable_%s_pushdown"
@@ -118,6 +121,13 @@ class Session:
             for name, value in self.settings.items():
                 self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return self.connection.pgconn
+
+    def set(self, settings):
+        """Settings of this and of later connections."""
+        self.settings.update(settings)
+        self.raw()
+        for name, value in settings.items():
+            self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
 
     def run(self, text):
         return self.finish(lambda: self.raw().exec_(text.encode()))
@@ -188,6 +198,7 @@ class Fuzzer:
         self.counts = collections.Counter()
         self.failures = []
         self.shrinking = False
+        self.interruptions = random.Random("interruptions/%s" % args.seed)
         self.signatures = collections.Counter()
         self.kind_counts = collections.Counter()
         self.type_names = {}
@@ -204,6 +215,8 @@ class Fuzzer:
 
     def prepare(self):
         self.admin.execute(SETUP if self.foreign else SETUP.split(";", 1)[1])
+        for statement in odd.statements():
+            self.admin.execute(statement)
         for name, oid in self.admin.execute(
                 "SELECT t::text, t::oid FROM unnest(ARRAY['int2','int4','int8','float4','float8','numeric',"
                 "'text','bpchar','date','timestamp','timestamptz','uuid','bytea','bool','jsonb',"
@@ -266,7 +279,28 @@ class Fuzzer:
         self.counts["(the engine %s)" % defect.__name__.replace("_", " ")] = 1
         return True
 
+    def open_cursors(self):
+        """How many cursors the server has open; 0 where it does not say."""
+        try:
+            return self.client.admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"]
+        except (pymongo.errors.PyMongoError, KeyError):
+            return 0
+
+    def check_cursors(self):
+        """With every session gone no cursor is left; the last words of a backend take a moment."""
+        for session in self.sessions.values():
+            session.close()
+        deadline = time.monotonic() + 10
+        while self.open_cursors() > 0 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        left = self.open_cursors()
+        if left > 0:
+            self.counts["FAILURES"] += 1
+            print("FAILURE %d cursors left open on the server" % left, flush=True)
+
     def close(self):
+        if self.foreign and self.args.alone:
+            self.check_cursors()
         for session in [self.local_session, *self.sessions.values()]:
             session.close()
         self.admin.close()
@@ -288,10 +322,10 @@ class Fuzzer:
         world.load_local(self.admin)
         if self.foreign:
             world.load_foreign(self.admin)
+        settings = odd.choose(random.Random("settings/%s/%s" % (self.args.seed, number)))
+        settings["timezone"] = world.timezone
         for session in list(self.sessions.values()) + [self.local_session]:
-            session.settings["timezone"] = world.timezone
-            session.raw()
-            session.connection.execute("SET timezone = '%s'" % world.timezone)
+            session.set(settings)
         self.counts["tables with a validator"] += sum(table.validated for table in world.tables)
         for text, times in world.refused.items():
             self.counts["refused by the engine: " + text] += times
@@ -343,6 +377,20 @@ class Fuzzer:
 
     def run(self, query, tenant, configuration, schema, mode):
         """Result of a query through `configuration`; None: the local copy."""
+        if configuration is not None and not self.shrinking and self.interruptions.random() < 0.05:
+            self.interrupt(query, tenant, configuration, schema, mode)
+        return self.complete(query, tenant, configuration, schema, mode)
+
+    def interrupt(self, query, tenant, configuration, schema, mode):
+        """The same, ended by a timeout at some moment: what comes next in this session must not notice."""
+        session = self.sessions[tenant, configuration]
+        session.run("SET statement_timeout = %d" % self.interruptions.choice((1, 2, 3, 5, 8, 13, 20, 35, 50)))
+        result = self.complete(query, tenant, configuration, schema, mode)
+        self.counts["interrupted"] += result.error is not None and result.error[0] == "57014"
+        while session.run("SET statement_timeout = '60s'").error:  # the short one holds for this statement too
+            pass
+
+    def complete(self, query, tenant, configuration, schema, mode):
         local = worlds.LOCAL[tenant]
         session = self.local_session if configuration is None else self.sessions[tenant, configuration]
         foreign = local if configuration is None else schema
@@ -705,6 +753,7 @@ def arguments(words=None):
     parser.add_argument("--shrink-seconds", type=float, default=20)
     parser.add_argument("--report", help="directory for a file per failure")
     parser.add_argument("--coverage", help="file for what the queries were about (coverage.py); -: print it")
+    parser.add_argument("--alone", action="store_true", help="nobody else uses the server: it may have no cursor left")
     parser.add_argument("--local-only", action="store_true", help="no foreign tables: tests the generator")
     parser.add_argument("--keep", action="store_true", help="leave the databases of the last world")
     parser.add_argument("--progress", action="store_true")

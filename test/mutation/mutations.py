@@ -124,4 +124,14 @@ MUTATIONS = [
     ("namespace", "src/remote/cursor.c", "	if (!ns_ok)\n", "	if (false)\n", "tap/rogue tap/wire_faults"),
     ("cursor-id", "src/remote/cursor.c", "	if (cursor->id != 0 && id != 0 && id != cursor->id)", "	if (false)", "tap/rogue tap/wire_faults"),
     ("unbound-pipeline", "src/rows/exec_scan.c", "	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)\n		return;\n", "", "tap/peer"),
+
+    # -- what is kept between queries, and who is told
+    ("kept-for-anybody", "src/rows/kept.c", "		if (memcmp(&entry->reader, reader, sizeof(*reader)) == 0)", "		if (entry->reader.relid == reader->relid)",
+     "tap/estimates tap/parallel"),
+    ("reader-token", "src/rows/reader.c", "	reader.token = *mtf_identity_token_hash(identity);\n	mtf_identity_hash(documents, &reader.documents);\n",
+     "	(void) documents;\n", "tap/estimates tap/parallel"),
+    ("reader-meaning", "src/rows/reader.c", "	mtf_identity_hash(documents, &reader.documents);\n", "	(void) documents;\n", "tap/estimates tap/parallel"),
+    ("plan-of-another", "src/tenant/setting.c", "	if (!mtf_setting_plans_know_tenant ||", "	if (true ||", "tap/estimates"),
+    ("estimate-recheck", "src/remote/estimate.c", "		mtf_pipeline_recheck(pipeline, document.data, document.len);\n", "", "tap/rogue tap/estimates"),
+    ("validator-changed", "src/rows/validator.c", "		if (proven == NULL || bms_is_subset(", "		if (true || bms_is_subset(", "tap/validator"),
 ]
