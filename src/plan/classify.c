@@ -177,6 +177,9 @@ lower_comparison(MtfLowering *lowering, OpExpr *expr, bool distinct, bool negate
 											   : mtf_member_operator(lowering, expr, row);
 	if (row == NULL || row->form != MTF_FORM_COMPARE || list_length(expr->args) != 2)
 		return mtf_lowering_local(lowering, mtf_lowering_function_reason(expr->opfuncid));
+	/* It takes what is named "=", which may be another function's operator. */
+	if (distinct && row->op != MTF_OP_EQ)
+		return mtf_lowering_local(lowering, "IS DISTINCT FROM by another operator than equality");
 	op = distinct ? MTF_OP_DISTINCT : row->op;
 	if (!mtf_lowering_split_operands(lowering, linitial(expr->args), lsecond(expr->args), &op,
 									 &field, &value))

@@ -15,10 +15,11 @@ SETTINGS = {
     "search_path": ('"$user", public', "mtf_shadow, pg_catalog, public"),
     "work_mem": ("4MB", "64kB")}
 
-# (name, left, right, the function that PostgreSQL has under another name)
-OPERATORS = (("=", "int4", "int4", "int4le"), ("<", "text", "text", "text_gt"), ("=", "bool", "bool", "boolne"),
+# (name, left, right, the function that PostgreSQL has under another name).
+# = of integers and texts stays: without it joins are slow.
+OPERATORS = (("<", "int4", "int4", "int4gt"), ("<", "text", "text", "text_gt"), ("=", "bool", "bool", "boolne"),
              ("<>", "float8", "float8", "float8eq"), (">=", "date", "date", "date_lt"), ("~~", "text", "text", "textnlike"),
-             ("+", "int8", "int8", "int8mi"), ("=", "text", "text", "textne"))
+             ("+", "int8", "int8", "int8mi"), ("<>", "text", "text", "texteq"))
 FUNCTIONS = (("lower", "text", "upper"), ("length", "text", "octet_length"), ("abs", "numeric", "ceil"))
 AGGREGATES = (("max", "int4", "int4smaller"), ("min", "text", "text_larger"))
 

@@ -134,4 +134,21 @@ with World() as world:
                 ok(not wrong, "generic plan: %s with %s" % (clause, ", ".join(values))) or diag(wrong)
                 for session in sessions.values():
                     session.execute("DEALLOCATE q")
+        # Operators of a user's own that have PostgreSQL's names and mean something else.
+        with world.admin() as admin:
+            admin.execute("CREATE SCHEMA shadow; GRANT USAGE ON SCHEMA shadow TO mtf_app")
+            for name, kind, function in (("=", "int4", "int4le"), ("=", "text", "textne"), ("<", "int4", "int4gt"),
+                                         ("=", "bool", "boolne")):
+                admin.execute("CREATE OPERATOR shadow.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = pg_catalog.%s)" %
+                              (name, kind, kind, function))
+        for name, session in sessions.items():
+            session.execute("SET plan_cache_mode = auto; SET search_path = shadow, pg_catalog, %s" %
+                            ("local" if name == "local" else "public"))
+        for predicate in ("i4 = 4", "i4 < 5", "i4 IN (4, 5)", "i4 NOT IN (4, 7)", "i4 IS DISTINCT FROM 4",
+                          "i4 IS NOT DISTINCT FROM 5", "t IS NOT DISTINCT FROM 'text'", "t IS DISTINCT FROM 'text'",
+                          "(i8 = 8) IS DISTINCT FROM true", "b IS NOT DISTINCT FROM true", "NULLIF(i4, 4) IS NULL",
+                          "CASE i4 WHEN 4 THEN true END", "i4 IS DISTINCT FROM i2::int4", "t = 'text'"):
+            wrong = []
+            rows = ask(world, sessions, "SELECT id FROM typed WHERE %s ORDER BY id" % predicate, wrong)
+            ok(not wrong and isinstance(rows, list), "under shadowed operators: " + predicate) or diag(wrong)
 done()
