@@ -95,13 +95,13 @@ with World() as world:
     for tenant in ("UA", "DL"):
         with world.connect(tenant) as on, world.connect(tenant, pushdown=False) as off:
             # Groups of one document are dear to compute there: they are to be, all the same.
-            on.execute("SET enable_hashagg = off; SET enable_sort = off")
+            on.execute("SET enable_hashagg = off; SET enable_sort = off; SET cpu_tuple_cost = 1")
             for name, query in QUERIES.items():
                 # As text: a NaN is not equal to itself.
                 is_(repr(world.rows(on, query)), repr(world.rows(off, query)), "%s: %s" % (tenant, name))
             check_strict(world, on, off, tenant)
     with world.connect("UA") as ua:
-        ua.execute("SET enable_hashagg = off; SET enable_sort = off")
+        ua.execute("SET enable_hashagg = off; SET enable_sort = off; SET cpu_tuple_cost = 1")
         sent = plan(ua, "SELECT g, sum(n * w * w), avg(n * w * w) FROM decimals GROUP BY g")
         ok('"$strLenBytes"' in sent and '"$group"' in sent, "a guard looks at the text, remotely")
         is_([sent.split('"$group"')[0].count(word) for word in ('"$addFields"', '"$multiply"')], [1, 0],
