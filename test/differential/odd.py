@@ -8,9 +8,9 @@ name: what the server would do for the name, it must not do for them.
 SETTINGS = {
     "bytea_output": ("hex", "escape"),
     "constraint_exclusion": ("partition", "on", "off"),
-    "datestyle": ("ISO, MDY", "German, DMY", "SQL, DMY", "Postgres, YMD"),
+    "datestyle": ("ISO, MDY", "German, DMY", "SQL, DMY", "Postgres, MDY"),
     "enable_partitionwise_aggregate": ("off", "on"),
-    "extra_float_digits": ("1", "0", "-15", "3"),
+    "extra_float_digits": ("1", "0", "3"),
     "intervalstyle": ("postgres", "sql_standard", "iso_8601"),
     "search_path": ('"$user", public', "mtf_shadow, pg_catalog, public"),
     "work_mem": ("4MB", "64kB")}
