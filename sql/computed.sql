@@ -103,3 +103,13 @@ EXECUTE shifted (6);
 EXECUTE shifted (-9223372036854775808);
 EXECUTE shifted (NULL);
 RESET plan_cache_mode;
+-- A number minus a column: NaN is above every difference, and would be above every column.
+SELECT * FROM plan_of($$SELECT id FROM typed WHERE 0 - i4::int8 < 'NaN'::numeric AND 0 - i4::int8 < 5.5$$);
+SELECT id FROM typed WHERE 0 - i4::int8 < 'NaN'::numeric ORDER BY id;
+SELECT id FROM typed WHERE 0 - i4::int8 >= 'NaN'::numeric ORDER BY id;
+SELECT id FROM typed WHERE 0 - i4::int8 < -4.5 ORDER BY id;
+PREPARE below (numeric) AS SELECT id FROM typed WHERE 0 - i4::int8 < $1 ORDER BY id;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE below ('NaN');
+EXECUTE below (-4.5);
+RESET plan_cache_mode;

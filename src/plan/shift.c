@@ -217,8 +217,9 @@ mtf_shift_comparison(MtfLowering *lowering, MtfOp op, Node *node, Node *value)
 		!read_shift(lowering, node, &shift))
 		return NULL;
 	is_integer = shift.type != NUMERICOID;
-	/* NaN is the greatest number on both sides of a minus. */
-	if (shift.subtracted && !is_integer && op != MTF_OP_EQ && op != MTF_OP_NE)
+	/* NaN is the greatest number on both sides of a minus: 5 - x < NaN for every x, also a whole one. */
+	if (shift.subtracted && op != MTF_OP_EQ && op != MTF_OP_NE &&
+		!(is_integer && (type != NUMERICOID || is_finite_constant(value))))
 		return NULL;
 	term = mtf_lowering_create_comparison(
 		lowering, MTF_TERM_COMPARE, shift.subtracted ? mtf_op_commuted(op) : op,
