@@ -179,10 +179,12 @@ mtf_cost_lookup(double rows, double documents, bool indexed)
  */
 #define REMOTE_GROUP_COST 0.055
 #define REMOTE_PAIR_COST  0.08
+/* A document that is looked at inside $unionWith (measured: TPC-H Q12, 13 s against 4 s with the larger one outside). */
+#define UNION_DOCUMENT_COST (3 * REMOTE_DOCUMENT_COST)
 
 Cost
 mtf_cost_union(double rows, double looked_at, double partners, double joined)
 {
-	return looked_at * REMOTE_DOCUMENT_COST + (rows + partners) * REMOTE_GROUP_COST +
+	return looked_at * UNION_DOCUMENT_COST + (rows + partners) * REMOTE_GROUP_COST +
 		   joined * REMOTE_PAIR_COST;
 }
