@@ -390,6 +390,8 @@ class Fuzzer:
         self.counts["interrupted"] += result.error is not None and result.error[0] == "57014"
         while session.run("SET statement_timeout = '60s'").error:  # the short one holds for this statement too
             pass
+        # It may even end when that statement has: PostgreSQL then cancels the next one.
+        session.run("SELECT")
 
     def complete(self, query, tenant, configuration, schema, mode):
         local = worlds.LOCAL[tenant]
