@@ -14,18 +14,23 @@
 
 #define LONG_DIGITS 18 /* of which every number is a BSON long */
 
+/* {key: {conversion: {function: ["$$n", decimal]}}} */
+static void
+write_converted(StringInfo out, const char *key, const char *conversion, const char *function,
+				const char *decimal)
+{
+	MtfLiteral literal = mtf_literal_decimal(decimal);
+	MtfMark document = mtf_write_begin(out, key);
+
+	mtf_call_write_pair(out, conversion, function, "$$n", &literal);
+	mtf_write_end(out, document);
+}
+
 /* {$toLong: {$multiply: ["$$n", 10^scale]}}: numeric(p,s) as a whole number of its last digits. */
 static void
 write_last_digits(StringInfo out, const char *key, int scale)
 {
-	MtfLiteral power = mtf_literal_decimal(psprintf("1E+%d", scale));
-	MtfMark document = mtf_write_begin(out, key);
-	MtfCall multiply = mtf_call_begin(out, "$toLong", "$multiply");
-
-	mtf_write_word(out, mtf_call_next(&multiply), "$$n");
-	mtf_write_literal(out, mtf_call_next(&multiply), &power);
-	mtf_call_end(out, &multiply);
-	mtf_write_end(out, document);
+	write_converted(out, key, "$toLong", "$multiply", psprintf("1E+%d", scale));
 }
 
 /*
@@ -35,14 +40,7 @@ write_last_digits(StringInfo out, const char *key, int scale)
 static void
 write_all_digits(StringInfo out, const char *key)
 {
-	MtfLiteral zero = mtf_literal_decimal("0E-6176");
-	MtfMark document = mtf_write_begin(out, key);
-	MtfCall add = mtf_call_begin(out, "$toString", "$add");
-
-	mtf_write_word(out, mtf_call_next(&add), "$$n");
-	mtf_write_literal(out, mtf_call_next(&add), &zero);
-	mtf_call_end(out, &add);
-	mtf_write_end(out, document);
+	write_converted(out, key, "$toString", "$add", "0E-6176");
 }
 
 /* {$cond: [{$eq: ["$$n", 0]}, 0, "$$n"]}: -0 is 0 */

@@ -114,19 +114,23 @@ integer_of(const Const *constant)
 }
 
 static int64
-least_of_kind(const MtfField *field)
+least_of(Oid type)
 {
-	return field->kind == MTF_KIND_INT2   ? PG_INT16_MIN
-		   : field->kind == MTF_KIND_INT4 ? PG_INT32_MIN
-										  : PG_INT64_MIN;
+	return type == INT2OID ? PG_INT16_MIN : type == INT4OID ? PG_INT32_MIN : PG_INT64_MIN;
 }
 
 static int64
-greatest_of_kind(const MtfField *field)
+greatest_of(Oid type)
 {
-	return field->kind == MTF_KIND_INT2   ? PG_INT16_MAX
-		   : field->kind == MTF_KIND_INT4 ? PG_INT32_MAX
-										  : PG_INT64_MAX;
+	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+}
+
+static Oid
+integer_type_of(const MtfField *field)
+{
+	return field->kind == MTF_KIND_INT2   ? INT2OID
+		   : field->kind == MTF_KIND_INT4 ? INT4OID
+										  : INT8OID;
 }
 
 /*
@@ -136,12 +140,9 @@ greatest_of_kind(const MtfField *field)
 static MtfTerm *
 create_overflow(MtfLowering *lowering, const Shift *shift)
 {
-	int64 least = shift->type == INT2OID   ? PG_INT16_MIN
-				  : shift->type == INT4OID ? PG_INT32_MIN
-										   : PG_INT64_MIN;
-	int64 greatest = shift->type == INT2OID   ? PG_INT16_MAX
-					 : shift->type == INT4OID ? PG_INT32_MAX
-											  : PG_INT64_MAX;
+	int64 least = least_of(shift->type);
+	int64 greatest = greatest_of(shift->type);
+	Oid column = integer_type_of(shift->field);
 	int64 constant = integer_of(shift->constant);
 	bool above;
 	int64 bound;
@@ -163,7 +164,7 @@ create_overflow(MtfLowering *lowering, const Shift *shift)
 		above = constant > 0;
 		bound = above ? greatest - constant : least - constant;
 	}
-	if (above ? bound >= greatest_of_kind(shift->field) : bound <= least_of_kind(shift->field))
+	if (above ? bound >= greatest_of(column) : bound <= least_of(column))
 		return NULL;
 	return mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, above ? MTF_OP_GT : MTF_OP_LT,
 										  copyObject(shift->field), mtf_node_int8(bound));

@@ -312,6 +312,17 @@ boundary(MtfLowering *lowering, const Unit *unit)
 										  copyObject(unit->behind)));
 }
 
+/* All that have a time, to be rechecked. */
+static MtfTerm *
+any_time(MtfLowering *lowering, const Column *column)
+{
+	MtfTerm *any =
+		mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
+
+	any->exact = false;
+	return any;
+}
+
 /* Both conditions, the first of which is on values alone. */
 static MtfTerm *
 when(MtfLowering *lowering, Node *condition, MtfTerm *term)
@@ -341,12 +352,9 @@ outside_unit(MtfLowering *lowering, const Column *column, const Unit *unit)
 		mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
 	Node *begins = unit->begins;
 
-	/* The time zone decides of a few days: all that have a time come. */
+	/* The time zone decides of a few days. */
 	if (column->wider)
-	{
-		any->exact = false;
-		return any;
-	}
+		return any_time(lowering, column);
 	if (IsA(begins, Const) && !DatumGetBool(castNode(Const, begins)->constvalue))
 		return any;
 	return group(
@@ -381,13 +389,7 @@ compare_in_zone(MtfLowering *lowering, const Column *column, MtfOp op, Node *saf
 	if (!column->wider || (op != MTF_OP_EQ && op != MTF_OP_NE))
 		return compare(lowering, column, op, safe);
 	if (op == MTF_OP_NE)
-	{
-		MtfTerm *any =
-			mtf_lowering_create_test(MTF_TERM_NOT_NULL, MTF_OP_EQ, copyObject(column->field));
-
-		any->exact = false;
-		return any;
-	}
+		return any_time(lowering, column);
 	return group(MTF_TERM_AND, compare(lowering, column, MTF_OP_GE, safe),
 				 compare(lowering, column, MTF_OP_LE, safe));
 }
