@@ -17,11 +17,26 @@ Bitmapset *(*mtf_validator_hook)(Oid relid, Oid userid) = NULL;
 void (*mtf_sample_hook)(Oid relid, Oid userid, List *terms, List *values, double *fractions) = NULL;
 
 bool
-mtf_facts_has_index(const MtfFacts *facts, const char *path)
+mtf_facts_has_unique_index(const MtfFacts *facts, const char *path)
 {
 	ListCell *cell;
 
 	if (strcmp(path, "_id") == 0)
+		return true;
+	if (facts == NULL)
+		return false;
+	foreach (cell, facts->unique)
+		if (strcmp(strVal(lfirst(cell)), path) == 0)
+			return true;
+	return false;
+}
+
+bool
+mtf_facts_has_index(const MtfFacts *facts, const char *path)
+{
+	ListCell *cell;
+
+	if (mtf_facts_has_unique_index(facts, path))
 		return true;
 	if (facts == NULL)
 		return false;

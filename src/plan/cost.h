@@ -45,6 +45,9 @@ extern void (*mtf_sample_hook)(Oid relid, Oid userid, List *terms, List *values,
 /* Is the term a test of one field that an index on it serves? */
 extern bool mtf_cost_is_indexable(const MtfTerm *term);
 
+/* Is the path's value unique among a tenant's documents?  Of `_id` it always is; facts may be NULL. */
+extern bool mtf_facts_has_unique_index(const MtfFacts *facts, const char *path);
+
 /* Does an index begin with the path?  Of `_id` it is known that one does; facts may be NULL. */
 extern bool mtf_facts_has_index(const MtfFacts *facts, const char *path);
 

@@ -12,26 +12,12 @@
 #include "plan/unique.h"
 
 #include "base/compat_planner.h"
-#include "nodes/value.h"
 #include "utils/selfuncs.h"
 
 #include "plan/cost.h"
 #include "plan/relation.h"
 
 static get_relation_stats_hook_type previous = NULL;
-
-static bool
-is_unique(const MtfFacts *facts, const char *path)
-{
-	const ListCell *cell;
-
-	if (strcmp(path, "_id") == 0)
-		return true;
-	foreach (cell, facts->unique)
-		if (strcmp(strVal(lfirst(cell)), path) == 0)
-			return true;
-	return false;
-}
 
 /* PostgreSQL asks for a column's statistics; there are none, but isunique is its own word for what we know. */
 static bool
@@ -47,7 +33,7 @@ relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, Variabl
 	info = rel->fdw_private;
 	if (info->facts == NULL || attnum > info->map->natts ||
 		info->map->columns[attnum - 1] == NULL ||
-		!is_unique(info->facts, info->map->columns[attnum - 1]->path))
+		!mtf_facts_has_unique_index(info->facts, info->map->columns[attnum - 1]->path))
 		return false;
 	vardata->isunique = true;
 	return true;
