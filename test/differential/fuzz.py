@@ -228,12 +228,8 @@ class Fuzzer:
             for each in (name, name + "[]"):
                 TYPE_OIDS[each] = self.admin.execute(
                     "SELECT to_regtype(%s)::oid::int", (each,)).fetchone()[0]
-        key = tokens.Key("ES256", kid="fuzz")
         if self.foreign:
-            self.admin.execute(
-                "SELECT mongo_tenant.create_provider(name => 'fuzz', issuer => %s, audience => ARRAY[%s], "
-                "jwks => %s::jsonb)",
-                (tokens.ISSUER, tokens.AUDIENCE, tokens.json.dumps(tokens.keyset([key]))))
+            key = tokens.create_provider(self.admin, "fuzz")
             self.admin.execute(
                 "CREATE SERVER mtf_fuzz FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', "
                 "database '%s', providers 'fuzz', tenant_field 'tenant_id', parallel '1', fetch_size '1000', collation '%s')" % (
@@ -801,11 +797,8 @@ def fuzz(args, parameters, uri):
 
 def main():
     args = arguments()
-    servers.exit_on_signals()
-    with servers.Owner() as owner:
-        environment = servers.environment(owner, args.engine)
-        parameters = {"host": environment["PGHOST"], "port": environment["PGPORT"]}
-        fuzzer = fuzz(args, parameters, environment["MTF_URI"])
+    with servers.by_hand(args.engine) as (parameters, uri):
+        fuzzer = fuzz(args, parameters, uri)
     return 1 if fuzzer.counts["FAILURES"] else 0
 
 

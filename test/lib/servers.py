@@ -31,6 +31,7 @@ in whatever way (kill -9 too), the pipe closes, and the reaper stops the servers
 """
 
 import argparse
+import contextlib
 import os
 import pwd
 import shlex
@@ -479,6 +480,15 @@ def exit_on_signals():
         raise SystemExit(128 + number)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+
+
+@contextlib.contextmanager
+def by_hand(uri=None, settings=None):
+    """Those servers as long as the block runs: psycopg's parameters and the URI of the document server."""
+    exit_on_signals()
+    with Owner() as owner:
+        found = environment(owner, uri, settings)
+        yield {"host": found["PGHOST"], "port": found["PGPORT"]}, found["MTF_URI"]
 
 
 def start_all(owner, args):

@@ -130,6 +130,15 @@ def keyset(keys):
     return {"keys": [key.jwk() for key in keys]}
 
 
+def create_provider(connection, name):
+    """A provider of that name in the connection's database; the new key that signs for it."""
+    key = Key("ES256", kid=name)
+    connection.execute(
+        "SELECT mongo_tenant.create_provider(name => %s, issuer => %s, audience => ARRAY[%s], jwks => %s::jsonb)",
+        (name, ISSUER, AUDIENCE, json.dumps(keyset([key]))))
+    return key
+
+
 def claims(issuer=ISSUER, tenant="UA", lifetime=3600, now=None, tenant_claim="tenantId", **extra):
     """Ordinary claims of one tenant; an extra claim of None removes one."""
     now = int(time.time()) if now is None else now

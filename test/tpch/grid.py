@@ -21,7 +21,6 @@ Schemas: `estimated` has use_remote_estimate, `blind` has not, `promised` has it
 
 import argparse
 import datetime
-import json
 import os
 import random
 import re
@@ -230,11 +229,8 @@ def is_slow(times):
 
 
 def setup(connection, uri, database, schemas):
-    key = tokens.Key("ES256", kid="grid")
     connection.execute("CREATE EXTENSION mongo_tenant_fdw")
-    connection.execute(
-        "SELECT mongo_tenant.create_provider(name => 'grid', issuer => %s, audience => ARRAY[%s], jwks => %s::jsonb)",
-        (tokens.ISSUER, tokens.AUDIENCE, json.dumps(tokens.keyset([key]))))
+    key = tokens.create_provider(connection, "grid")
     for schema in schemas:
         estimates, trusts = SCHEMAS[schema]
         connection.execute("CREATE SCHEMA " + schema)
@@ -307,10 +303,8 @@ def arguments():
 
 def main():
     args = arguments()
-    servers.exit_on_signals()
-    with servers.Owner() as owner:
-        environment = servers.environment(owner, args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"})
-        run(args, {"host": environment["PGHOST"], "port": environment["PGPORT"]}, environment["MTF_URI"])
+    with servers.by_hand(args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"}) as (parameters, uri):
+        run(args, parameters, uri)
     tap.done()
 
 

@@ -12,7 +12,6 @@ with all pushdown, with none (until --timeout), and locally.  --plans writes EXP
 import argparse
 import csv
 import datetime
-import json
 import os
 import re
 import subprocess
@@ -205,11 +204,8 @@ def conjuncts(line):
 
 
 def foreign_setup(connection, uri, database, trust):
-    key = tokens.Key("ES256", kid="tpch")
     connection.execute("CREATE EXTENSION mongo_tenant_fdw")
-    connection.execute(
-        "SELECT mongo_tenant.create_provider(name => 'tpch', issuer => %s, audience => ARRAY[%s], "
-        "jwks => %s::jsonb)", (tokens.ISSUER, tokens.AUDIENCE, json.dumps(tokens.keyset([key]))))
+    key = tokens.create_provider(connection, "tpch")
     connection.execute(
         "CREATE SERVER tpch FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s', "
         "providers 'tpch', tenant_field 'tenant_id', use_remote_estimate 'true')" % (uri, database))
@@ -326,10 +322,8 @@ def arguments(words=None):
 
 def main():
     args = arguments()
-    servers.exit_on_signals()
-    with servers.Owner() as owner:
-        environment = servers.environment(owner, args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"})
-        run(args, {"host": environment["PGHOST"], "port": environment["PGPORT"]}, environment["MTF_URI"])
+    with servers.by_hand(args.engine, {"shared_buffers": "256MB", "work_mem": "64MB"}) as (parameters, uri):
+        run(args, parameters, uri)
     tap.done()
 
 
