@@ -16,6 +16,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "base/integer_range.h"
 #include "pipeline/call.h"
 #include "pipeline/combination.h"
 #include "pipeline/field_value.h"
@@ -152,12 +153,12 @@ static void
 add_integer_misfits(Either *either, const MtfField *field)
 {
 	static const char *const inexact[] = {"double", "decimal", NULL};
-	bool is_small = field->kind == MTF_KIND_INT2;
+	Oid type = mtf_field_integer_type(field);
 
 	if (field->kind != MTF_KIND_INT8)
 	{
-		add_op(either, "$lt", mtf_literal_int64(is_small ? PG_INT16_MIN : PG_INT32_MIN));
-		add_op(either, "$gt", mtf_literal_int64(is_small ? PG_INT16_MAX : PG_INT32_MAX));
+		add_op(either, "$lt", mtf_literal_int64(mtf_integer_least(type)));
+		add_op(either, "$gt", mtf_literal_int64(mtf_integer_greatest(type)));
 	}
 	add_tested(either, field, inexact);
 }

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "utils/float.h"
 
+#include "base/integer_range.h"
 #include "pipeline/literal.h"
 #include "pipeline/call.h"
 #include "pipeline/condition.h"
@@ -192,25 +193,13 @@ write_one_if_inexact(const MtfExprContext *context, const MtfTerm *arg, StringIn
 	end_one_if(out, &cond);
 }
 
-static int64
-least_of(Oid type)
-{
-	return type == INT2OID ? PG_INT16_MIN : type == INT4OID ? PG_INT32_MIN : PG_INT64_MIN;
-}
-
-static int64
-greatest_of(Oid type)
-{
-	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
-}
-
 /* 1 for a whole number outside its type; null is none. */
 static void
 write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
 					  const char *key)
 {
-	MtfLiteral low = mtf_literal_int64(least_of(arg->type));
-	MtfLiteral high = mtf_literal_int64(greatest_of(arg->type));
+	MtfLiteral low = mtf_literal_int64(mtf_integer_least(arg->type));
+	MtfLiteral high = mtf_literal_int64(mtf_integer_greatest(arg->type));
 	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 	MtfCall either;

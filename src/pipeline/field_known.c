@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/integer_range.h"
 #include "pipeline/call.h"
 #include "pipeline/field_decimal.h"
 #include "pipeline/field_float.h"
@@ -48,9 +49,7 @@ doubtful_types(const MtfField *field)
 static void
 write_not_below(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	MtfLiteral least = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MIN
-										 : field->kind == MTF_KIND_INT4 ? PG_INT32_MIN
-																		: PG_INT64_MIN);
+	MtfLiteral least = mtf_literal_int64(mtf_integer_least(mtf_field_integer_type(field)));
 	MtfLiteral as_double = mtf_literal_double((double) PG_INT64_MIN);
 	MtfCall either;
 
@@ -72,9 +71,7 @@ write_not_below(const MtfField *field, StringInfo out, const char *key, const ch
 static void
 write_whole_in_range(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	MtfLiteral greatest = mtf_literal_int64(field->kind == MTF_KIND_INT2   ? PG_INT16_MAX
-											: field->kind == MTF_KIND_INT4 ? PG_INT32_MAX
-																		   : PG_INT64_MAX);
+	MtfLiteral greatest = mtf_literal_int64(mtf_integer_greatest(mtf_field_integer_type(field)));
 	MtfCall all = mtf_call_begin(out, key, "$and");
 	MtfCall whole;
 

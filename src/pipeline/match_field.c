@@ -15,6 +15,7 @@
 
 #include "utils/float.h"
 
+#include "base/integer_range.h"
 #include "pipeline/absence.h"
 #include "pipeline/operand.h"
 
@@ -404,8 +405,10 @@ literal_decodes(const MtfField *field, const MtfLiteral *literal)
 		case MTF_KIND_INT8:
 		case MTF_KIND_TIMESTAMP:
 		case MTF_KIND_TIMESTAMPTZ: return true;
-		case MTF_KIND_INT2: return integer >= PG_INT16_MIN && integer <= PG_INT16_MAX;
-		case MTF_KIND_INT4: return integer >= PG_INT32_MIN && integer <= PG_INT32_MAX;
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+			return integer >= mtf_integer_least(mtf_field_integer_type(field)) &&
+				   integer <= mtf_integer_greatest(mtf_field_integer_type(field));
 		case MTF_KIND_TEXT:
 		case MTF_KIND_OBJECTID: return field->typmod < 0;
 		default: return false;

@@ -22,6 +22,7 @@
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
+#include "base/integer_range.h"
 #include "plan/choice.h"
 #include "plan/compute_part.h"
 #include "plan/node.h"
@@ -217,9 +218,9 @@ magnitude_of_field(const MtfField *field)
 {
 	switch ((MtfKind) field->kind)
 	{
-		case MTF_KIND_INT2: return -(double) PG_INT16_MIN;
-		case MTF_KIND_INT4: return -(double) PG_INT32_MIN;
-		case MTF_KIND_INT8: return -(double) PG_INT64_MIN;
+		case MTF_KIND_INT2:
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8: return -(double) mtf_integer_least(mtf_field_integer_type(field));
 		default: return INFINITY;
 	}
 }
@@ -277,12 +278,6 @@ magnitude_of(const MtfLowering *lowering, const MtfTerm *term)
 	return Min(magnitude, by_digits);
 }
 
-static double
-greatest_of(Oid type)
-{
-	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : (double) PG_INT64_MAX;
-}
-
 static MtfTerm *
 compute_integers(MtfLowering *lowering, OpExpr *expr)
 {
@@ -307,12 +302,12 @@ compute_integers(MtfLowering *lowering, OpExpr *expr)
 	digits = integer_digits(function, left, right);
 	magnitude = magnitude_of_result(lowering, function, left, right);
 	/* What is divided and fits its type does so afterwards; 2^63 itself fits no int64. */
-	if ((!divides && magnitude >= greatest_of(INT8OID)) ||
+	if ((!divides && magnitude >= (double) mtf_integer_greatest(INT8OID)) ||
 		(function == MTF_FUNCTION_INT_DIVIDE && digits > DOUBLE_DIGITS))
 		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
 	term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
-	term->checked =
-		!divides && expr->opresulttype != INT8OID && magnitude > greatest_of(expr->opresulttype);
+	term->checked = !divides && expr->opresulttype != INT8OID &&
+					magnitude > (double) mtf_integer_greatest(expr->opresulttype);
 	if (term->checked && !lowering->counts_overflows)
 		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
 	set_digits(term, Min(digits, sure_digits(expr->opresulttype) + 1), 0);

@@ -8,6 +8,7 @@
  */
 #include "plan/plan_private.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/readfuncs.h"
 
 #include "options/cache.h"
@@ -441,6 +442,14 @@ MtfField *
 mtf_field_create(void)
 {
 	return create_node(sizeof(MtfField), "MtfField");
+}
+
+Oid
+mtf_field_integer_type(const MtfField *field)
+{
+	return field->kind == MTF_KIND_INT2   ? INT2OID
+		   : field->kind == MTF_KIND_INT4 ? INT4OID
+										  : INT8OID;
 }
 
 MtfDecision *

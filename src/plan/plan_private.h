@@ -387,6 +387,10 @@ extern void mtf_plan_private_init(void);
 /* Empty nodes, in the current memory context. */
 extern MtfScanPlan *mtf_scan_plan_create(void);
 extern MtfField *mtf_field_create(void);
+
+/* The integer type of a field of whole numbers. */
+extern Oid mtf_field_integer_type(const MtfField *field);
+
 extern MtfSortKey *mtf_sort_key_create(MtfField *field, bool descending, bool nulls_first);
 extern MtfAccumulator *mtf_accumulator_create(MtfAccumulate kind, MtfTerm *arg, MtfTerm *filter);
 extern MtfGroupValue *mtf_group_value_create(MtfGroupValueKind kind, const char *name,

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "base/integer_range.h"
 #include "plan/choice.h"
 #include "plan/classify.h"
 #include "plan/compute.h"
@@ -382,11 +383,8 @@ overflows_of(MtfLowering *lowering, MtfTerm *term)
 
 	if (term->checked)
 	{
-		bool is_small = term->type == INT2OID;
-		MtfTerm *above =
-			compare_term(lowering, MTF_OP_GT, term, is_small ? PG_INT16_MAX : PG_INT32_MAX);
-		MtfTerm *below =
-			compare_term(lowering, MTF_OP_LT, term, is_small ? PG_INT16_MIN : PG_INT32_MIN);
+		MtfTerm *above = compare_term(lowering, MTF_OP_GT, term, mtf_integer_greatest(term->type));
+		MtfTerm *below = compare_term(lowering, MTF_OP_LT, term, mtf_integer_least(term->type));
 
 		terms = list_make2(above, below);
 	}

@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
+#include "base/integer_range.h"
 #include "plan/compute.h"
 #include "plan/node.h"
 #include "plan/shippable.h"
@@ -113,26 +114,6 @@ integer_of(const Const *constant)
 	}
 }
 
-static int64
-least_of(Oid type)
-{
-	return type == INT2OID ? PG_INT16_MIN : type == INT4OID ? PG_INT32_MIN : PG_INT64_MIN;
-}
-
-static int64
-greatest_of(Oid type)
-{
-	return type == INT2OID ? PG_INT16_MAX : type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
-}
-
-static Oid
-integer_type_of(const MtfField *field)
-{
-	return field->kind == MTF_KIND_INT2   ? INT2OID
-		   : field->kind == MTF_KIND_INT4 ? INT4OID
-										  : INT8OID;
-}
-
 /*
  * The documents of which the result lies outside its type; NULL: there can be none.  Of a constant that is
  * added there are such on one side only, and the bound is a number of the type.
@@ -140,9 +121,9 @@ integer_type_of(const MtfField *field)
 static MtfTerm *
 create_overflow(MtfLowering *lowering, const Shift *shift)
 {
-	int64 least = least_of(shift->type);
-	int64 greatest = greatest_of(shift->type);
-	Oid column = integer_type_of(shift->field);
+	int64 least = mtf_integer_least(shift->type);
+	int64 greatest = mtf_integer_greatest(shift->type);
+	Oid column = mtf_field_integer_type(shift->field);
 	int64 constant = integer_of(shift->constant);
 	bool above;
 	int64 bound;
@@ -164,7 +145,7 @@ create_overflow(MtfLowering *lowering, const Shift *shift)
 		above = constant > 0;
 		bound = above ? greatest - constant : least - constant;
 	}
-	if (above ? bound >= greatest_of(column) : bound <= least_of(column))
+	if (above ? bound >= mtf_integer_greatest(column) : bound <= mtf_integer_least(column))
 		return NULL;
 	return mtf_lowering_create_comparison(lowering, MTF_TERM_COMPARE, above ? MTF_OP_GT : MTF_OP_LT,
 										  copyObject(shift->field), mtf_node_int8(bound));
