@@ -18,7 +18,10 @@ What is left open, and no more:
  - a query may raise by itself (a division, an overflow), and SQL does not say which rows an expression
    sees.  A query that raises on the local copy is not compared; what raises only on foreign tables must
    raise the same without any pushdown, or one of its expressions alone must raise so on a row of the local
-   copy, to which the local plan had not come.
+   copy, to which the local plan had not come.  A part of a partition may raise whatever the very same
+   statement raises on the local copy.
+ - a plan that the planner was forced to may take more than minutes, if it is no hang (Fuzzer.again); such
+   statements are printed, counted, and few.
  - LIMIT without a total order may give any rows, but the right number of right ones.
  - which of several equal values stands for a group (0 and -0, 5 and 5.00).
  - documents and indexes that an engine refuses are not there (what it stored is read back); what it is
@@ -36,7 +39,9 @@ import json
 import os
 import random
 import re
+import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -69,6 +74,10 @@ DISABLED = {
     "loop": ("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_memoize", "enable_hashagg")}
 # What a query may raise by itself.
 RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "22007", "2201W", "2201X"}
+# Seconds: after which a statement is ended; the second time; how soon it must then have ended.
+ONCE, AGAIN, PROMPT = 60, 300, 20
+# Queries may be slow that often, and what a backend must at least have computed meanwhile, of its time.
+SLOW_QUERIES, AT_WORK = 1 / 2000, 0.01
 # The named mismatch error: of a row (rows/value.c), of a remote aggregate (rows/finish.c).
 MISMATCH = re.compile(r'^(?:the|a) value at path "(.*?)" does not fit ')
 
@@ -94,6 +103,7 @@ class Crash(Exception):
 class Result:
     def __init__(self, result):
         self.rows, self.error, self.types = [], None, ()
+        self.slow = False  # see Fuzzer.again
         status = result.status
         if status == pq.ExecStatus.TUPLES_OK:
             columns = range(result.nfields)
@@ -108,12 +118,44 @@ class Result:
                           detail.decode(errors="replace"))
 
 
+class Watch(threading.Thread):
+    """Hangs up on a statement that neither ends nor lets itself be cancelled, which a client would await for ever."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.lock = threading.Lock()
+        self.deadline = self.connection = None
+        self.start()
+
+    def begin(self, connection, seconds):
+        with self.lock:
+            self.connection, self.deadline = connection, time.monotonic() + seconds
+
+    def end(self):
+        with self.lock:
+            self.deadline = None
+
+    def run(self):
+        while True:
+            time.sleep(1)
+            with self.lock:
+                if self.deadline is not None and time.monotonic() > self.deadline:
+                    self.deadline = None
+                    with socket.socket(fileno=os.dup(self.connection.socket)) as end:
+                        end.shutdown(socket.SHUT_RDWR)
+
+
 class Session:
     """One connection with one configuration; reconnects when a backend died."""
+
+    watch = None
 
     def __init__(self, parameters, settings):
         self.parameters, self.settings = parameters, settings
         self.connection = None
+        self.limit = ONCE  # of its statement_timeout
+        self.seconds = 0  # that the last statement took
+        Session.watch = Session.watch or Watch()
 
     def raw(self):
         if self.connection is None or self.connection.closed:
@@ -138,14 +180,28 @@ class Session:
         return self.finish(lambda: self.raw().exec_params(text.encode(), values, types))
 
     def finish(self, execute):
+        started = time.monotonic()
         try:
-            result = execute()
+            self.watch.begin(self.raw(), self.limit + 2 * PROMPT)
+            try:
+                result = execute()
+            finally:
+                self.watch.end()
+                self.seconds = time.monotonic() - started
             if self.connection.pgconn.status == pq.ConnStatus.OK:
                 return Result(result)
             message = self.connection.pgconn.error_message.decode(errors="replace")
         except psycopg.OperationalError as error:
             message = str(error)
+        if self.seconds >= self.limit + 2 * PROMPT:
+            message = "a statement did not end when its timeout had come: " + message
         raise Crash(message.splitlines()[0] if message else "the connection is gone")
+
+    def computed(self):
+        """Seconds that the backend has computed so far."""
+        with open("/proc/%d/stat" % self.connection.info.backend_pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         if self.connection is not None:
@@ -198,6 +254,7 @@ class Fuzzer:
         self.counts = collections.Counter()
         self.failures = []
         self.shrinking = self.shadowed = False
+        self.at = self.last_slow = (None, None)  # world and query
         self.interruptions = random.Random("interruptions/%s" % args.seed)
         self.signatures = collections.Counter()
         self.kind_counts = collections.Counter()
@@ -241,7 +298,7 @@ class Fuzzer:
         self.sessions = {}
         for tenant in worlds.TENANTS:
             for name, switches in CONFIGURATIONS.items():
-                settings = {"plan_cache_mode": "force_generic_plan", "statement_timeout": "60s", "jit": "off"}
+                settings = {"plan_cache_mode": "force_generic_plan", "statement_timeout": "%ds" % ONCE, "jit": "off"}
                 if self.foreign:
                     settings["mongo_tenant.jwt"] = key.sign(tokens.claims(
                         tenant=tenant, lifetime=20 * 3600))
@@ -258,7 +315,7 @@ class Fuzzer:
                         "SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(disabled),)))
                 self.sessions[tenant, name] = Session(self.parameters, settings)
         self.local_session = Session(self.parameters, {"plan_cache_mode": "force_generic_plan",
-                                                       "statement_timeout": "60s"})
+                                                       "statement_timeout": "%ds" % ONCE})
 
     def collation(self):
         """'none' for an engine that takes {locale: 'simple'} for a linguistic order, or cannot group with it."""
@@ -376,7 +433,59 @@ class Fuzzer:
         """Result of a query through `configuration`; None: the local copy."""
         if configuration is not None and not self.shrinking and self.interruptions.random() < 0.05:
             self.interrupt(query, tenant, configuration, schema, mode)
-        return self.complete(query, tenant, configuration, schema, mode)
+        result = self.complete(query, tenant, configuration, schema, mode)
+        if configuration is None or self.shrinking or not self.is_late(result, self.sessions[tenant, configuration]):
+            return result
+        return self.again(query, tenant, configuration, schema, mode)
+
+    @staticmethod
+    def is_late(result, session):
+        """Did its timeout end it, then and not before, and at once?  All else by that name is a fault."""
+        return (result.error is not None and result.error[0] == "57014" and
+                session.limit - 1 <= session.seconds <= session.limit + PROMPT)
+
+    def again(self, query, tenant, configuration, schema, mode):
+        """What took too long, with more time; slow is what does not end then, and no hang.
+
+        That is: the timeout ended it, promptly, both times; the backend was at work all along, in every fifth of
+        the time, and did not wait for what never comes; and with the planner's own settings the same ends.
+        A result with the timeout's error otherwise, which is a failure.
+        """
+        session = self.sessions[tenant, configuration]
+        session.set({"statement_timeout": "%ds" % AGAIN})
+        session.limit = AGAIN
+        work, done = [session.computed()], threading.Event()
+        def look():
+            while not done.wait(AGAIN / 5 - 0.2):
+                work.append(session.computed())
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        try:
+            result = self.complete(query, tenant, configuration, schema, mode)
+            late = self.is_late(result, session)
+        finally:
+            done.set()
+            looking.join()
+            session.limit = ONCE
+            session.settings["statement_timeout"] = "%ds" % ONCE
+        session.set({"statement_timeout": "%ds" % ONCE})
+        if not late:
+            self.counts["ended when run again"] += 1
+            return result
+        steps = [after - before for before, after in zip(work, work[1:])]
+        worked = len(steps) >= 4 and min(steps) >= AT_WORK * AGAIN / 5
+        others = configuration != "all" and self.complete(query, tenant, "all", schema, mode)
+        if not worked or not others or others.error is not None and others.error[0] == "57014":
+            result.error = (*result.error[:2], "the backend computed %s s; with the planner's own settings it %s" % (
+                steps, "ends" if others and not (others.error and others.error[0] == "57014") else "does not end"))
+            return result
+        result.slow = True
+        self.counts["slow"] += self.at != self.last_slow
+        self.last_slow = self.at
+        print("# slow: more than %d s, by %s on %s, %s, tenant %s: --seed %s --world %s --query %s: %s" % (
+            AGAIN, configuration, schema, mode, tenant, self.args.seed, *self.at,
+            query.sql(grammar.Out(schema, worlds.LOCAL[tenant]))), flush=True)
+        return result
 
     def interrupt(self, query, tenant, configuration, schema, mode):
         """The same, ended by a timeout at some moment: what comes next in this session must not notice."""
@@ -384,7 +493,7 @@ class Fuzzer:
         session.run("SET statement_timeout = %d" % self.interruptions.choice((1, 2, 3, 5, 8, 13, 20, 35, 50)))
         result = self.complete(query, tenant, configuration, schema, mode)
         self.counts["interrupted"] += result.error is not None and result.error[0] == "57014"
-        while session.run("SET statement_timeout = '60s'").error:  # the short one holds for this statement too
+        while session.run("SET statement_timeout = '%ds'" % ONCE).error:  # the short one holds for this statement too
             pass
         # It may even end when that statement has: PostgreSQL then cancels the next one.
         session.run("SELECT")
@@ -420,19 +529,22 @@ class Fuzzer:
         error = self.run(query, tenant, "none", schema, mode).error
         return error is not None and error[0] == state
 
-    def a_part_raises(self, query, tenant, state):
+    def a_part_raises(self, query, tenant, mode, state):
         """Does an expression of the query raise so on some row of a table's local copy?
 
         SQL does not say which rows an expression sees: the local plan may not have come to that row (a join
         found nothing before).  The witness is PostgreSQL itself, on its own table, row by row: an earlier
-        row may raise otherwise.
+        row may raise otherwise.  It is asked with parameters where the query had them: the planner takes a strict
+        function of a constant NULL for NULL, and its other arguments are never computed.
         """
         schema = worlds.LOCAL[tenant]
         for node, source in grammar.parts_of_one_table(query):
             table = "%s.%s %s" % (schema, source.table.name, source.alias)
             for row, in self.local_session.run("SELECT ctid::text FROM " + table).rows:
-                result = self.local_session.run("SELECT count((%s) IS NULL) FROM %s WHERE %s.ctid = '%s'" % (
-                    node.sql(grammar.Out(schema, schema)), table, source.alias, row.decode()))
+                parameters = None if mode == "inline" else []
+                result = self.local_session.bound("SELECT count((%s) IS NULL) FROM %s WHERE %s.ctid = '%s'" % (
+                    node.sql(grammar.Out(schema, schema, parameters)), table, source.alias, row.decode()),
+                    parameters or [])
                 if result.error and result.error[0] == state:
                     return True
         return False
@@ -466,6 +578,8 @@ class Fuzzer:
                 self.recover()
                 raise Failure("crash", configuration, schema, str(crash), expected) from None
             self.counts["executions"] += 1
+            if got.slow:
+                continue
             if got.error:
                 if self.is_of_shadows(got.error):
                     self.counts["raised by itself"] += 1
@@ -477,7 +591,7 @@ class Fuzzer:
                         self.raises_without_pushdown(query, tenant, schema, mode, got.error[0])):
                     self.counts["raised by itself"] += 1
                     continue
-                if got.error[0] in RUNTIME and self.a_part_raises(query, tenant, got.error[0]):
+                if got.error[0] in RUNTIME and self.a_part_raises(query, tenant, mode, got.error[0]):
                     self.counts["raised by a part"] += 1
                     continue
                 raise Failure("error %s %s" % (got.error[0], got.error[1]), configuration, schema,
@@ -539,11 +653,33 @@ class Fuzzer:
             ", ".join(form.format(column) for (_, _, form), column in zip(items, columns)), ", ".join(rows),
             ", ".join(column[2:] for column in columns)))
 
+    def copy_raises(self, part, tenant, mode, state):
+        """Does PostgreSQL raise the same for this statement, which sees rows that the whole query did not?
+
+        That is any error of the very statement on the local copy; of errors that depend on the rows that are seen,
+        also one without pushdown, or of an expression alone.
+        """
+        error = self.run(part, tenant, None, None, mode).error
+        return error is not None and error[0] == state or state in RUNTIME and (
+            self.raises_without_pushdown(part, tenant, "fn", mode, state) or self.a_part_raises(part, tenant, mode, state))
+
     def check_partition(self, query, tenant, mode, rng):
         """Aggregates over p, NOT p and p IS NULL must add up to those of the whole (ternary logic partitioning)."""
+        configuration = rng.choice(("all", "forced"))
+        sessions = [self.sessions[tenant, configuration], self.local_session]
+        style = sessions[0].settings["datestyle"]
+        # What the parts gave is read back, and an abbreviation of a zone (IST) may be another zone's.
+        for session in sessions:
+            session.set({"datestyle": "ISO, MDY"})
+        try:
+            self.compare_partition(query, tenant, mode, configuration, rng)
+        finally:
+            for session in sessions:
+                session.set({"datestyle": style})
+
+    def compare_partition(self, query, tenant, mode, configuration, rng):
         where, rest = query.where[0], query.where[1:]
         items = self.partition_items(query, rng)
-        configuration = rng.choice(("all", "forced"))
         results = []
         for form in (None, "({0})", "(NOT {0})", "(({0}) IS NULL)"):
             part = copy.copy(query)
@@ -552,8 +688,10 @@ class Fuzzer:
             part.ordered = part.ties = False
             part.where = rest + ([] if form is None else [grammar.Node(form, where)])
             result = self.run(part, tenant, configuration, "fn", mode)
+            if result.slow:
+                return
             if result.error:
-                if result.error[0] in RUNTIME or self.is_of_shadows(result.error):  # the parts see rows that the query did not
+                if self.is_of_shadows(result.error) or self.copy_raises(part, tenant, mode, result.error[0]):
                     self.counts["partitions that raised"] += 1
                     return
                 raise Failure("error %s %s" % (result.error[0], result.error[1]), configuration, "fn",
@@ -593,6 +731,7 @@ class Fuzzer:
         mode = rng.choices(("inline", "bound", "generic"), (5, 2, 3))[0]
         configurations = self.configurations(rng, query)
         self.counts["queries"] += 1
+        self.at = (world_number, number)
         try:
             useful = self.check(query, tenant, mode, maker.flags, configurations)
             self.counts["compared"] += useful
@@ -771,6 +910,11 @@ def arguments(words=None):
     return args
 
 
+def too_slow(counts):
+    """More than one slow query in so many; a short run may have one."""
+    return counts["slow"] > max(1, counts["queries"] * SLOW_QUERIES)
+
+
 def fuzz(args, parameters, uri):
     """Run; returns the Fuzzer with its counts and failures."""
     print("# seed %d" % args.seed, flush=True)
@@ -779,6 +923,9 @@ def fuzz(args, parameters, uri):
         fuzzer.loop()
     finally:
         fuzzer.close()
+    if too_slow(fuzzer.counts):
+        fuzzer.counts["FAILURES"] += 1
+        print("FAILURE %d slow ones in %d queries" % (fuzzer.counts["slow"], fuzzer.counts["queries"]), flush=True)
     print("# seed %d: %s" % (args.seed, ", ".join(
         "%d %s" % (number, name) for name, number in fuzzer.counts.items())), flush=True)
     print("# %.0f s, %.0f queries a minute" % (

@@ -777,6 +777,8 @@ class Maker:
             lambda: Node("({1} = ANY ({0}))", ref, item()), lambda: Node("({1} <> ALL ({0}))", ref, item()),
             lambda: Node("({1} %s ANY ({0}))" % self.pick(COMPARISONS), ref, item()),
             lambda: Node("({0} %s {1})" % self.pick(("@>", "<@", "&&", "=", "<>")), ref, whole()),
+            lambda: Node("({0} %s {1})" % self.pick(("@>", "&&")), ref, whole()),
+            lambda: Node("({0} %s {1})" % self.pick(("@>", "&&")), ref, whole()),
             lambda: Node("({0}[%d] %s {1})" % (self.pick((1, 1, 2, 0)), self.pick(COMPARISONS)), ref, item()),
             lambda: Node("({0}[%d] IS %sNULL)" % (self.pick((1, 2, 0)), self.pick(("", "NOT "))), ref),
             lambda: Node("({1} %s {0})" % self.pick(("@>", "<@", "&&", "<>")), ref, whole()),
@@ -1025,14 +1027,14 @@ class Maker:
         if self.chance(0.5):
             query.items = [(self.pick(self.groupable(scope)), "g0", True)]
             query.group = self.positions(query.items)
-        name = self.pick(("count", "count(DISTINCT", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "var_pop",
-                          "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
+        name = self.pick(("count", "count(DISTINCT", "sum", "avg", "avg", "avg(DISTINCT", "min(DISTINCT", "max(DISTINCT",
+                          "min", "max", "bool_and", "bool_or", "every", "var_pop", "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp"))
         classes = (ORDERED + ("oid",) if name.startswith("count") else ("bool",) if name in ("bool_and", "bool_or", "every")
-                   else ("int", "float", "numeric", "date", "timestamp") if name in ("min", "max")
+                   else ("int", "float", "numeric", "date", "timestamp") if name.startswith(("min", "max"))
                    else ("int", "int", "numeric"))
         refs = self.refs(scope, classes)
         node = self.pick(refs) if refs else self.predicate(scope, 0)  # no boolean column
-        form = "count(DISTINCT {0})" if name.endswith("DISTINCT") else name + "({0})"
+        form = name + " {0})" if name.endswith("DISTINCT") else name + "({0})"
         query.items.append((self.risky(Node(form, node, cls="any")), "x", True))
         if self.chance(0.15):
             query.items[-1] = (Node("{0} FILTER (WHERE {1})", query.items[-1][0], self.leaf(scope)), "x", True)
