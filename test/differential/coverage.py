@@ -152,7 +152,8 @@ def decision(plan):
     if not found:
         return "constant"
     scan = found[0]
-    if scan.get("Local"):
+    # That count(*) is then computed here is another line, and no clause.
+    if any(not text.startswith("aggregates: ") for text in scan.get("Local", ())):
         return "in part" if scan.get("Remote Superset") or scan.get("Remote Exact") else "local"
     if plan is scan or "$group" in scan.get("Pipeline", ""):
         return "exact"
