@@ -113,6 +113,8 @@ mtf_group_key(MtfGrouping *grouping, MtfTerm *value, Node *expr, Oid equality, M
 		return true;
 	if (value->type == NUMERICOID)
 		return numeric_key(grouping, value, key);
+	if (value->type == FLOAT4OID)
+		return mtf_grouping_local(grouping, "several doubles round to one real here");
 	if (value->type != FLOAT8OID)
 		return true;
 	if (field == NULL || field->kind != MTF_KIND_FLOAT8)

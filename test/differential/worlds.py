@@ -40,7 +40,7 @@ PROPER = {
     "bool": v.BOOLS,
     "int2": v.INTS, "int4": v.INTS + [2**31 - 1, -2**31, 70000, v.long(5), 5.0, v.dec("5")],
     "int8": v.INTS + v.WIDE_INTS + [5.0, v.dec("5.00"), 2.0**53],
-    "float4": v.TAME_FLOATS + [0.1, 5, v.long(3), float("nan"), float("inf"), -0.0, v.dec("5.5")],
+    "float4": v.TAME_FLOATS + [0.1, 0.10000000149011612, 5, v.long(3), float("nan"), float("inf"), -0.0, v.dec("5.5")],
     "float8": v.FLOATS + v.INTS[:8] + [v.long(2**53 + 1), v.dec("0.1"), v.dec("5.5")],
     "numeric": v.DECIMALS + v.INTS[:8] + v.TAME_FLOATS + [0.1, 0.30000000000000004, v.long(2**53 + 1)],
     "text": v.STRINGS, "varchar": [s for s in v.STRINGS if len(s) <= 5],

@@ -17,7 +17,8 @@ CREATE FOREIGN TABLE money (id integer, n numeric(15,2) OPTIONS (on_mismatch 'nu
 CREATE FOREIGN TABLE trusted (id integer, n numeric, i8 bigint OPTIONS (path 'n')) SERVER mongo
     OPTIONS (collection 'sums', trust_types 'true');
 CREATE FOREIGN TABLE least (id integer, i8 bigint) SERVER mongo OPTIONS (trust_types 'true');
-GRANT SELECT ON found, elements, money, trusted, least TO mtf_app;
+CREATE FOREIGN TABLE reals (id integer, r real) SERVER mongo;
+GRANT SELECT ON reals, found, elements, money, trusted, least TO mtf_app;
 """
 
 
@@ -46,6 +47,8 @@ with World() as world:
         world.mongo.money.insert_many([
             {"tenant_id": tenant, "id": 1, "n": Int64(-2**63)}, {"tenant_id": tenant, "id": 2, "n": 5.25},
             {"tenant_id": tenant, "id": 3, "n": Decimal128("NaN")}, {"tenant_id": tenant, "id": 4, "n": float("nan")}])
+        world.mongo.reals.insert_many([{"tenant_id": tenant, "id": n, "r": value}
+                                       for n, value in enumerate((0.1, 0.10000000149011612, 0.10000000000000002, 0.5))])
         world.mongo.sums.insert_one({"tenant_id": tenant, "id": 1, "n": Int64(-2**63)})
     # No promise of types holds for other tenants.
     world.mongo.sums.insert_many([{"tenant_id": "ZZ", "id": 2, "n": "text"}, {"tenant_id": "ZZ", "id": 3, "n": [1]}])
@@ -76,6 +79,8 @@ with World() as world:
         both(world, sessions, "SELECT count(n), max(n)::text, min(n) FROM money", [(3, "NaN", Decimal("5.25"))],
              "the least int64 is no numeric(15,2) (an error of the server, for whomever it belonged to)")
         both(world, sessions, "SELECT id FROM money WHERE n > 5 ORDER BY id LIMIT 9", [2, 3, 4], "nor in a condition")
+        both(world, sessions, "SELECT count(DISTINCT r), count(DISTINCT r) FILTER (WHERE id < 3) FROM reals", [(2, 1)],
+             "several doubles that round to one real are one value (were counted as several)")
         both(world, sessions, "SELECT sum(n), avg(n), sum(i8) FROM trusted", [(Decimal(-2**63),) * 3],
              "and in sums, where the types are trusted")
         # One server orders the least int64 otherwise than its double: it is asked for as a range.
