@@ -141,6 +141,26 @@ def samples(world, server):
         throws("XX001", lambda: explain(ua, "SELECT * FROM asks WHERE id > 8"), "a look at other tenants' is refused")
 
 
+def ordered(world, server):
+    """An index in the order of ORDER BY: the server has the first rows before it has looked at all of them."""
+    fresh(server)
+    with world.connect("UA") as ua:
+        def costs(query):
+            plan = "\n".join(row[0] for row in ua.execute("EXPLAIN (VERBOSE) " + query).fetchall())
+            return (*map(float, re.search(r"cost=([\d.]+)\.\.([\d.]+)", plan).groups()), '"$sort"' in plan and "Sort Key" not in plan)
+        every = costs("SELECT * FROM asks WHERE id > 0")
+        by_id = costs("SELECT * FROM asks WHERE id > 0 ORDER BY id")
+        down = costs("SELECT * FROM asks WHERE id > 0 ORDER BY id DESC NULLS LAST")
+        by_name = costs("SELECT * FROM asks WHERE name > 'a' COLLATE \"C\" ORDER BY name COLLATE \"C\"")
+        is_((by_id[2], down[2]), (True, True), "in the order of an index the server sorts, either way round")
+        ok(by_id[0] == down[0] == every[0], "and the first row comes as soon as without an order (%s, %s)" % (by_id[0], every[0]))
+        ok(by_name[0] > every[0] + 1, "without an index all are looked at first (%s)" % by_name[0])
+        top, few = costs("SELECT * FROM asks WHERE id > 0 ORDER BY id LIMIT 2"), costs("SELECT * FROM asks WHERE id > 0 LIMIT 2")
+        here = costs("SELECT * FROM asks WHERE id > 0 ORDER BY id, name COLLATE \"C\" LIMIT 2")
+        ok(top[1] < here[1], "the first two by the index cost less (%s) than by a key that it has not (%s)" % (top[1], here[1]))
+        ok(top[1] < every[1] and few[1] < every[1], "and less than all of them (%s)" % every[1])
+
+
 def unique(world, server):
     """A unique index tells how many rows a join makes; statistics, which everybody could read, are not there."""
     fresh(server)
@@ -204,6 +224,7 @@ with FaultServer() as server, World(engine=False) as world:
     without(world, server)
     asks(world, server)
     samples(world, server)
+    ordered(world, server)
     unique(world, server)
     faults(world, server)
     analyze(world, server)
