@@ -55,7 +55,7 @@ class Driver:
     def play(self, group):
         for case in group.cases:
             answer = self.ask(dict(group.rules, providers=group.providers,
-                                   token_hex=case.token.hex()))
+                                   token_hex=case.text().hex()))
             kind, what = case.expect
             if kind == "accept":
                 ok = answer["ok"] and answer["tenant"] == what
@@ -187,7 +187,7 @@ class Sql:
 
     def play_token(self, case):
         try:
-            token = case.token.decode("utf-8")
+            token = case.text().decode("utf-8")
             if "\0" in token:
                 raise ValueError
         except ValueError:
@@ -334,7 +334,7 @@ def write_cases(path, algorithms):
             for case in group.cases:
                 file.write(json.dumps({"row": case.row, "rules": group.rules, "name": case.name, "expect": case.expect,
                                        "providers": group.providers,
-                                       "token_hex": case.token.hex()}) + "\n")
+                                       "token_hex": case.text().hex()}) + "\n")
 
 
 def main():
