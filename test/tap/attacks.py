@@ -3,6 +3,7 @@
 A denied token raises 28000 at its first use and check_token() names the failing check; its accepted
 twin, which differs in the attacked property only, gives its row of whoami().  One assertion stands for
 all cases of one row of the table under one algorithm and one way of giving its key.
+MTF_ALGORITHMS ("RS256 HS256", default all) restricts it to some algorithms: a mutant needs not all of them.
 """
 import os
 import sys
@@ -39,9 +40,10 @@ def main():
         score = ByRow()
         player = run.Sql(score)
         ok(player.key_dir, "files of key_dir can be written")
-        for group in attacks.groups():
+        only = os.environ.get("MTF_ALGORITHMS", "").split()
+        for group in attacks.groups(only):
             player.play(group)
-        player.play_catalog([])
+        player.play_catalog(only)
         player.close()
         total = 0
         for label, (count, failures) in sorted(score.groups.items()):
@@ -49,7 +51,7 @@ def main():
             for failure in failures[:5]:
                 diag(failure)
             total += count
-        ok(total > 30000, "the whole suite was played")
+        ok(total > (1000 if only else 30000), "the whole suite was played" if not only else "its part was played")
         diag("%d cases; %d no SQL text can hold" % (total, score.skipped))
     done()
 
