@@ -18,6 +18,8 @@ import atexit
 import os
 import subprocess
 import sys
+import threading
+import time
 import traceback
 
 import psycopg
@@ -72,6 +74,42 @@ def throws(sqlstate, action, name, within=None):
     ok(False, name)
     diag("expected: %s, but it succeeded with %r" % (", ".join(expected), result))
     return None
+
+
+# What any interrupt takes on a machine that has time for it, in seconds.
+PROMPT = 0.01
+
+
+def own_slowness(world):
+    """Seconds, beyond PROMPT, that an interrupt takes here and now where none of our code is asked: a cancel of
+    pg_sleep(), the slowest of five.  0 on a machine that has time."""
+    slowest = 0
+    with world.connect("UA") as session, world.admin() as admin:
+        for _ in range(5):
+            struck = []
+
+            def strike():
+                struck.append(time.monotonic())
+                admin.execute("SELECT pg_cancel_backend(%s)", (session.info.backend_pid,))
+            timer = threading.Timer(0.05, strike)
+            timer.start()
+            try:
+                session.execute("SELECT pg_sleep(60)")
+            except psycopg.errors.QueryCanceled:
+                slowest = max(slowest, time.monotonic() - struck[0])
+            timer.join()
+    return max(0, slowest - PROMPT)
+
+
+def prompt(world, seconds, limit):
+    """Was an interrupt heeded within `limit` seconds?  Where it was not, the machine is measured: ours has several
+    steps (a connection, a kill, its answer), each as late as the whole of PostgreSQL's own."""
+    if seconds < limit:
+        return True
+    slowness = own_slowness(world)
+    diag("%.0f ms, the limit is %.0f ms; an interrupt of pg_sleep() comes %.0f ms late on this machine"
+         % (seconds * 1000, limit * 1000, slowness * 1000))
+    return seconds < limit + 10 * slowness
 
 
 def done():

@@ -6,7 +6,7 @@ import time
 import psycopg
 
 from faultserver import FaultServer, Silence, failure, make_tables
-from tap import World, ok, is_, throws, skip, diag, done
+from tap import World, ok, is_, own_slowness, prompt, throws, skip, diag, done
 from wire import Reply, batch
 
 GONE = "08006"
@@ -316,15 +316,21 @@ def through_the_driver(world, admin, server, name, table):
         for command, kills in (("aggregate", ("killSessions",)), ("getMore", ("killSessions", "killCursors"))):
             server.reset(batches=3)
             server.at(command, 1, None)
-            timer = threading.Timer(0.2, lambda: admin.execute("SELECT pg_cancel_backend(%s)", (pid,)))
+            struck = []
+
+            def strike():
+                struck.append(time.monotonic())
+                admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+            timer = threading.Timer(0.2, strike)
             timer.start()
-            start = time.monotonic()
             label = "%s, cancelled at %s" % (name, command)
             throws("57014", lambda: session.execute(query).fetchall(), label)
-            ok(time.monotonic() - start < 0.5, label + ": at once") or diag(time.monotonic() - start)
+            took = time.monotonic() - struck[0]
+            ok(prompt(world, took, 0.3), label + ": at once") or diag(took)
             timer.join()
-            ok(server.heard(*kills), label + ": the server's work is ended") or diag(server.log)
             work = [c for c in server.commands if next(iter(c)) == "aggregate"]
+            # The time for a kill is limited, and on a starved machine too short: then the next query ends the work.
+            ok(server.heard(*kills) or (own_slowness(world) > 0 and world.rows(session, query) and server.heard(*kills)), label + ": the server's work is ended") or diag(server.log)
             killed = [bytes(s["id"]) for c in server.commands for s in c.get("killSessions", ())]
             ok(command != "aggregate" or bytes(work[-1]["lsid"]["id"]) in killed, label + ": its own session")
             ok(settled(server), label + ": no cursor is left open") or diag(server.log)
@@ -388,7 +394,7 @@ def unhurried(world, admin, server):
     with world.connect("UA") as session:
         server.reset(batches=3, hello_delay=0.25)
         took = cancelled_when_heard(world, admin, session, server, "getMore")
-        ok(took < 0.25 + 0.2, "but not at a cancel, which does not wait for a busy server") or diag(took)
+        ok(prompt(world, took, 0.25 + 0.2), "but not at a cancel, which does not wait for a busy server") or diag(took)
         server.reset(batches=3, deaf=1)
         is_(world.column(session, QUERY), list(range(30)), "the next query is whole")
         is_((server.log.count("killSessions"), server.cursors), (2, {}), "and has ended that work, at the second try") \
