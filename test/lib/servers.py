@@ -49,7 +49,7 @@ VENV_PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
 try:
     import pymongo
 except ImportError:
-    if __name__ == "__main__" and os.path.exists(VENV_PYTHON) and sys.executable != VENV_PYTHON:
+    if os.path.isfile(sys.argv[0]) and os.path.exists(VENV_PYTHON) and sys.executable != VENV_PYTHON:
         os.execv(VENV_PYTHON, [VENV_PYTHON] + sys.argv)
     raise
 
