@@ -244,6 +244,7 @@ def queries(world):
 # none of them may be taken for another.  `few` is a local table of some rows, `typed` a foreign one.
 TURNED = {
     "semi": "SELECT f.id FROM few f WHERE EXISTS (SELECT FROM typed t WHERE t.{key} = f.id)",
+    "semi by more than a key": "SELECT f.id FROM few f WHERE EXISTS (SELECT FROM typed t WHERE t.{key} = f.id AND t.id <> f.id + 50)",
     "semi, of many": "SELECT t.id FROM typed t WHERE t.{key} IN (SELECT f.id FROM few f)",
     "anti": "SELECT f.id FROM few f WHERE NOT EXISTS (SELECT FROM typed t WHERE t.{key} = f.id)",
     "anti, of many": "SELECT t.id FROM typed t WHERE NOT EXISTS (SELECT FROM few f WHERE f.id = t.{key})",
