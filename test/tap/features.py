@@ -2,7 +2,7 @@
 
 A feature is a name, a query with what its plan must have, and a query with the reason that its plan must give.  Patterns are
 searched in EXPLAIN (VERBOSE, COSTS OFF); "!" before one: it must not be there.  Both queries give the same rows, and at least
-one, with pushdown and without.  test/README.md has the features that are shown elsewhere; that its table is true is tested here.
+one, with pushdown and without.  test/README.md has the features that are shown elsewhere: what its table names is there.
 """
 
 import os
@@ -281,6 +281,28 @@ def turned(world):
             is_(kind in seen, on.info.server_version >= version, "%s joins: from PostgreSQL %d on" % (kind, version // 10000))
 
 
+def table():
+    """Every cell of test/README.md's table names a file that there is, and words that it has."""
+    with open(os.path.join(servers.ROOT, "test", "README.md"), encoding="utf-8") as file:
+        section = file.read().split("## Features of the pushdown", 1)[1]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    ok(len(rows) >= 20, "%d features in test/README.md" % len(rows))
+    for row in rows:
+        feature, *cells = row.strip("| ").split(" | ")
+        missing = []
+        for cell in cells:
+            path, words = re.fullmatch(r"`([^:]+): (.+)`", cell).groups()
+            path = path if path.startswith(("sql/", "expected/")) else "test/" + path
+            path = os.path.join(servers.ROOT, path if os.path.splitext(path)[1] else path + ".py")
+            try:
+                with open(path, encoding="utf-8") as file:
+                    missing += [] if words in file.read() else [cell]
+            except OSError as error:
+                missing.append(str(error))
+        is_((len(cells), missing), (2, []), "test/README.md: %s" % feature)
+
+
+table()
 with World() as world:
     world.load()
     with world.admin() as admin:
