@@ -77,7 +77,7 @@ RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "22007", "2201W
 # Seconds: after which a statement is ended; the second time; how soon it must then have ended.
 ONCE, AGAIN, PROMPT = 60, 300, 20
 # Queries may be slow that often, and what a backend must at least have computed meanwhile, of its time.
-SLOW_QUERIES, AT_WORK = 1 / 2000, 0.01
+SLOW_QUERIES, AT_WORK = 1 / 2000, 0.001
 # The named mismatch error: of a row (rows/value.c), of a remote aggregate (rows/finish.c).
 MISMATCH = re.compile(r'^(?:the|a) value at path "(.*?)" does not fit ')
 
