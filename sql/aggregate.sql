@@ -68,6 +68,26 @@ SELECT count(i4) FROM mismatch;
 \set VERBOSITY default
 SELECT count(*), count(i4), sum(i4), max(i8), count(t), count(b) FROM mismatch_null;
 
+-- The prices of the server, and a table's over them, decide what is computed where.
+RESET ROLE;
+BEGIN;
+SELECT * FROM plan_of($$SELECT sum(i4), avg(i4) FROM typed$$);
+ALTER SERVER mongo OPTIONS (ADD remote_operator_cost '100');
+SELECT * FROM plan_of($$SELECT sum(i4), avg(i4) FROM typed$$);
+SELECT sum(i4), avg(i4) FROM typed;
+ALTER FOREIGN TABLE typed OPTIONS (ADD remote_operator_cost '0');
+SELECT * FROM plan_of($$SELECT sum(i4), avg(i4) FROM typed$$);
+SELECT sum(i4), avg(i4) FROM typed;
+ALTER SERVER mongo OPTIONS (ADD fdw_tuple_cost '0');
+ALTER FOREIGN TABLE typed OPTIONS (SET remote_operator_cost '0.02');
+SELECT * FROM plan_of($$SELECT sum(i4), avg(i4) FROM typed$$);
+ALTER FOREIGN TABLE typed OPTIONS (ADD fdw_tuple_cost '10');
+SELECT * FROM plan_of($$SELECT sum(i4), avg(i4) FROM typed$$);
+ALTER FOREIGN TABLE typed OPTIONS (ADD fdw_startup_cost '1234');
+EXPLAIN SELECT id FROM typed;
+ROLLBACK;
+SET ROLE mtf_app;
+
 -- Another tenant's documents count for nobody else.
 SELECT set_config('mongo_tenant.jwt', :'dl', false) IS NOT NULL AS set;
 SELECT tenant_id, count(*), sum(id) FROM accounts GROUP BY tenant_id;

@@ -43,6 +43,14 @@ typedef enum MtfJsonFormat
 
 #define MTF_MAX_CURSORS 8 /* option parallel */
 
+/* What work is believed to cost, in the planner's units (a sequential page read is 1). */
+typedef struct MtfPrices
+{
+	double startup;   /* fdw_startup_cost: a command and its answer */
+	double tuple;     /* fdw_tuple_cost: a document of 100 bytes that is sent and decoded */
+	double operation; /* remote_operator_cost: one operator of an expression that is evaluated */
+} MtfPrices;
+
 /* Options of a foreign server. */
 typedef struct MtfServerOptions
 {
@@ -57,6 +65,7 @@ typedef struct MtfServerOptions
 	bool tenant_array; /* tenant_match 'array' */
 	int fetch_size;    /* documents; 0: by size */
 	bool use_remote_estimate;
+	MtfPrices prices;
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
 	const char *collation; /* "simple" or "none" */
@@ -80,6 +89,7 @@ typedef struct MtfTableOptions
 	const char *collection; /* default: the table's name */
 	int fetch_size;
 	bool use_remote_estimate;
+	MtfPrices prices;
 	MtfMismatch on_mismatch;
 	MtfJsonFormat json_format;
 	MtfTypeTrust trust_types;

@@ -159,23 +159,27 @@ mtf_facts_have_order(const MtfFacts *facts, const List *terms, const List *sort)
  * Prices are measured (test/tpch/grid.py, secantusd-rs): what PostgreSQL does with a document that comes, 0.0165 and
  * more, takes 5 us there, and 1 us is 0.0035.
  */
-/* A command and its answer on a local network, in units of a sequential page read. */
-#define ROUND_TRIP_COST 25.0
 /* The server's work for a document that it looks at. */
 #define REMOTE_DOCUMENT_COST 0.0075
-/* Carrying one document; and each byte of it. */
-#define CARRY_DOCUMENT_COST 0.005
-#define CARRY_BYTE_COST     0.00005
+/* Carrying one document costs as much as carrying so many bytes. */
+#define DOCUMENT_BYTES 100.0
+
+/* Of fdw_tuple_cost's 100 bytes half the cost is the document's, half the bytes'. */
+static Cost
+carry(const MtfPrices *prices, int width)
+{
+	return prices->tuple * (DOCUMENT_BYTES + width) / (2 * DOCUMENT_BYTES);
+}
 
 MtfCost
-mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals)
+mtf_cost_scan(const MtfPrices *prices, double documents, double retrieved, int width,
+			  const QualCost *quals)
 {
 	MtfCost cost;
 
-	cost.startup = ROUND_TRIP_COST + quals->startup;
+	cost.startup = prices->startup + quals->startup;
 	cost.total = cost.startup + documents * REMOTE_DOCUMENT_COST +
-				 retrieved * (CARRY_DOCUMENT_COST + width * CARRY_BYTE_COST + cpu_tuple_cost +
-							  quals->per_tuple);
+				 retrieved * (carry(prices, width) + cpu_tuple_cost + quals->per_tuple);
 	return cost;
 }
 
@@ -190,16 +194,17 @@ mtf_cost_lookup(double rows, double documents, bool indexed)
 
 /*
  * Putting a document into its group, and making a joined one of a group: several stages each, which cost
- * a server more than it costs to send the document (measured: secantusd-rs, TPC-H).
+ * a server more than it costs to send the document (measured: secantusd-rs, TPC-H).  In operators.
  */
-#define REMOTE_GROUP_COST 0.055
-#define REMOTE_PAIR_COST  0.08
+#define GROUP_OPERATORS 25
+#define PAIR_OPERATORS  36
 /* A document that is looked at inside $unionWith (measured: TPC-H Q12, 13 s against 4 s with the larger one outside). */
 #define UNION_DOCUMENT_COST (3 * REMOTE_DOCUMENT_COST)
 
 Cost
-mtf_cost_union(double rows, double looked_at, double partners, double joined)
+mtf_cost_union(const MtfPrices *prices, double rows, double looked_at, double partners,
+			   double joined)
 {
-	return looked_at * UNION_DOCUMENT_COST + (rows + partners) * REMOTE_GROUP_COST +
-		   joined * REMOTE_PAIR_COST;
+	return looked_at * UNION_DOCUMENT_COST +
+		   prices->operation * ((rows + partners) * GROUP_OPERATORS + joined * PAIR_OPERATORS);
 }

@@ -7,6 +7,7 @@
 
 #include "base/compat.h"
 #include "base/compat_planner.h"
+#include "options/option.h"
 #include "plan/plan_private.h"
 
 #include "nodes/pathnodes.h"
@@ -69,11 +70,14 @@ typedef struct MtfCost
 	Cost total;
 } MtfCost;
 
+/* Prices are those of the options of the server, or of the table (mtf_prices_of()). */
+
 /*
  * The cost of reading `retrieved` of `documents` documents, `width` bytes each, on which the local
  * quals are tested.
  */
-extern MtfCost mtf_cost_scan(double documents, double retrieved, int width, const QualCost *quals);
+extern MtfCost mtf_cost_scan(const MtfPrices *prices, double documents, double retrieved, int width,
+							 const QualCost *quals);
 
 /*
  * The server's work for joining `rows` documents with a collection of `documents` by $lookup;
@@ -85,17 +89,18 @@ extern Cost mtf_cost_lookup(double rows, double documents, bool indexed);
  * The same by $unionWith and $group: `looked_at` documents of the collection, of which `partners` come
  * into question, are put together with `rows`, and make `joined`.  Servers may pass over an index there.
  */
-extern Cost mtf_cost_union(double rows, double looked_at, double partners, double joined);
+extern Cost mtf_cost_union(const MtfPrices *prices, double rows, double looked_at, double partners,
+						   double joined);
 
 /*
  * The server's work (cost_expression.c) for the exact form of terms, beyond that of the superset that a scan
  * sends, on the documents that pass that; for the keys of a join (of MtfField); for the keys and
  * accumulators of groups.
  */
-extern Cost mtf_cost_filters(const List *terms, double passed);
-extern Cost mtf_cost_keys(const List *fields, double documents);
-extern Cost mtf_cost_groups(const MtfScanPlan *plan, double documents);
+extern Cost mtf_cost_filters(const MtfPrices *prices, const List *terms, double passed);
+extern Cost mtf_cost_keys(const MtfPrices *prices, const List *fields, double documents);
+extern Cost mtf_cost_groups(const MtfPrices *prices, const MtfScanPlan *plan, double documents);
 /* Sorting by keys (of MtfSortKey), without the help of an index. */
-extern Cost mtf_cost_sort(const List *sort, double documents);
+extern Cost mtf_cost_sort(const MtfPrices *prices, const List *sort, double documents);
 
 #endif /* MTF_COST_H */

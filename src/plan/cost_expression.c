@@ -4,8 +4,8 @@
  *
  * What decodes here and means the same there is computed there by expressions of many operators, each
  * evaluated for each document: a guard of a numeric costs more than to send the number.  Weights are in
- * operators, measured on secantusd-rs (test/tpch/grid.py): 0.6 microseconds each, where a document that is sent and
- * decoded takes 5.
+ * operators, whose price is the option remote_operator_cost: measured on secantusd-rs (test/tpch/grid.py), 0.6
+ * microseconds each, where a document that is sent and decoded takes 5.
  */
 #include "base/compat.h"
 
@@ -14,7 +14,6 @@
 #include "plan/compute.h"
 #include "plan/cost.h"
 
-#define OPERATOR_COST 0.0022
 /* A field as it is, in operators. */
 #define READING 0.5
 /* Of several lists of distinct values: a document's copy for each, with a group of its own (measured). */
@@ -93,7 +92,7 @@ condition(const MtfTerm *term, bool guarded)
 /* --- filters ---------------------------------------------------------------------------------------- */
 
 Cost
-mtf_cost_filters(const List *terms, double passed)
+mtf_cost_filters(const MtfPrices *prices, const List *terms, double passed)
 {
 	double operators = 0;
 	const ListCell *cell;
@@ -106,18 +105,18 @@ mtf_cost_filters(const List *terms, double passed)
 		if (term->field != NULL && !term->field->trust)
 			operators += condition(term, true);
 	}
-	return operators * passed * FILTER_FACTOR * OPERATOR_COST;
+	return operators * passed * FILTER_FACTOR * prices->operation;
 }
 
 Cost
-mtf_cost_keys(const List *fields, double documents)
+mtf_cost_keys(const MtfPrices *prices, const List *fields, double documents)
 {
 	double operators = 0;
 	const ListCell *cell;
 
 	foreach (cell, fields)
 		operators += guard_of(lfirst(cell));
-	return operators * documents * OPERATOR_COST;
+	return operators * documents * prices->operation;
 }
 
 /* --- groups ----------------------------------------------------------------------------------------- */
@@ -149,7 +148,7 @@ is_extreme(const MtfAccumulator *accumulator)
 }
 
 Cost
-mtf_cost_groups(const MtfScanPlan *plan, double documents)
+mtf_cost_groups(const MtfPrices *prices, const MtfScanPlan *plan, double documents)
 {
 	double operators = ADDED_STAGE + 2 * list_length(plan->keys);
 	List *fields = NIL;
@@ -189,7 +188,7 @@ mtf_cost_groups(const MtfScanPlan *plan, double documents)
 	foreach (cell, fields)
 		if (!((const MtfField *) lfirst(cell))->trust || ((const MtfField *) lfirst(cell))->loose)
 			operators += guard_of(lfirst(cell));
-	return operators * documents * OPERATOR_COST;
+	return operators * documents * prices->operation;
 }
 
 /* --- sorts ------------------------------------------------------------------------------------------- */
@@ -199,7 +198,7 @@ mtf_cost_groups(const MtfScanPlan *plan, double documents)
 #define NUMERIC_KEY 35
 
 Cost
-mtf_cost_sort(const List *sort, double documents)
+mtf_cost_sort(const MtfPrices *prices, const List *sort, double documents)
 {
 	double operators = SORT_OPERATORS;
 	bool computed = false;
@@ -218,5 +217,5 @@ mtf_cost_sort(const List *sort, double documents)
 	}
 	if (computed)
 		operators += ADDED_STAGE;
-	return operators * documents * OPERATOR_COST;
+	return operators * documents * prices->operation;
 }

@@ -292,11 +292,10 @@ cost_table(RelOptInfo *table, List *keys, double outer_rows, double batches, dou
 	double documents = clamp_row_est(table->tuples * info->remote_selectivity);
 	double retrieved = clamp_row_est(Min(pairs, documents * batches));
 	double looked_at = is_indexed(info, keys) ? retrieved : mtf_documents_below(table) * batches;
-	QualCost none = {0};
-	MtfCost cost =
-		mtf_cost_scan(looked_at, retrieved, table->reltarget->width, &table->baserestrictcost);
+	MtfCost cost = mtf_cost_scan(&info->prices, looked_at, retrieved, table->reltarget->width,
+								 &table->baserestrictcost);
 
-	cost.total += (batches - 1) * mtf_cost_scan(0, 0, 0, &none).startup;
+	cost.total += (batches - 1) * info->prices.startup;
 	cost.total +=
 		outer_rows * list_length(keys) *
 		(is_range(((BindKey *) linitial(keys))->field) ? REMOTE_RANGE_COST : REMOTE_KEY_COST);

@@ -116,14 +116,14 @@ is_possible(PlannerInfo *root, RelOptInfo *rel)
 
 /* As PostgreSQL reckons a sort, and what its keys cost, which are those of the groups as well. */
 static Cost
-cost_of_sort(const MtfScanPlan *plan, double documents)
+cost_of_sort(const MtfPrices *prices, const MtfScanPlan *plan, double documents)
 {
 	List *fields = NIL;
 	ListCell *cell;
 
 	foreach (cell, plan->sort)
 		fields = lappend(fields, ((MtfSortKey *) lfirst(cell))->field);
-	return 2 * mtf_cost_keys(fields, documents) +
+	return 2 * mtf_cost_keys(prices, fields, documents) +
 		   2.0 * cpu_operator_cost * documents * log2(Max(documents, 2.0));
 }
 
@@ -134,14 +134,15 @@ create_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, Mt
 {
 	QualCost none = {0};
 	double documents = mtf_documents_below(input_rel);
-	MtfCost cost = mtf_cost_scan(documents, rows, input_rel->reltarget->width, &none);
+	const MtfPrices *prices = mtf_prices_of(input_rel);
+	MtfCost cost = mtf_cost_scan(prices, documents, rows, input_rel->reltarget->width, &none);
 	Path *path;
 
-	cost.total += cost_of_sort(upper->plan, input_rel->rows);
+	cost.total += cost_of_sort(prices, upper->plan, input_rel->rows);
 	if (IS_JOIN_REL(input_rel))
 		cost.total += ((MtfJoinInfo *) input_rel->fdw_private)->work;
 	else
-		cost.total += mtf_cost_filters(upper->plan->terms, input_rel->rows);
+		cost.total += mtf_cost_filters(prices, upper->plan->terms, input_rel->rows);
 	path = (Path *) mtf_compat_create_foreign_upper_path(
 		root, output_rel, root->upper_targets[UPPERREL_DISTINCT], rows, cost.total, cost.total,
 		needed_order(root), NULL, list_make1(upper));

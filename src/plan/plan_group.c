@@ -214,11 +214,13 @@ mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)
 {
 	double looked_at = mtf_documents_below(info->input);
 	QualCost none = {0};
-	MtfCost cost = mtf_cost_scan(looked_at, rows, info->target->width, &none);
+	const MtfPrices *prices = mtf_prices_of(info->input);
+	MtfCost cost = mtf_cost_scan(prices, looked_at, rows, info->target->width, &none);
 
-	cost.total += mtf_cost_groups(plan, IS_JOIN_REL(info->input) ? looked_at : info->input->rows);
+	cost.total +=
+		mtf_cost_groups(prices, plan, IS_JOIN_REL(info->input) ? looked_at : info->input->rows);
 	if (!IS_JOIN_REL(info->input))
-		cost.total += mtf_cost_filters(plan->terms, info->input->rows);
+		cost.total += mtf_cost_filters(prices, plan->terms, info->input->rows);
 	if (IS_JOIN_REL(info->input))
 		cost.total += ((MtfJoinInfo *) info->input->fdw_private)->work;
 	cost.total *= REMOTE_GROUPS_FACTOR;

@@ -257,7 +257,7 @@ work_of_inner(const MtfJoin *join, RelOptInfo *innerrel)
 {
 	if (IS_JOIN_REL(innerrel))
 		return ((MtfJoinInfo *) innerrel->fdw_private)->work;
-	return mtf_cost_filters(join->terms, innerrel->rows);
+	return mtf_cost_filters(mtf_prices_of(innerrel), join->terms, innerrel->rows);
 }
 
 /* The server's work for finding the partners of `rows` rows one by one. */
@@ -282,18 +282,19 @@ work_of(const MtfScanPlan *plan, double joined, RelOptInfo *outerrel, RelOptInfo
 	/* One engine (secantusd-rs, measured) uses no index inside $unionWith: TPC-H Q14, 5 s against 0.7 s. */
 	double looked_at = IS_JOIN_REL(innerrel) ? 0 : innerrel->tuples;
 	double rows = outerrel->rows * doubt_of(plan);
+	const MtfPrices *prices = mtf_prices_of(outerrel);
 	Cost below;
 
 	if (IS_JOIN_REL(outerrel))
 		below = ((MtfJoinInfo *) outerrel->fdw_private)->work;
 	else
-		below = mtf_cost_scan(mtf_documents_below(outerrel), 0, 0, &none).total +
-				mtf_cost_filters(plan->terms, outerrel->rows);
-	below += mtf_cost_keys(join->outers, rows);
+		below = mtf_cost_scan(prices, mtf_documents_below(outerrel), 0, 0, &none).total +
+				mtf_cost_filters(prices, plan->terms, outerrel->rows);
+	below += mtf_cost_keys(prices, join->outers, rows);
 	if (join->form == MTF_JOIN_LOOKUP)
 		return below + work_of_lookups(join, rows, innerrel);
-	below += work_of_inner(join, innerrel) + mtf_cost_keys(join->inners, innerrel->rows);
-	return below + mtf_cost_union(rows, looked_at, innerrel->rows, joined * doubt_of(plan));
+	below += work_of_inner(join, innerrel) + mtf_cost_keys(prices, join->inners, innerrel->rows);
+	return below + mtf_cost_union(prices, rows, looked_at, innerrel->rows, joined * doubt_of(plan));
 }
 
 /* All documents of a key come together in one group, which servers hold to 16 MB. */
@@ -454,7 +455,8 @@ add_join_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelO
 	info->work = work_of(upper->plan, info->rows, outerrel, innerrel);
 	if (before == NULL || info->work < before->work)
 		joinrel->fdw_private = info;
-	cost = mtf_cost_scan(0, joinrel->rows, joinrel->reltarget->width, &none);
+	cost =
+		mtf_cost_scan(mtf_prices_of(joinrel), 0, joinrel->rows, joinrel->reltarget->width, &none);
 	cost.total += info->work;
 	/* The first row comes when all groups are complete. */
 	if (((MtfJoin *) llast(upper->plan->joins))->form == MTF_JOIN_HASH)

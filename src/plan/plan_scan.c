@@ -155,6 +155,7 @@ mtfGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	info->map = mtf_column_map(foreigntableid);
 	info->proof = list_make1_int(0);
+	info->prices = mtf_table_options(foreigntableid)->prices;
 	if (mtf_validator_hook != NULL &&
 		mtf_table_options(foreigntableid)->trust_types == MTF_TYPES_BY_VALIDATOR)
 		trust_validator(info, foreigntableid, baserel->userid);
@@ -197,10 +198,10 @@ add_sort_cost(MtfCost *cost, const MtfRelInfo *info, const List *terms, const Li
 
 	if (!mtf_facts_have_order(info->facts, terms, sort))
 	{
-		Cost work = mtf_cost_sort(sort, retrieved);
+		Cost work = mtf_cost_sort(&info->prices, sort, retrieved);
 
 		/* The first document comes when all have been looked at. */
-		cost->startup = mtf_cost_scan(looked_at, 0, 0, &none).total + work;
+		cost->startup = mtf_cost_scan(&info->prices, looked_at, 0, 0, &none).total + work;
 		cost->total += work;
 	}
 	cost->total *= REMOTE_SORT_FACTOR;
@@ -235,7 +236,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *baserel, Relids required_outer, Lis
 		rows = param->ppi_rows;
 	}
 	looked_at = Max(looked_at, retrieved);
-	cost = mtf_cost_scan(looked_at, retrieved, baserel->reltarget->width, &quals);
+	cost = mtf_cost_scan(&info->prices, looked_at, retrieved, baserel->reltarget->width, &quals);
 	if (sort != NIL)
 		add_sort_cost(&cost, info, terms, sort, looked_at, retrieved);
 	add_path(baserel, (Path *) mtf_compat_create_foreignscan_path(

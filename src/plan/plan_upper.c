@@ -497,13 +497,13 @@ add_limit_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *final_rel,
 	/* Without a sort, or with an index in its order, the server stops as soon as it has enough. */
 	if (upper->plan->sort == NIL || is_ordered(upper->plan, rel))
 		documents *= rows / Max(rel->rows, 1.0);
-	cost = mtf_cost_scan(documents, rows, rel->reltarget->width, &none);
+	cost = mtf_cost_scan(mtf_prices_of(rel), documents, rows, rel->reltarget->width, &none);
 	if (!IS_JOIN_REL(rel))
-		cost.total += mtf_cost_filters(upper->plan->terms, rel->rows);
+		cost.total += mtf_cost_filters(mtf_prices_of(rel), upper->plan->terms, rel->rows);
 	if (IS_JOIN_REL(rel))
 		cost.total += ((MtfJoinInfo *) rel->fdw_private)->work;
 	if (upper->plan->sort != NIL && !is_ordered(upper->plan, rel))
-		cost.total += mtf_cost_sort(upper->plan->sort, rel->rows);
+		cost.total += mtf_cost_sort(mtf_prices_of(rel), upper->plan->sort, rel->rows);
 	/* Stopping here costs the server's batch; a tie is decided for stopping there. */
 	cost.startup *= REMOTE_LIMIT_FACTOR;
 	cost.total *= REMOTE_LIMIT_FACTOR;

@@ -37,6 +37,14 @@ mtf_is_remote_relation(RelOptInfo *rel)
 	return IS_JOIN_REL(rel) || (IS_SIMPLE_REL(rel) && rel->rtekind == RTE_RELATION);
 }
 
+const MtfPrices *
+mtf_prices_of(RelOptInfo *rel)
+{
+	if (IS_JOIN_REL(rel))
+		rel = linitial(((MtfJoinInfo *) rel->fdw_private)->baserels);
+	return &((MtfRelInfo *) rel->fdw_private)->prices;
+}
+
 double
 mtf_documents_below(RelOptInfo *rel)
 {

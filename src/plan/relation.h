@@ -20,6 +20,7 @@ typedef struct MtfRelInfo
 	Selectivity remote_selectivity; /* of `remote` */
 	Selectivity index_selectivity;  /* of those for which an index finds the documents */
 	const MtfFacts *facts;          /* NULL: nothing is known */
+	MtfPrices prices;               /* of the options */
 	List *local;                    /* of MtfDecision: what has no remote form of the steps above */
 	const char *grouped; /* why groups are made here, if the server could make them; else NULL */
 	List *joins; /* of MtfDecision: join conditions, and why a join by them is made here if it is */
@@ -59,6 +60,9 @@ extern bool mtf_is_read_only(PlannerInfo *root);
 
 /* A table or a join of ours that a remote step can stand on: not proven empty, no LATERAL. */
 extern bool mtf_is_remote_relation(RelOptInfo *rel);
+
+/* The prices for it: of a join those of its driving table. */
+extern const MtfPrices *mtf_prices_of(RelOptInfo *rel);
 
 /* The documents that such a step is believed to read. */
 extern double mtf_documents_below(RelOptInfo *rel);

@@ -65,6 +65,9 @@ OFF = "mongo_tenant.enable_%s_pushdown"
 CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, "forced": (), "merge": (), "loop": (),
                   **{"no " + kind: (kind,) for kind in tap.SWITCHES},
                   **{method + " join": () for method in ("lookup", "hash", "bind")}}
+# What the planner believes work of the server to cost: most often what it is, or nothing, or much.
+PRICES = {"fdw_startup_cost": ("25", "25", "25", "0"), "fdw_tuple_cost": ("0.01", "0.01", "0", "1"),
+          "remote_operator_cost": ("0.0022", "0.0022", "0", "0.2")}
 # What the planner may not use.  Small tables are cheap to join and to group locally: "forced" makes that
 # look dear; the others leave one kind of join.
 DISABLED = {
@@ -289,7 +292,8 @@ class Fuzzer:
             key = tokens.create_provider(self.admin, "fuzz")
             self.admin.execute(
                 "CREATE SERVER mtf_fuzz FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', "
-                "database '%s', providers 'fuzz', tenant_field 'tenant_id', parallel '1', fetch_size '1000', collation '%s')" % (
+                "database '%s', providers 'fuzz', tenant_field 'tenant_id', parallel '1', fetch_size '1000', "
+                "fdw_startup_cost '25', fdw_tuple_cost '0.01', remote_operator_cost '0.0022', collation '%s')" % (
                     self.uri, self.database, self.collation()))
         if self.has(defects.has_no_far_dates):
             grammar.without_far_dates()
@@ -384,15 +388,16 @@ class Fuzzer:
         for text, times in world.refused.items():
             self.counts["refused by the engine: " + text] += times
         if self.foreign:
-            self.set_parallel(world, random.Random("parallel/%s/%s" % (self.args.seed, number)))
+            self.set_server(world, random.Random("parallel/%s/%s" % (self.args.seed, number)))
         return world
 
-    def set_parallel(self, world, rng):
-        """Scans by 1 to 4 cursors, in batches so small that such collections are cut; some sessions learn where."""
+    def set_server(self, world, rng):
+        """Prices; scans by 1 to 4 cursors, in batches so small that such collections are cut; some sessions learn where."""
         cursors = rng.randint(1, 4)
         settings = {"parallel": cursors, "fetch_size": rng.choice((2, 3, 5)) if cursors > 1 else 1000}
+        settings.update((name, rng.choice(values)) for name, values in PRICES.items())
         for name, value in settings.items():
-            self.admin.execute("ALTER SERVER mtf_fuzz OPTIONS (SET %s '%d')" % (name, value))
+            self.admin.execute("ALTER SERVER mtf_fuzz OPTIONS (SET %s '%s')" % (name, value))
         self.counts["worlds read by %d cursors" % cursors] += 1
         if cursors == 1:
             return

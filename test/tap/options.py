@@ -84,12 +84,12 @@ GOOD = [
     server("database 'app', providers 'a, b', tenant_field 'org.tenant', tenant_type 'uuid', tenant_match 'array',"
            " fetch_size '1000', use_remote_estimate 'on', on_mismatch 'null', read_preference 'secondaryPreferred',"
            " read_concern 'majority', snapshot 'true', max_time_ms '5000', collation 'none', updatable 'false',"
-           " async_capable 'yes', parallel '8', json_format 'extended', tls_ca_file 'ca.pem'"),
+           " async_capable 'yes', parallel '8', fdw_startup_cost '0', fdw_tuple_cost '1e-3', remote_operator_cost '0.5', json_format 'extended', tls_ca_file 'ca.pem'"),
     user("username 'u', password 'p', auth_source 'admin', auth_mechanism 'SCRAM-SHA-256'"),
     user("username 'u', password_file 'secret'"), user("auth_mechanism 'X.509', tls_certificate_key_file 'client.pem'"),
     user("auth_mechanism 'MONGODB-AWS'"),
     table("database 'app', collection 'a.b', fetch_size '1', use_remote_estimate 'f', on_mismatch 'error',"
-          " json_format 'plain', read_preference 'nearest', max_time_ms '1', updatable 'false', trust_types 'true'"),
+          " json_format 'plain', read_preference 'nearest', fdw_startup_cost '100', fdw_tuple_cost '0.2', remote_operator_cost '0', max_time_ms '1', updatable 'false', trust_types 'true'"),
     column("path 'a.b.0', bson_type 'objectid', on_mismatch 'null'"), column("path '.'", "jsonb"),
 ]
 
@@ -122,6 +122,9 @@ BAD = [
     ("HV00D", server("read_preference 'fastest'"), "primaryPreferred"), ("HV00D", server("read_concern 'x'"), "majority"),
     *(("HV00D", server("fetch_size %s" % quoted(n)), "whole number") for n in ("", "0", "-1", "1.5", "1x", "2147483648", "9" * 40)),
     *(("HV00D", server("parallel %s" % quoted(n)), "from 1 to 8") for n in ("", "0", "9", "true")),
+    *(("HV00D", define("%s %s" % (name, quoted(n))), "not below 0") for define in (server, table)
+      for name in ("fdw_startup_cost", "fdw_tuple_cost", "remote_operator_cost") for n in ("", "-0.1", "nan", "inf", "1x", "1ms", "1e999")),
+    ("HV00D", column("fdw_tuple_cost '1'"), "invalid option"),
     ("HV00D", server("max_time_ms '0'"), "whole number"), ("HV00D", server("snapshot 'maybe'"), "true or false"),
     *(("HV00D", server("providers %s" % quoted(names)), "list of names") for names in ("", ",", "a,", " , a")),
     *(("HV00D", server("tls_ca_file %s" % quoted(name)), "base name") for name in ("/etc/ca.pem", "../ca", "a/b", ".", "..", ".hidden")),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A grid of statement shapes: is what the planner chooses ever much slower than another way it had?
 
-    grid.py [--rows 20000] [--engine URI] [--only REGEX] [--schemas estimated,blind] [--tables narrow,wide] [--plans]
+    grid.py [--rows 20000] [--engine URI] [--only REGEX] [--schemas estimated,blind] [--tables narrow,wide] [--options SQL] [--plans]
 
 Servers: PGHOST, PGPORT and MTF_URI of the environment, else its own.  Each shape (a filter by its selectivity, an
 aggregate, a type of key, a number of groups, a sort, a top-N, a join) runs over narrow and wide documents in these ways:
@@ -228,7 +228,7 @@ def is_slow(times):
     return times["chosen"] > LIMIT * min(times.values()) and times["chosen"] > NOISE
 
 
-def setup(connection, uri, database, schemas):
+def setup(connection, uri, database, schemas, options):
     connection.execute("CREATE EXTENSION mongo_tenant_fdw")
     key = tokens.create_provider(connection, "grid")
     for schema in schemas:
@@ -236,7 +236,7 @@ def setup(connection, uri, database, schemas):
         connection.execute("CREATE SCHEMA " + schema)
         connection.execute(
             "CREATE SERVER %s FOREIGN DATA WRAPPER mongo_tenant_fdw OPTIONS (uri '%s', database '%s', providers 'grid', "
-            "tenant_field 'tenant_id', use_remote_estimate '%s')" % (schema, uri, database, str(estimates).lower()))
+            "tenant_field 'tenant_id', use_remote_estimate '%s'%s)" % (schema, uri, database, str(estimates).lower(), options and ", " + options))
         for table, columns in TABLES.items():
             connection.execute("CREATE FOREIGN TABLE %s.%s (%s) SERVER %s OPTIONS (trust_types '%s')"
                                % (schema, table, columns, schema, str(trusts).lower()))
@@ -253,7 +253,7 @@ def run(args, parameters, uri):
     try:
         load(client[name], args.rows, [*args.tables, "dim", "child"])
         with psycopg.connect(autocommit=True, **parameters) as connection:
-            key = setup(connection, uri, name, args.schemas)
+            key = setup(connection, uri, name, args.schemas, args.options)
         token = key.sign(tokens.claims(tenant="UA", lifetime=20 * 3600))
         for schema in args.schemas:
             ways = {way: Way(parameters, schema, token, settings, args.timeout) for way, settings in WAYS.items()}
@@ -294,6 +294,7 @@ def arguments():
     parser.add_argument("--rows", type=int, default=20000)
     parser.add_argument("--engine")
     parser.add_argument("--only", default="")
+    parser.add_argument("--options", default="", help="more options of the server: \"remote_operator_cost '0.02'\"")
     parser.add_argument("--schemas", type=names, default=["estimated", "blind"])
     parser.add_argument("--tables", type=names, default=["narrow", "wide"])
     parser.add_argument("--timeout", type=int, default=30)
