@@ -65,8 +65,9 @@ OFF = "mongo_tenant.enable_%s_pushdown"
 CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, "forced": (), "merge": (), "loop": (),
                   **{"no " + kind: (kind,) for kind in tap.SWITCHES},
                   **{method + " join": () for method in ("lookup", "hash", "bind")}}
-# What the planner believes work of the server to cost: most often what it is, or nothing, or much.
-PRICES = {"fdw_startup_cost": ("25", "25", "25", "0"), "fdw_tuple_cost": ("0.01", "0.01", "0", "1"),
+# What the planner believes work of the server to cost: most often what it is.  A command that costs nothing would be sent again for
+# each row of a nested loop.
+PRICES = {"fdw_startup_cost": ("25", "25", "1000"), "fdw_tuple_cost": ("0.01", "0.01", "0", "1"),
           "remote_operator_cost": ("0.0022", "0.0022", "0", "0.2")}
 # What the planner may not use.  Small tables are cheap to join and to group locally: "forced" makes that
 # look dear; the others leave one kind of join.
