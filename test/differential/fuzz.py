@@ -248,6 +248,22 @@ def same(query, one, two):
     return collections.Counter(left) == collections.Counter(right)
 
 
+def keeps_cursors_of_killed_sessions(database):
+    """Does killSessions leave a cursor open?  It is all that ends one whose first reply is not there yet."""
+    collection = database.mtf_cursors
+    collection.insert_many([{} for _ in range(5)])
+    try:
+        with database.client.start_session() as session, collection.find({}, batch_size=2, session=session) as cursor:
+            next(cursor)
+            database.command("killSessions", [session.session_id])
+            try:
+                return len(list(cursor)) > 0  # it is still there to be read
+            except pymongo.errors.PyMongoError:
+                return False
+    finally:
+        collection.drop()
+
+
 # ---- one fuzzing process ---------------------------------------------------------------------
 
 class Fuzzer:
@@ -298,6 +314,8 @@ class Fuzzer:
                     self.uri, self.database, self.collation()))
         if self.has(defects.has_no_far_dates):
             grammar.without_far_dates()
+        if self.args.alone and self.has(keeps_cursors_of_killed_sessions):
+            self.args.alone = False
         if self.has(defects.looks_up_by_type):
             worlds.without_least_double()
         self.sessions = {}
