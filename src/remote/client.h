@@ -49,8 +49,10 @@ typedef struct MtfClient
 	int reply_timeout_ms;
 	int selection_timeout_ms;
 	bool leased;
-	bool doomed; /* never lent again; destroyed when it is returned */
-	bool killed; /* its work on the server was ended over another connection */
+	bool doomed;  /* never lent again; destroyed when it is returned */
+	bool killed;  /* its work on the server was ended over another connection */
+	bool lingers; /* doomed, and kept until a command and the kill behind it are answered */
+	int64 linger_until;
 	bool compressed;
 
 	/* the server in use, from mtf_client_select() */

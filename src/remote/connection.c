@@ -37,7 +37,17 @@
 #define REPLY_TIMEOUT_MS     300000
 #define MAX_PASSWORD         1024
 
-#define MAX_UNFINISHED 16
+#define MAX_UNFINISHED 64
+
+/* Doomed clients that wait for the answer to their last command. */
+#define MAX_LINGERING 16
+
+/*
+ * A command that a broken connection had taken may still be unread by its server, and begin after a
+ * kill: so long it is killed again, and how often at most.
+ */
+#define UNFINISHED_US INT64CONST(2000000)
+#define KILL_AGAIN_US INT64CONST(200000)
 
 /* Idle clients kept per connection: more are for queries with many scans, and closed after them. */
 #define MAX_IDLE 4
@@ -69,7 +79,9 @@ struct MtfConnection
 	char unfinished_address[BSON_HOST_NAME_MAX + 8];
 	MtfSession unfinished[MAX_UNFINISHED];
 	int nunfinished;
-	bool tried_again; /* a query could not end them either */
+	int64 remembered_at; /* the last one */
+	int64 killed_at;     /* when all of them were killed last; 0: never since one was remembered */
+	bool tried_again;    /* a query could not end them either */
 };
 
 static HTAB *connections = NULL;
@@ -267,8 +279,70 @@ mtf_connection_drop_idle(MtfConnection *connection)
 	{
 		MtfClient *client = dlist_container(MtfClient, node, iter.cur);
 
-		if (!client->leased)
+		if (!client->leased && !client->lingers)
 			forget_client(client);
+	}
+}
+
+/* Has a client that lingers had its answers, or can it have none any more? */
+static bool
+has_lingered(MtfClient *client)
+{
+	MtfStream *stream = mtf_client_stream(client);
+	MtfIo io;
+
+	client->streams.network.persist = true;
+	io = stream == NULL ? MTF_IO_CLOSED : mtf_stream_drain(stream, 0);
+	if (io == MTF_IO_OK)
+		return true;
+	if (io == MTF_IO_AGAIN && mtf_clock() < client->linger_until)
+		return false;
+	/* The connection broke: whether the kill was read is not known. */
+	if (client->has_session)
+		mtf_connection_remember(client->connection, client);
+	return true;
+}
+
+/* Destroy the clients that have lingered; without waiting for any. */
+static void
+sweep(MtfConnection *connection)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &connection->clients)
+	{
+		MtfClient *client = dlist_container(MtfClient, node, iter.cur);
+
+		if (!client->leased && client->lingers && has_lingered(client))
+			forget_client(client);
+	}
+}
+
+/* Keep a client until it is answered; of too many, the oldest goes: its kill is sent. */
+static void
+linger(MtfClient *client)
+{
+	MtfConnection *connection = client->connection;
+	MtfClient *oldest = NULL;
+	int n = 0;
+	dlist_iter iter;
+
+	client->linger_until = mtf_clock() + client->reply_timeout_ms * INT64CONST(1000);
+	dlist_foreach(iter, &connection->clients)
+	{
+		MtfClient *other = dlist_container(MtfClient, node, iter.cur);
+
+		if (other->leased || !other->lingers)
+			continue;
+		n++;
+		if (oldest == NULL || other->linger_until < oldest->linger_until)
+			oldest = other;
+	}
+	if (n > MAX_LINGERING)
+	{
+		if (oldest->has_session)
+			mtf_connection_remember(connection, oldest);
+		forget_client(oldest);
 	}
 }
 
@@ -344,6 +418,7 @@ say_farewell(int code, Datum arg)
 	{
 		dlist_iter iter;
 
+		sweep(connection);
 		dlist_foreach(iter, &connection->clients)
 		{
 			MtfClient *client = dlist_container(MtfClient, node, iter.cur);
@@ -434,7 +509,7 @@ find_ready(MtfConnection *connection, const char *read_preference)
 	{
 		MtfClient *client = dlist_container(MtfClient, node, iter.cur);
 
-		if (client->leased)
+		if (client->leased || client->lingers)
 			continue;
 		if (!client->doomed && is_ready(client, read_preference))
 			return client;
@@ -452,25 +527,39 @@ mtf_connection_remember(MtfConnection *connection, const MtfClient *client)
 	strlcpy(connection->unfinished_address, client->address,
 			sizeof(connection->unfinished_address));
 	if (connection->nunfinished == MAX_UNFINISHED)
-		connection->nunfinished = 0;
+		memmove(connection->unfinished, connection->unfinished + 1,
+				sizeof(MtfSession) * --connection->nunfinished);
 	connection->unfinished[connection->nunfinished++] = client->session;
 	connection->tried_again = false;
+	connection->remembered_at = mtf_clock();
+	connection->killed_at = 0;
 }
 
-/* End what earlier queries could not, in two tries; a client that fails at it is replaced. */
+/*
+ * End what earlier queries could not, in two tries; a client that fails at it is replaced.  They are
+ * forgotten when they were killed so late that nothing of them can have begun afterwards.
+ */
 static void
 finish_unfinished(MtfClient *client)
 {
 	MtfConnection *connection = client->connection;
 
-	if (!has_unfinished(client))
+	if (!has_unfinished(client) ||
+		(connection->killed_at != 0 && mtf_clock() - connection->killed_at < KILL_AGAIN_US))
 		return;
-	if (!mtf_kill_remembered(client, connection->unfinished, connection->nunfinished))
-		client->doomed = true;
-	if (!client->doomed || connection->tried_again)
+	connection->killed_at = mtf_clock();
+	if (mtf_kill_remembered(client, connection->unfinished, connection->nunfinished))
+	{
+		connection->tried_again = false;
+		if (connection->killed_at - connection->remembered_at > UNFINISHED_US)
+			connection->nunfinished = 0;
+		return;
+	}
+	client->doomed = true;
+	if (connection->tried_again)
 		connection->nunfinished = 0;
-	else
-		connection->tried_again = true;
+	connection->tried_again = true;
+	connection->killed_at = 0;
 }
 
 static MtfClient *
@@ -503,6 +592,7 @@ mtf_connection_lease(MtfConnection *connection, const char *read_preference)
 		MtfClient *client;
 
 		ensure_valid(connection);
+		sweep(connection);
 		client = find_ready(connection, read_preference);
 		if (client != NULL)
 			client->leased = true;
@@ -532,10 +622,19 @@ mtf_connection_return(MtfClient *client)
 		return;
 	dlist_foreach(iter, &connection->clients)
 	{
-		if (!dlist_container(MtfClient, node, iter.cur)->leased)
+		MtfClient *other = dlist_container(MtfClient, node, iter.cur);
+
+		if (!other->leased && !other->lingers)
 			idle++;
 	}
-	if (client->doomed || !connection->valid || idle > connection->config.max_idle)
+	if (client->lingers)
+	{
+		if (has_lingered(client))
+			forget_client(client);
+		else
+			linger(client);
+	}
+	else if (client->doomed || !connection->valid || idle > connection->config.max_idle)
 		forget_client(client);
 }
 

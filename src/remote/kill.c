@@ -3,8 +3,11 @@
  *	  Ending work on the server while an error, a cancel or an early end is on its way.
  *
  * A connection with a reply outstanding does not listen: the server reads the next message when it
- * has sent its answer.  So work that must end now is ended over another connection.  If that cannot
- * be had in time, what is left is maxTimeMS and the server's own notice of the closed connection.
+ * has sent its answer.  So work that must end now is ended over another connection.  But such a kill
+ * may overtake the command, which a busy server has not read yet.  So a second one is sent behind the
+ * command, on its own connection: that is read after whatever the command has begun.  The connection
+ * lingers until both are answered (connection.c); when the process ends first, both are in the
+ * server's socket all the same.
  *
  * What must not happen here: a raise (memory context callbacks call us), a wait beyond the budget.
  */
@@ -114,6 +117,14 @@ build_for_sessions(MtfClient *client, bson_t *command, const char *name, const M
 	return ok;
 }
 
+static bool
+build_kill(MtfClient *killer, bson_t *command, const MtfClient *victim, const Attempt *attempt)
+{
+	if (victim->has_session)
+		return build_for_sessions(killer, command, "killSessions", &victim->session, 1);
+	return build_kill_cursors(killer, command, attempt->database, attempt->collection, attempt->id);
+}
+
 /* Send the kill and wait for its answer: afterwards the work has ended.  False: not in time. */
 static bool
 kill_once(MtfClient *killer, const MtfClient *victim, const Attempt *attempt)
@@ -122,50 +133,71 @@ kill_once(MtfClient *killer, const MtfClient *victim, const Attempt *attempt)
 	bool done;
 
 	bson_init(&command);
-	done = victim->has_session
-			   ? build_for_sessions(killer, &command, "killSessions", &victim->session, 1)
-			   : build_kill_cursors(killer, &command, attempt->database, attempt->collection,
-									attempt->id);
+	done = build_kill(killer, &command, victim, attempt);
 	done = done && mtf_wire_send(killer, &command, attempt->deadline) == MTF_IO_OK &&
 		   mtf_wire_drain(killer, attempt->deadline);
 	bson_destroy(&command);
 	return done;
 }
 
-/* True when nothing of the victim's work is left, for all that can be known. */
+/* The kill that cannot overtake: behind the command whose answer is awaited. */
 static bool
-kill_over(MtfClient *killer, MtfClient *victim, const Attempt *attempt)
+kill_behind(MtfClient *victim, const Attempt *attempt)
+{
+	bson_t command;
+	bool sent;
+
+	if (!is_waiting(victim))
+		return false;
+	begin_waits(victim, mtf_clock() + LEAST_US, false);
+	bson_init(&command);
+	sent = build_kill(victim, &command, victim, attempt) &&
+		   mtf_wire_send_behind(victim, &command, 0) == MTF_IO_OK;
+	bson_destroy(&command);
+	return sent;
+}
+
+/* Wait a moment for the answers of the command and of the kill behind it. */
+static bool
+is_answered(MtfClient *victim, const Attempt *attempt)
 {
 	int64 overtaken = mtf_clock() + (attempt->patient ? MTF_KILL_PATIENCE_US : OVERTAKEN_US);
 
-	begin_waits(killer, attempt->deadline, attempt->patient);
-	if (!kill_once(killer, victim, attempt))
-		return false;
-	if (!victim->has_session || !is_waiting(victim))
-		return true;
-	/* The kill may have overtaken the command: what that began is ended now. */
 	begin_waits(victim, Min(attempt->deadline, overtaken), attempt->patient);
-	return mtf_wire_drain(victim, attempt->deadline) && kill_once(killer, victim, attempt);
+	return mtf_wire_drain(victim, attempt->deadline);
 }
 
 static void
 kill_session(MtfClient *client, Attempt attempt)
 {
 	MtfClient *killer;
-	bool done = false;
+	bool killed = false;
+	bool waiting;
+	bool behind;
 
 	client->doomed = true;
 	if (client->killed || (!client->has_session && attempt.id == 0))
 		return;
 	client->killed = true;
+	waiting = is_waiting(client);
+	behind = kill_behind(client, &attempt);
 	killer =
 		mtf_connection_lease_to_kill(client->connection, client, attempt.deadline, attempt.patient);
 	if (killer != NULL)
 	{
-		done = kill_over(killer, client, &attempt);
+		begin_waits(killer, attempt.deadline, attempt.patient);
+		killed = kill_once(killer, client, &attempt);
 		mtf_connection_return(killer);
 	}
-	if (!done && client->has_session)
+	if (behind)
+	{
+		bool ended = is_answered(client, &attempt);
+
+		client->lingers = !ended;
+		killed |= ended;
+	}
+	/* Without one behind it, the kill may have overtaken the command. */
+	if ((!killed || (waiting && !behind)) && client->has_session)
 		mtf_connection_remember(client->connection, client);
 }
 
@@ -252,26 +284,31 @@ mtf_kill_cursor(MtfClient *client, const char *database, const char *collection,
 		mtf_kill_session(client, database, collection, id);
 }
 
-void
-mtf_kill_farewell(MtfClient *client, const MtfSession *unfinished, int n)
+/* One more command for a client that is not lent again: behind the last one where that is unanswered. */
+static void
+say_last(MtfClient *client, const char *name, const MtfSession *sessions, int n)
 {
 	bson_t command;
 
-	if (!client->has_session || client->doomed || is_waiting(client) ||
-		mtf_client_stream(client) == NULL)
+	bson_init(&command);
+	if (build_for_sessions(client, &command, name, sessions, n))
+	{
+		if (is_waiting(client))
+			(void) mtf_wire_send_behind(client, &command, 0);
+		else
+			(void) mtf_wire_send(client, &command, 0);
+	}
+	bson_destroy(&command);
+}
+
+void
+mtf_kill_farewell(MtfClient *client, const MtfSession *unfinished, int n)
+{
+	if (!client->has_session || client->doomed || mtf_client_stream(client) == NULL)
 		return;
 	client->streams.network.persist = true;
+	(void) mtf_wire_drain(client, 0);
 	if (n > 0)
-	{
-		bson_init(&command);
-		if (build_for_sessions(client, &command, "killSessions", unfinished, n))
-			(void) mtf_wire_send(client, &command, 0);
-		bson_destroy(&command);
-		/* Its answer is still to come, and nothing else may be said before. */
-		return;
-	}
-	bson_init(&command);
-	if (build_for_sessions(client, &command, "endSessions", &client->session, 1))
-		(void) mtf_wire_send(client, &command, 0);
-	bson_destroy(&command);
+		say_last(client, "killSessions", unfinished, n);
+	say_last(client, "endSessions", &client->session, 1);
 }

@@ -4,8 +4,9 @@
  *
  * Frames are followed in both directions.  libmongoc does not look at responseTo: after a cancelled
  * command the unread answer of tenant A once came back as the answer to B's count (measured).  Here a
- * reply must answer the one open request, no request is sent while another is open, and no byte may
- * follow a reply; anything else ends the connection.
+ * reply must answer the one open request, and no byte may follow a reply; anything else ends the
+ * connection.  No request is sent while another is open, but a last one (a kill) on a connection that is
+ * only drained from then on.
  *
  * What must not happen here: ereport, palloc, a wait without a deadline: the driver calls us.
  */
@@ -37,6 +38,7 @@ struct MtfStream
 	size_t out_left;    /* of the message being written */
 	bool outstanding;   /* a request is (being) sent and its reply not read to the end */
 	int32 request_id;   /* of that request */
+	int32 behind;       /* a second request, sent after it; 0: none */
 	uint32 in_left;     /* of the reply being read, header included */
 	uint32 pos, filled; /* unread part of `buffer` */
 	uint8 buffer[16384];
@@ -121,6 +123,12 @@ consume_reply(MtfStream *stream, size_t n)
 	stream->in_left -= n;
 	if (stream->in_left > 0)
 		return MTF_IO_OK;
+	if (stream->behind != 0)
+	{
+		stream->request_id = stream->behind;
+		stream->behind = 0;
+		return MTF_IO_OK;
+	}
 	stream->outstanding = false;
 	if (stream->pos < stream->filled)
 		return protocol_error(stream, "the server sent more than its reply");
@@ -252,6 +260,29 @@ mtf_stream_send(MtfStream *stream, const struct iovec *iov, int iovcnt, int64 de
 	size_t done;
 
 	return write_all(stream, iov, iovcnt, deadline, &done);
+}
+
+/*
+ * One request is allowed behind an open one: the server reads it after it has answered, so that it cannot
+ * overtake.  After a part of it was written, nothing more can be sent.
+ */
+MtfIo
+mtf_stream_send_behind(MtfStream *stream, const struct iovec *iov, int iovcnt, int64 deadline)
+{
+	size_t len = 0;
+	size_t done;
+	MtfIo io;
+
+	if (!stream->outstanding || stream->out_left > 0 || stream->behind != 0)
+		return protocol_error(stream, "nothing can be sent behind the last request");
+	for (int i = 0; i < iovcnt; i++)
+		len += iov[i].iov_len;
+	/* Else write_all() would take it for a request of its own. */
+	stream->out_left = len;
+	io = write_all(stream, iov, iovcnt, deadline, &done);
+	if (io == MTF_IO_OK)
+		stream->behind = read_int32((const uint8 *) iov[0].iov_base + 4);
+	return io;
 }
 
 MtfIo

@@ -47,6 +47,13 @@ extern MtfIo mtf_stream_send(MtfStream *stream, const struct iovec *iov, int iov
 							 int64 deadline);
 
 /*
+ * The same behind a request that is sent whole and not answered: the server reads it when it has
+ * answered.  Both replies are only good to be drained then.
+ */
+extern MtfIo mtf_stream_send_behind(MtfStream *stream, const struct iovec *iov, int iovcnt,
+									int64 deadline);
+
+/*
  * Wait for the reply to that request and check its header; *len is what follows the header and
  * *opcode its kind.
  */

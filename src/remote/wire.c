@@ -48,8 +48,10 @@ no_stream(MtfClient *client)
 	return MTF_IO_CLOSED;
 }
 
-MtfIo
-mtf_wire_send(MtfClient *client, const bson_t *command, int64 deadline)
+typedef MtfIo (*Sender)(MtfStream *stream, const struct iovec *iov, int iovcnt, int64 deadline);
+
+static MtfIo
+send_message(MtfClient *client, const bson_t *command, int64 deadline, Sender send)
 {
 	MtfStream *stream = mtf_client_stream(client);
 	uint8 head[MTF_MESSAGE_HEADER + 5] = {0};
@@ -66,7 +68,19 @@ mtf_wire_send(MtfClient *client, const bson_t *command, int64 deadline)
 	iov[0].iov_len = sizeof(head);
 	iov[1].iov_base = (void *) bson_get_data(command);
 	iov[1].iov_len = command->len;
-	return mtf_stream_send(stream, iov, 2, deadline);
+	return send(stream, iov, 2, deadline);
+}
+
+MtfIo
+mtf_wire_send(MtfClient *client, const bson_t *command, int64 deadline)
+{
+	return send_message(client, command, deadline, mtf_stream_send);
+}
+
+MtfIo
+mtf_wire_send_behind(MtfClient *client, const bson_t *command, int64 deadline)
+{
+	return send_message(client, command, deadline, mtf_stream_send_behind);
 }
 
 static void

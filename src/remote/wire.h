@@ -29,6 +29,9 @@ typedef struct MtfReply
 /* Send a command; its reply is outstanding then. */
 extern MtfIo mtf_wire_send(MtfClient *client, const bson_t *command, int64 deadline);
 
+/* The same behind a command that is not answered yet: draining waits for both replies then. */
+extern MtfIo mtf_wire_send_behind(MtfClient *client, const bson_t *command, int64 deadline);
+
 /* Receive the reply to it. */
 extern MtfIo mtf_wire_receive(MtfClient *client, MtfReplyBuffer *buffer, int64 deadline,
 							  MtfReply *reply);

@@ -118,7 +118,9 @@ class FaultServer(LyingServer):
             self.cursors[self._next] = [bytes(command["lsid"]["id"]), self.batches - 1]
             return batch(command, self._documents(0), cursor=self._next)
         if name == "getMore":
-            cursor = self.cursors[command["getMore"]]
+            cursor = self.cursors.get(command["getMore"])
+            if cursor is None:
+                return failure(43, "CursorNotFound")
             start = (self.batches - cursor[1]) * self.batch_size
             cursor[1] -= 1
             if cursor[1] == 0:
