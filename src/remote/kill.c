@@ -170,6 +170,8 @@ is_answered(MtfClient *victim, const Attempt *attempt)
 static void
 kill_session(MtfClient *client, Attempt attempt)
 {
+	MtfNetwork *network = &client->streams.network;
+	MtfNetwork failed;
 	MtfClient *killer;
 	bool killed = false;
 	bool waiting;
@@ -179,6 +181,8 @@ kill_session(MtfClient *client, Attempt attempt)
 	if (client->killed || (!client->has_session && attempt.id == 0))
 		return;
 	client->killed = true;
+	/* What the error that is on its way will say of this connection. */
+	failed = *network;
 	waiting = is_waiting(client);
 	behind = kill_behind(client, &attempt);
 	killer =
@@ -196,6 +200,8 @@ kill_session(MtfClient *client, Attempt attempt)
 		client->lingers = !ended;
 		killed |= ended;
 	}
+	network->broken = failed.broken;
+	memcpy(network->why, failed.why, sizeof(network->why));
 	/* Without one behind it, the kill may have overtaken the command. */
 	if ((!killed || (waiting && !behind)) && client->has_session)
 		mtf_connection_remember(client->connection, client);

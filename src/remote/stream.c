@@ -274,7 +274,7 @@ mtf_stream_send_behind(MtfStream *stream, const struct iovec *iov, int iovcnt, i
 	MtfIo io;
 
 	if (!stream->outstanding || stream->out_left > 0 || stream->behind != 0)
-		return protocol_error(stream, "nothing can be sent behind the last request");
+		return MTF_IO_FAILED;
 	for (int i = 0; i < iovcnt; i++)
 		len += iov[i].iov_len;
 	/* Else write_all() would take it for a request of its own. */
