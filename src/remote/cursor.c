@@ -356,12 +356,17 @@ pause_before_retry(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* Borrow a client again after a failure: while a set elects, no primary may be there for a while. */
+/*
+ * Borrow a client again after a failure: while a set elects, no primary may be there for a while.  A command whose
+ * reply was lost may have begun a cursor, which is ended over the new connection.
+ */
 void
-mtf_cursor_lease_again(MtfCursor *cursor, int64 deadline)
+mtf_cursor_lease_again(MtfCursor *cursor, bool lost, int64 deadline)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	if (lost && cursor->client->has_session)
+		mtf_connection_remember(cursor->connection, cursor->client);
 	cursor->client->doomed = true;
 	release_client(cursor);
 	mtf_connection_drop_idle(cursor->connection);
@@ -438,7 +443,7 @@ start_direct(MtfCursor *cursor)
 			raise_io(cursor, io, "aggregate");
 		}
 		retried = true;
-		mtf_cursor_lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
+		mtf_cursor_lease_again(cursor, io != MTF_IO_OK, mtf_clock() + RETRY_MS * INT64CONST(1000));
 		if (!cursor->client->direct)
 			mtf_cursor_raise_changed_kind();
 	}

@@ -110,7 +110,7 @@ retry_driver(MtfCursor *cursor, const bson_error_t *error)
 		return false;
 	cursor->retried = true;
 	mtf_cursor_close_driver(cursor);
-	mtf_cursor_lease_again(cursor, mtf_clock() + RETRY_MS * INT64CONST(1000));
+	mtf_cursor_lease_again(cursor, lost, mtf_clock() + RETRY_MS * INT64CONST(1000));
 	if (cursor->client->direct)
 		mtf_cursor_raise_changed_kind();
 	mtf_cursor_start_driver(cursor);

@@ -102,8 +102,8 @@ extern void mtf_cursor_leave_server(MtfCursor *cursor, const bson_error_t *error
 /* Is it the pipeline that the server does not take, where that was reckoned with? */
 extern MtfRefusal mtf_cursor_is_refusal(const MtfCursor *cursor, const bson_error_t *error);
 
-/* Borrow a client again after a failure, until the deadline (mtf_clock()). */
-extern void mtf_cursor_lease_again(MtfCursor *cursor, int64 deadline);
+/* Borrow a client again after a failure, until the deadline (mtf_clock()); lost: the reply was. */
+extern void mtf_cursor_lease_again(MtfCursor *cursor, bool lost, int64 deadline);
 
 extern void mtf_cursor_raise_changed_kind(void) pg_attribute_noreturn();
 

@@ -69,6 +69,12 @@ def psycopg_int64(value):
     return Int64(value)
 
 
+def begun_and_lost(server, command):
+    """The command is run, and its reply is lost."""
+    server.answer(command)
+    return "close"
+
+
 def retried(world, session, server):
     for name, fault in (("closed", "close"), ("reset", "reset"), ("step-down", NOT_PRIMARY),
                         ("shutdown", failure(91, "ShutdownInProgress"))):
@@ -83,6 +89,12 @@ def retried(world, session, server):
         is_(server.log.count("aggregate"), 2, "%s again: not a third time" % name)
         ok(time.monotonic() - start < 3, "%s again: in bounded time" % name)
         whole(world, session, server, name)
+    server.reset(batches=3)
+    opened = server.opened
+    server.at("aggregate", 1, begun_and_lost)
+    is_(len(world.rows(session, QUERY)), 30, "closed when the command was run: read once more")
+    is_(server.opened, opened + 2, "closed when the command was run: two cursors were opened")
+    ok(settled(server), "closed when the command was run: and both have ended") or diag(server.log)
     server.reset()
     server.at("aggregate", 1, failure(2, "BadValue"))
     throws("HV000", lambda: session.execute(QUERY).fetchall(), "an error of another kind")
@@ -305,6 +317,11 @@ def through_the_driver(world, admin, server, name, table):
             server.at("aggregate", 1, fault)
             is_(len(world.rows(session, query)), 30, label + ": read once more")
             is_(server.log.count("aggregate"), 2, label + ": two commands")
+            if fault == "close":
+                server.reset(batches=3)
+                server.at("aggregate", 1, begun_and_lost)
+                is_(len(world.rows(session, query)), 30, label + ", but run: read once more")
+                ok(settled(server), label + ", but run: no cursor is left open") or diag(server.log)
             server.reset(batches=3)
             server.at("aggregate", 0, fault)
             throws(GONE, lambda: session.execute(query).fetchall(), label + ", and again: an error")
