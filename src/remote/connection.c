@@ -628,14 +628,10 @@ mtf_connection_return(MtfClient *client)
 			idle++;
 	}
 	if (client->lingers)
-	{
-		if (has_lingered(client))
-			forget_client(client);
-		else
-			linger(client);
-	}
+		linger(client);
 	else if (client->doomed || !connection->valid || idle > connection->config.max_idle)
 		forget_client(client);
+	sweep(connection);
 }
 
 /* An idle client that is connected to the same server and has nothing to read. */

@@ -78,10 +78,14 @@ class FaultServer(LyingServer):
             time.sleep(0.005)
         return False
 
-    def settle(self, connections, within=2.0):
-        """True as soon as no more connections than that are open."""
+    def settle(self, connections, within=2.0, meanwhile=lambda: None):
+        """
+        True as soon as no more connections than that are open.  Meanwhile: a query; the connection of a killed
+        command goes with a later one.
+        """
         end = time.monotonic() + within
         while time.monotonic() < end and self.connections_open > connections:
+            meanwhile()
             time.sleep(0.01)
         return self.connections_open <= connections
 

@@ -62,7 +62,8 @@ def early_end(world, session, a, b):
     for _ in range(5):
         is_(len(world.rows(session, QUERY + " LIMIT 15")), 15, "an early end")
     is_(len(world.rows(session, QUERY)), 1000, "and the next query is whole")
-    ok(a.settle(2) and b.settle(2), "connections are used again: %d and %d" % (a.connections_open, b.connections_open))
+    again = lambda: world.rows(session, QUERY)  # noqa: E731
+    ok(a.settle(2, meanwhile=again) and b.settle(2, meanwhile=again), "connections are used again: %d and %d" % (a.connections_open, b.connections_open))
     is_(len(a.cursors) + len(b.cursors), 0, "no cursor is left open on a server")
 
 
