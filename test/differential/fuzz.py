@@ -69,6 +69,7 @@ CONFIGURATIONS = {"all": (), "none": tap.SWITCHES, "forced": (), "merge": (), "l
 # each row of a nested loop.
 PRICES = {"fdw_startup_cost": ("25", "25", "1000"), "fdw_tuple_cost": ("0.01", "0.01", "0", "1"),
           "remote_operator_cost": ("0.0022", "0.0022", "0", "0.2")}
+OWN_PRICES = {name: values[0] for name, values in PRICES.items()}
 # What the planner may not use.  Small tables are cheap to join and to group locally: "forced" makes that
 # look dear; the others leave one kind of join.
 DISABLED = {
@@ -80,8 +81,8 @@ DISABLED = {
 RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "22007", "2201W", "2201X"}
 # Seconds: after which a statement is ended; the second time; how soon it must then have ended.
 ONCE, AGAIN, PROMPT = 60, 300, 20
-# Queries may be slow that often, and what a backend must at least have computed meanwhile, of its time.
-SLOW_QUERIES, AT_WORK = 1 / 2000, 0.001
+# Queries may be slow that often, and what a backend, or its document server, must have computed meanwhile, of its time.
+SLOW_QUERIES, AT_WORK, ENGINE_AT_WORK = 1 / 2000, 0.001, 0.2
 # The named mismatch error: of a row (rows/value.c), of a remote aggregate (rows/finish.c).
 MISMATCH = re.compile(r'^(?:the|a) value at path "(.*?)" does not fit ')
 
@@ -203,14 +204,33 @@ class Session:
 
     def computed(self):
         """Seconds that the backend has computed so far."""
-        with open("/proc/%d/stat" % self.connection.info.backend_pid) as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return computed_by(self.connection.info.backend_pid)
 
     def close(self):
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def computed_by(pid):
+    """Seconds that a process has computed so far."""
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def engine_computed(uri):
+    """The same of the document server: of the processes whose command names its port (not of one that computes elsewhere)."""
+    port, seconds = uri.rstrip("/").rpartition(":")[2], 0.0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid) as file:
+                words = file.read().split("\0")
+            if any(word.rpartition(":")[2] == port for word in words):
+                seconds += computed_by(int(pid))
+        except OSError:  # it has ended
+            continue
+    return seconds
 
 
 TYPE_OIDS = {}
@@ -414,9 +434,8 @@ class Fuzzer:
         """Prices; scans by 1 to 4 cursors, in batches so small that such collections are cut; some sessions learn where."""
         cursors = rng.randint(1, 4)
         settings = {"parallel": cursors, "fetch_size": rng.choice((2, 3, 5)) if cursors > 1 else 1000}
-        settings.update((name, rng.choice(values)) for name, values in PRICES.items())
-        for name, value in settings.items():
-            self.admin.execute("ALTER SERVER mtf_fuzz OPTIONS (SET %s '%s')" % (name, value))
+        self.prices = {name: rng.choice(values) for name, values in PRICES.items()}
+        self.set_options({**settings, **self.prices})
         self.counts["worlds read by %d cursors" % cursors] += 1
         if cursors == 1:
             return
@@ -471,17 +490,18 @@ class Fuzzer:
     def again(self, query, tenant, configuration, schema, mode):
         """What took too long, with more time; slow is what does not end then, and no hang.
 
-        That is: the timeout ended it, promptly, both times; the backend was at work all along, in every fifth of
-        the time, and did not wait for what never comes; and with the planner's own settings the same ends.
+        That is: the timeout ended it, promptly, both times; the backend or the document server was at work all along,
+        in every fifth of the time, and nobody waited for what never comes; and with the planner's own settings and
+        prices the same ends.
         A result with the timeout's error otherwise, which is a failure.
         """
         session = self.sessions[tenant, configuration]
         session.set({"statement_timeout": "%ds" % AGAIN})
         session.limit = AGAIN
-        work, done = [session.computed()], threading.Event()
+        work, done = [(session.computed(), engine_computed(self.uri))], threading.Event()
         def look():
             while not done.wait(AGAIN / 5 - 0.2):
-                work.append(session.computed())
+                work.append((session.computed(), engine_computed(self.uri)))
         looking = threading.Thread(target=look, daemon=True)
         looking.start()
         try:
@@ -496,11 +516,12 @@ class Fuzzer:
         if not late:
             self.counts["ended when run again"] += 1
             return result
-        steps = [after - before for before, after in zip(work, work[1:])]
-        worked = len(steps) >= 4 and min(steps) >= AT_WORK * AGAIN / 5
-        others = configuration != "all" and self.complete(query, tenant, "all", schema, mode)
+        steps = [tuple(round(new - old, 2) for old, new in zip(*pair)) for pair in zip(work, work[1:])]
+        worked = len(steps) >= 4 and (min(here for here, _ in steps) >= AT_WORK * AGAIN / 5 or
+                                      min(there for _, there in steps) >= ENGINE_AT_WORK * AGAIN / 5)
+        others = (configuration != "all" or self.prices != OWN_PRICES) and self.with_own_prices(query, tenant, schema, mode)
         if not worked or not others or others.error is not None and others.error[0] == "57014":
-            result.error = (*result.error[:2], "the backend computed %s s; with the planner's own settings it %s" % (
+            result.error = (*result.error[:2], "the backend and the server computed %s s; with the planner's own settings it %s" % (
                 steps, "ends" if others and not (others.error and others.error[0] == "57014") else "does not end"))
             return result
         result.slow = True
@@ -510,6 +531,18 @@ class Fuzzer:
             AGAIN, configuration, schema, mode, tenant, self.args.seed, *self.at,
             query.sql(grammar.Out(schema, worlds.LOCAL[tenant]))), flush=True)
         return result
+
+    def with_own_prices(self, query, tenant, schema, mode):
+        """The result of the plan that the planner chooses, whatever prices this world has."""
+        try:
+            self.set_options(OWN_PRICES)
+            return self.complete(query, tenant, "all", schema, mode)
+        finally:
+            self.set_options(self.prices)
+
+    def set_options(self, options):
+        for name, value in options.items():
+            self.admin.execute("ALTER SERVER mtf_fuzz OPTIONS (SET %s '%s')" % (name, value))
 
     def interrupt(self, query, tenant, configuration, schema, mode):
         """The same, ended by a timeout at some moment: what comes next in this session must not notice."""
