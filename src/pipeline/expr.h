@@ -26,7 +26,6 @@ typedef struct MtfExprContext
 	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
 	/* of MtfField: a group with a value of theirs that does not decode is an error, whatever else is in it */
 	const List *counted;
-	bool behind_tenant;    /* in a stage that only documents of the tenant reach */
 	const MtfRange *range; /* of the driving collection, for its first stages; NULL: all of it */
 } MtfExprContext;
 

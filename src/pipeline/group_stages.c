@@ -583,7 +583,6 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	MtfCanonical *canonical;
 	char *lists = NULL;
 
-	context->behind_tenant = true;
 	for (int rel = 0; rel < pipeline->nscopes; rel++)
 	{
 		char *tenant = tenant_reference(pipeline, rel);

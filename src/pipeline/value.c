@@ -76,8 +76,8 @@ write_test(const char *const *types, bool limited, StringInfo out, const char *k
 }
 
 /*
- * A promise of types does not hold for other tenants' documents, at which a server may look in a $match, and where a
- * sum or a conversion of a text would fail: what does not pass the test is null.
+ * A promise of types does not hold for other tenants' documents, where a sum or a conversion of a text
+ * would fail: what does not pass the test is null.
  */
 static void
 write_tested(const MtfExprContext *context, const MtfTerm *term, const char *const *types,
@@ -111,7 +111,7 @@ mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term, Stri
 		mtf_value_write(context, term, out, key);
 		return;
 	}
-	if (reads_trusted(context, term) && !context->behind_tenant)
+	if (reads_trusted(context, term))
 	{
 		write_tested(context, term, numbers, false, "$toDecimal", out, key);
 		return;
