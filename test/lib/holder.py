@@ -13,37 +13,29 @@ import socket
 import struct
 import threading
 import time
-import urllib.parse
 
 import bson
 
+from proxy import Proxy
 from recorder import OPTIONS
 from wire import receive
 
 OP_MSG = 2013
 
 
-class Holder:
+class Holder(Proxy):
     def __init__(self, uri):
-        address = urllib.parse.urlsplit(uri)
-        self._server = (address.hostname, address.port or 27017)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.uri = "mongodb://127.0.0.1:%d/?directConnection=true" % self._listener.getsockname()[1]
+        super().__init__(uri)
         self.log = []  # names of the commands that were passed on
         self.held = 0  # connections that wait now
         self._hold = ()
         self._after = 0
         self._open = threading.Event()
         self._open.set()
-        self._lock = threading.Lock()
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
 
     def __exit__(self, *unused):
         self._open.set()
-        self._listener.close()
+        super().__exit__()
 
     def hold(self, *names):
         self._open.clear()
@@ -59,17 +51,6 @@ class Holder:
         while time.monotonic() < end and self.held < count:
             time.sleep(0.005)
         return self.held >= count
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
-            except OSError:
-                return
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
 
     def _serve(self, client, server):
         answers = threading.Thread(target=self._answers, args=(server, client), daemon=True)

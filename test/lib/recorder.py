@@ -9,10 +9,10 @@
 import socket
 import struct
 import threading
-import urllib.parse
 
 import bson
 
+from proxy import Proxy
 from wire import receive
 
 OP_QUERY, OP_MSG = 2004, 2013
@@ -20,35 +20,15 @@ OP_QUERY, OP_MSG = 2004, 2013
 OPTIONS = bson.codec_options.CodecOptions(datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO)
 
 
-class Recorder:
+class Recorder(Proxy):
     def __init__(self, uri):
-        address = urllib.parse.urlsplit(uri)
-        self._server = (address.hostname, address.port or 27017)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        # Else the driver would go on to the addresses that the server names.
-        self.uri = "mongodb://127.0.0.1:%d/?directConnection=true" % self._listener.getsockname()[1]
+        super().__init__(uri)
         self.commands = []
         self.refuse = None
-        self._lock = threading.Lock()
 
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *unused):
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
-            except OSError:
-                return
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
-            threading.Thread(target=self._listen, args=(client, server), daemon=True).start()
+    def _serve(self, client, server):
+        threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+        self._listen(client, server)
 
     def _pass(self, source, target):
         try:
