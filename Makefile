@@ -28,8 +28,8 @@ OBJS += src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/absen
 	src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o
 # pipeline: expressions
 OBJS += src/pipeline/call.o src/pipeline/field_float.o src/pipeline/field_decimal.o \
-	src/pipeline/field_known.o src/pipeline/field_value.o src/pipeline/compare.o src/pipeline/condition.o \
-	src/pipeline/instant.o src/pipeline/text_value.o src/pipeline/number_key.o src/pipeline/value.o \
+	src/pipeline/believed.o src/pipeline/field_known.o src/pipeline/field_value.o src/pipeline/compare.o \
+	src/pipeline/condition.o src/pipeline/instant.o src/pipeline/text_value.o src/pipeline/number_key.o src/pipeline/value.o \
 	src/pipeline/canonical.o src/pipeline/accumulate.o
 # pipeline: stages
 OBJS += src/pipeline/pipeline.o src/pipeline/join_stages.o src/pipeline/group_stages.o \
@@ -42,7 +42,7 @@ OBJS += src/remote/tls.o src/remote/socket.o src/remote/stream.o src/remote/clie
 OBJS += src/rows/number.o src/rows/value.o src/rows/jsonb.o src/rows/decode.o src/rows/agg_state.o \
 	src/rows/finish.o
 # rows: the conductors, and what they keep
-OBJS += src/rows/reader.o src/rows/kept.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o \
+OBJS += src/rows/reader.o src/rows/kept.o src/rows/doubt.o src/rows/ranges.o src/rows/exec_scan.o src/rows/exec_bind.o \
 	src/rows/exec_async.o src/rows/estimate.o src/rows/validator.o src/rows/explain.o
 # entry
 OBJS += mongo_tenant_fdw.o

@@ -11,11 +11,13 @@
 #include "utils/float.h"
 
 #include "base/integer_range.h"
+#include "pipeline/believed.h"
 #include "pipeline/literal.h"
 #include "pipeline/call.h"
 #include "pipeline/condition.h"
 #include "pipeline/field_value.h"
 #include "pipeline/value.h"
+#include "plan/compute.h"
 
 /* The end of {$cond: [condition, 1, 0]}. */
 static void
@@ -74,10 +76,13 @@ static void
 write_summand(const MtfExprContext *context, const MtfAccumulator *accumulator, StringInfo out,
 			  const char *key)
 {
-	if (accumulator->decimal)
-		mtf_value_write_decimal(context, accumulator->arg, out, key);
+	const MtfTerm *arg = accumulator->arg;
+	bool believed = arg->kind == MTF_TERM_FIELD && mtf_field_is_believed(context, arg->field);
+
+	if (accumulator->decimal && !believed)
+		mtf_value_write_decimal(context, arg, out, key);
 	else
-		mtf_value_write_summand(context, accumulator->arg, out, key);
+		mtf_value_write_summand(context, arg, out, key);
 }
 
 /* 1 for a document that counts. */
@@ -118,20 +123,6 @@ write_zero(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, co
 	mtf_call_end(out, &call);
 }
 
-/* The columns whose values a term computes with, each as often as it does: not those of conditions. */
-static List *
-add_operands(List *operands, const MtfTerm *term)
-{
-	ListCell *cell;
-
-	if (term->kind == MTF_TERM_FIELD)
-		return lappend(operands, (MtfTerm *) term);
-	foreach (cell, term->args)
-		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
-			operands = add_operands(operands, lfirst(cell));
-	return operands;
-}
-
 /* {$ifNull: [{$toString: value}, ""]} */
 static void
 write_text(const MtfExprContext *context, const MtfTerm *operand, StringInfo out, const char *key)
@@ -161,7 +152,7 @@ write_length(const MtfExprContext *context, const MtfTerm *arg, StringInfo out, 
 	MtfCall less;
 	ListCell *cell;
 
-	foreach (cell, add_operands(NIL, arg))
+	foreach (cell, mtf_term_operands((MtfTerm *) arg))
 		write_text(context, lfirst(cell), out, mtf_call_next(&concat));
 	mtf_call_end(out, &concat);
 	cond = mtf_call_begin(out, mtf_let_in(out, &let), "$cond");
@@ -242,6 +233,12 @@ write_operand(const MtfExprContext *context, const MtfAccumulator *accumulator, 
 			break;
 		case MTF_ACCUMULATE_NANS: write_one_if_nan(context, accumulator->arg, out, key); break;
 		case MTF_ACCUMULATE_FIRST: mtf_value_write(context, accumulator->arg, out, key); break;
+		case MTF_ACCUMULATE_STRANGERS:
+			if (context->believed != NIL)
+				mtf_believed_write_stranger(context, out, key);
+			else
+				mtf_write_int(out, key, 0);
+			break;
 		/* All in one (group_stages.c). */
 		case MTF_ACCUMULATE_MISFITS: break;
 	}

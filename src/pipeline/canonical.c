@@ -12,12 +12,13 @@
  */
 #include "pipeline/canonical.h"
 
+#include "pipeline/believed.h"
 #include "pipeline/field_value.h"
 #include "plan/compute.h"
 
-/* Count the uses of the fields of a term that have a guard. */
+/* Count the uses of the fields of a term that have a guard, but the `untested` ones. */
 static void
-add_term(MtfCanonical *canonical, MtfTerm *term, Bitmapset **repeated)
+add_term(MtfCanonical *canonical, MtfTerm *term, const List *untested, Bitmapset **repeated)
 {
 	ListCell *cell;
 
@@ -28,6 +29,8 @@ add_term(MtfCanonical *canonical, MtfTerm *term, Bitmapset **repeated)
 		MtfField *field = lfirst(cell);
 		int i = mtf_canonical_find(canonical, field);
 
+		if (list_member(untested, field))
+			continue;
 		if (i >= 0)
 			*repeated = bms_add_member(*repeated, i);
 		else if (!field->trust || field->loose)
@@ -38,12 +41,13 @@ add_term(MtfCanonical *canonical, MtfTerm *term, Bitmapset **repeated)
 static void
 add_all_terms(MtfCanonical *canonical, const MtfScanPlan *plan, Bitmapset **repeated)
 {
+	const List *believed = mtf_believed_of(plan);
 	ListCell *cell;
 
 	foreach (cell, plan->keys)
-		add_term(canonical, lfirst(cell), repeated);
+		add_term(canonical, lfirst(cell), NIL, repeated);
 	foreach (cell, plan->distinct)
-		add_term(canonical, lfirst(cell), repeated);
+		add_term(canonical, lfirst(cell), NIL, repeated);
 	foreach (cell, plan->accumulators)
 	{
 		MtfAccumulator *accumulator = lfirst(cell);
@@ -51,8 +55,8 @@ add_all_terms(MtfCanonical *canonical, const MtfScanPlan *plan, Bitmapset **repe
 		/* Computed from groups, not from documents. */
 		if (accumulator->distinct)
 			continue;
-		add_term(canonical, accumulator->arg, repeated);
-		add_term(canonical, accumulator->filter, repeated);
+		add_term(canonical, accumulator->arg, believed, repeated);
+		add_term(canonical, accumulator->filter, believed, repeated);
 	}
 }
 

@@ -26,6 +26,7 @@ typedef struct MtfExprContext
 	const struct MtfCanonical *canonical; /* behind the stage of canonical.h; NULL: before it */
 	/* of MtfField: a group with a value of theirs that does not decode is an error, whatever else is in it */
 	const List *counted;
+	const List *believed;  /* of MtfField: used untested, as the group is tested (believed.h) */
 	const MtfRange *range; /* of the driving collection, for its first stages; NULL: all of it */
 } MtfExprContext;
 

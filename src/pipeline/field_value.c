@@ -11,6 +11,7 @@
  */
 #include "pipeline/field_value.h"
 
+#include "pipeline/believed.h"
 #include "pipeline/call.h"
 #include "pipeline/canonical.h"
 #include "pipeline/field_decimal.h"
@@ -18,15 +19,22 @@
 #include "pipeline/operand.h"
 
 bool
+mtf_field_is_believed(const MtfExprContext *context, const MtfField *field)
+{
+	return context->believed != NIL && list_member(context->believed, field);
+}
+
+bool
 mtf_field_is_canonical(const MtfExprContext *context, const MtfField *field)
 {
-	return context->canonical != NULL && mtf_canonical_find(context->canonical, field) >= 0;
+	return context->canonical != NULL && mtf_canonical_find(context->canonical, field) >= 0 &&
+		   !mtf_field_is_believed(context, field);
 }
 
 bool
 mtf_field_is_counted(const MtfExprContext *context, const MtfField *field)
 {
-	return list_member(context->counted, field);
+	return list_member(context->counted, field) || mtf_field_is_believed(context, field);
 }
 
 static char *
@@ -54,6 +62,8 @@ mtf_field_write_known(const MtfExprContext *context, const MtfField *field, Stri
 		mtf_known_write(field, out, key, reference_in_document(context, field));
 	else if (mtf_field_is_canonical(context, field))
 		mtf_call_write_not_null(out, key, mtf_field_reference(context, field));
+	else if (mtf_field_is_believed(context, field))
+		mtf_believed_write_known(out, key, mtf_field_reference(context, field));
 	else
 		mtf_known_write(field, out, key, mtf_field_reference(context, field));
 }
@@ -154,6 +164,11 @@ mtf_field_write_value(const MtfExprContext *context, const MtfField *field, Stri
 	if (mtf_field_is_canonical(context, field))
 	{
 		mtf_write_word(out, key, reference);
+		return;
+	}
+	if (mtf_field_is_believed(context, field))
+	{
+		mtf_believed_write_value(out, key, reference);
 		return;
 	}
 	if (field->loose)

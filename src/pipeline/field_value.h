@@ -14,6 +14,9 @@ extern bool mtf_field_is_canonical(const MtfExprContext *context, const MtfField
 /* Are the field's misfits counted, so that counting values need not tell them from what decodes? */
 extern bool mtf_field_is_counted(const MtfExprContext *context, const MtfField *field);
 
+/* Is the field used untested (believed.h)? */
+extern bool mtf_field_is_believed(const MtfExprContext *context, const MtfField *field);
+
 /* "$path", or where the field stands in a join or behind the stage of canonical.h; palloc'ed. */
 extern char *mtf_field_reference(const MtfExprContext *context, const MtfField *field);
 

@@ -9,6 +9,7 @@
 #include "utils/float.h"
 
 #include "pipeline/accumulate.h"
+#include "pipeline/believed.h"
 #include "pipeline/call.h"
 #include "pipeline/canonical.h"
 #include "pipeline/condition.h"
@@ -158,28 +159,36 @@ counts_misfits(const MtfAccumulator *accumulator)
 	return accumulator->kind == MTF_ACCUMULATE_MISFITS;
 }
 
+/* Of a column whose values are tested one by one? */
+static bool
+tests_misfits(const MtfAccumulator *accumulator, const List *believed)
+{
+	return counts_misfits(accumulator) && !list_member(believed, accumulator->arg->field);
+}
+
 /*
  * The number (from 1 on) of a document's first column that does not decode, 0 without one.  Side by side
  * in a $switch: servers do not take expressions as deep as a table can have columns.
  */
 static void
-write_first_misfit(const MtfExprContext *context, const List *accumulators, StringInfo out,
+write_first_misfit(const MtfExprContext *context, const MtfScanPlan *plan, StringInfo out,
 				   const char *key)
 {
+	const List *believed = mtf_believed_of(plan);
 	MtfNest document = mtf_nest_begin(out, key, "$switch");
 	MtfMark branches = mtf_write_begin_array(out, "branches");
 	const ListCell *cell;
 	int number = 0;
 	int n = 0;
 
-	foreach (cell, accumulators)
+	foreach (cell, plan->accumulators)
 	{
 		const MtfAccumulator *accumulator = lfirst(cell);
 		MtfMark branch;
 		MtfCall not ;
 
 		number++;
-		if (!counts_misfits(accumulator))
+		if (!tests_misfits(accumulator, believed))
 			continue;
 		branch = mtf_write_begin(out, mtf_array_key(n++));
 		not = mtf_call_begin(out, "case", "$not");
@@ -215,23 +224,24 @@ write_decodes(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
  * so.  The greatest number of a column that does not decode is as good as any.
  */
 static void
-write_misfit_accumulator(const MtfExprContext *context, const List *accumulators, StringInfo out)
+write_misfit_accumulator(const MtfExprContext *context, const MtfScanPlan *plan, StringInfo out)
 {
+	const List *believed = mtf_believed_of(plan);
 	MtfMark field = mtf_write_begin(out, MISFIT);
 	MtfCall cond = mtf_call_begin(out, "$max", "$cond");
 	MtfCall all = mtf_call_begin(out, mtf_call_next(&cond), "$and");
 	const ListCell *cell;
 
-	foreach (cell, accumulators)
+	foreach (cell, plan->accumulators)
 	{
 		const MtfAccumulator *accumulator = lfirst(cell);
 
-		if (counts_misfits(accumulator))
+		if (tests_misfits(accumulator, believed))
 			write_decodes(context, accumulator->arg, out, mtf_call_next(&all));
 	}
 	mtf_call_end(out, &all);
 	mtf_write_int(out, mtf_call_next(&cond), 0);
-	write_first_misfit(context, accumulators, out, mtf_call_next(&cond));
+	write_first_misfit(context, plan, out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
 	mtf_write_end(out, field);
 }
@@ -239,10 +249,11 @@ write_misfit_accumulator(const MtfExprContext *context, const List *accumulators
 static bool
 counts_any_misfits(const MtfScanPlan *plan)
 {
+	const List *believed = mtf_believed_of(plan);
 	ListCell *cell;
 
 	foreach (cell, plan->accumulators)
-		if (counts_misfits(lfirst(cell)))
+		if (tests_misfits(lfirst(cell), believed))
 			return true;
 	return false;
 }
@@ -265,18 +276,19 @@ write_misfits_of(StringInfo out, const char *name, int n)
 /* So many tests of a value cost one engine what it costs to add a field to a document (m). */
 #define TESTS_OF_A_STAGE 10
 
-/* How often a term reads fields. */
+/* How often a term reads fields, but those that are used untested. */
 static int
-count_reads(const MtfTerm *term)
+count_reads(const MtfTerm *term, const List *believed)
 {
 	const ListCell *cell;
 	int reads;
 
 	if (term == NULL)
 		return 0;
-	reads = term->field != NULL && strcmp(term->field->path, MTF_COMPUTED_PATH) != 0;
+	reads = term->field != NULL && strcmp(term->field->path, MTF_COMPUTED_PATH) != 0 &&
+			!list_member(believed, term->field);
 	foreach (cell, term->args)
-		reads += count_reads(lfirst(cell));
+		reads += count_reads(lfirst(cell), believed);
 	return reads;
 }
 
@@ -284,19 +296,20 @@ count_reads(const MtfTerm *term)
 static int
 count_tests(const MtfScanPlan *plan)
 {
+	const List *believed = mtf_believed_of(plan);
 	const ListCell *cell;
 	int tests = 0;
 
 	foreach (cell, plan->keys)
-		tests += count_reads(lfirst(cell));
+		tests += count_reads(lfirst(cell), NIL);
 	foreach (cell, plan->accumulators)
 	{
 		const MtfAccumulator *accumulator = lfirst(cell);
 
 		/* Values are counted untested: in a group with a misfit no count is right, nor asked for. */
 		if (accumulator->kind != MTF_ACCUMULATE_COUNT)
-			tests += count_reads(accumulator->arg);
-		tests += count_reads(accumulator->filter);
+			tests += count_reads(accumulator->arg, believed);
+		tests += count_reads(accumulator->filter, believed);
 	}
 	return tests;
 }
@@ -369,13 +382,14 @@ write_group_stage(MtfPipeline *pipeline, const MtfExprContext *context, const Mt
 	ListCell *cell;
 
 	strict.counted = NIL;
+	strict.believed = NIL;
 	write_group_key(out, &strict, plan, lists);
 	foreach (cell, plan->accumulators)
 		if (((MtfAccumulator *) lfirst(cell))->distinct == 0 && !counts_misfits(lfirst(cell)))
 			mtf_value_write_accumulator(context, lfirst(cell), path_of_list(lfirst(cell), lists), 1,
 										out);
 	if (counts_any_misfits(plan))
-		write_misfit_accumulator(&strict, plan->accumulators, out);
+		write_misfit_accumulator(&strict, plan, out);
 	write_group_tenants(pipeline, false);
 	mtf_stage_end(pipeline, stage);
 }
@@ -551,6 +565,8 @@ write_group_projection(MtfPipeline *pipeline, const MtfScanPlan *plan)
 		n++;
 		if (counts_misfits(accumulator))
 			write_misfits_of(out, accumulator->name, n);
+		else if (mtf_believed_of(plan) != NIL)
+			mtf_believed_write_result(out, accumulator);
 		else
 			mtf_write_int(out, accumulator->name, 1);
 	}
@@ -590,6 +606,7 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 		if (tenant != NULL)
 			tenants = lappend(tenants, tenant);
 	}
+	context->believed = mtf_believed_of(plan);
 	canonical = mtf_canonical_of(plan, tenants);
 	if (canonical != NULL && needs_no_stage(plan, canonical->fields))
 		context->counted = canonical->fields;
@@ -606,6 +623,8 @@ mtf_stage_write_groups(MtfPipeline *pipeline, MtfExprContext *context, const Mtf
 	write_group_stage(pipeline, context, plan, lists);
 	if (plan->distinct != NIL)
 		write_regroup_stage(pipeline, context, plan);
+	if (context->believed != NIL)
+		mtf_believed_write_stage(pipeline, plan);
 	write_group_projection(pipeline, plan);
 	write_having(pipeline, &groups, plan);
 	mtf_stage_write_sort(pipeline, &groups, plan, plan->alarms != NIL ? ALARM : NULL);

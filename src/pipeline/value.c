@@ -30,7 +30,8 @@ value_is_decimal(const MtfExprContext *context, const MtfTerm *term)
 	{
 		case MTF_TERM_FIELD:
 			return term->field->kind == MTF_KIND_NUMERIC &&
-				   (!term->field->trust || term->field->loose);
+				   (!term->field->trust || term->field->loose ||
+					mtf_field_is_believed(context, term->field));
 		case MTF_TERM_VALUE:
 			return value != NULL && value->is_known && !value->isnull &&
 				   mtf_literal_of(value, &literal) && literal.type == MTF_LITERAL_DECIMAL;
@@ -48,7 +49,8 @@ reads_trusted(const MtfExprContext *context, const MtfTerm *term)
 	ListCell *cell;
 
 	if (term->kind == MTF_TERM_FIELD)
-		return term->field->trust && !mtf_field_is_canonical(context, term->field);
+		return term->field->trust && !mtf_field_is_canonical(context, term->field) &&
+			   !mtf_field_is_believed(context, term->field);
 	foreach (cell, term->args)
 		if (reads_trusted(context, lfirst(cell)))
 			return true;
@@ -385,8 +387,11 @@ void
 mtf_value_write_summand(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 						const char *key)
 {
-	if (term->kind == MTF_TERM_FIELD && term->field->trust && !term->field->loose &&
-		!mtf_field_is_canonical(context, term->field))
+	/* Accumulators pass over what is no number. */
+	if (term->kind == MTF_TERM_FIELD && mtf_field_is_believed(context, term->field))
+		mtf_write_word(out, key, mtf_field_reference(context, term->field));
+	else if (term->kind == MTF_TERM_FIELD && term->field->trust && !term->field->loose &&
+			 !mtf_field_is_canonical(context, term->field))
 		mtf_field_write_canonical(term->field, out, key, mtf_field_reference(context, term->field));
 	else
 		mtf_value_write(context, term, out, key);

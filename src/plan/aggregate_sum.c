@@ -96,6 +96,59 @@ need_exact(MtfGrouping *grouping, Node *inexact)
 		lappend(grouping->plan->finish, mtf_finish_create(MTF_FINISH_DIGITS, 0, inexact, NULL));
 }
 
+/* The scale that a text of zeros can show (pipeline/believed.c). */
+#define MAX_BELIEVED_SCALE 6
+
+/*
+ * With so few digits a sum cannot outgrow a Decimal128, unless there are more behind the point than declared: then
+ * some of those stay.
+ */
+static bool
+can_be_believed(const MtfTerm *operand)
+{
+	return operand->field->kind == MTF_KIND_NUMERIC && !operand->field->loose &&
+		   operand->precision >= 0 && operand->precision + COUNT_DIGITS < DECIMAL_DIGITS &&
+		   operand->scale >= 0 && operand->scale <= MAX_BELIEVED_SCALE;
+}
+
+/*
+ * Take the term's columns for Decimal128s that fit: then they are used as they are, where a test of each value
+ * costs some engines more than to send it.  The group shows whether they were: whether any document has
+ * another type there, the extremes of each column, and the scale of its sum, which is that of the longest fraction.
+ * False: they must be tested one by one.
+ */
+static bool
+believe(MtfGrouping *grouping, MtfTerm *arg)
+{
+	MtfScanPlan *plan = grouping->plan;
+	List *operands = mtf_term_operands(arg);
+	Node *strangers;
+	ListCell *cell;
+
+	/* Groups of groups add up what was computed, not documents. */
+	if (grouping->in_distinct != 0)
+		return false;
+	foreach (cell, operands)
+		if (!can_be_believed(lfirst(cell)))
+			return false;
+	strangers = mtf_grouping_hidden(
+		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_STRANGERS, NULL, NULL, false),
+		INT8OID, -1);
+	if (plan->believed == NIL)
+		need_exact(grouping, mtf_node_some(strangers));
+	foreach (cell, operands)
+	{
+		MtfTerm *operand = lfirst(cell);
+
+		if (list_member(plan->believed, operand->field))
+			continue;
+		plan->believed = lappend(plan->believed, copyObject(operand->field));
+		(void) greatest_magnitude(grouping, operand);
+		(void) mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, operand, NULL, true);
+	}
+	return true;
+}
+
 /* Is the term made of numbers whose texts the server can measure? */
 static bool
 is_measurable(const MtfTerm *term)
@@ -173,7 +226,8 @@ guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
 		return;
 	if (arg->kind == MTF_TERM_CALL && mtf_term_fields(arg) != NIL && is_measurable(arg))
-		bound = bound_by_length(grouping, arg, filter);
+		bound = believe(grouping, arg) ? bound_of(grouping, arg)
+									   : bound_by_length(grouping, arg, filter);
 	else
 		bound = bound_of(grouping, arg);
 	total = mtf_node_call(F_NUMERIC_MUL, NUMERICOID,

@@ -579,6 +579,20 @@ mtf_term_fields(MtfTerm *term)
 	return fields;
 }
 
+List *
+mtf_term_operands(MtfTerm *term)
+{
+	List *operands = NIL;
+	ListCell *cell;
+
+	if (term->kind == MTF_TERM_FIELD)
+		return list_make1(term);
+	foreach (cell, term->args)
+		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
+			operands = list_concat(operands, mtf_term_operands(lfirst(cell)));
+	return operands;
+}
+
 Node *
 mtf_compute_constant_as_numeric(Node *constant)
 {

@@ -22,6 +22,9 @@ extern MtfTerm *mtf_compute_create(MtfTermKind kind, MtfFunction function, MtfFi
 /* Every field that the term reads. */
 extern List *mtf_term_fields(MtfTerm *term);
 
+/* The columns whose values a term computes with, each as often as it does: not those of conditions. */
+extern List *mtf_term_operands(MtfTerm *term);
+
 /* A constant of a computed value, as a numeric expression. */
 extern Node *mtf_compute_constant_as_numeric(Node *constant);
 

@@ -133,6 +133,11 @@ add_fields(List *fields, MtfTerm *term)
 /* Equal numbers of several types have one key, and NaN its own place. */
 #define DECIMAL_ORDER 5
 
+/* Of fields that are used untested (pipeline/believed.c): an accumulator, the order of two values, a test of the type. */
+#define BELIEVED_FIELD 0.5
+#define BELIEVED_ORDER 1
+#define BELIEVED_TYPE  1
+
 static bool
 is_decimal(const MtfTerm *term)
 {
@@ -147,10 +152,55 @@ is_extreme(const MtfAccumulator *accumulator)
 	return accumulator->kind >= MTF_ACCUMULATE_MIN && accumulator->kind <= MTF_ACCUMULATE_HIGHEST;
 }
 
+static bool
+is_believed(const MtfScanPlan *plan, const MtfTerm *arg)
+{
+	return arg != NULL && arg->kind == MTF_TERM_FIELD && list_member(plan->believed, arg->field);
+}
+
+/* `computed`: values that are paid for, once for all uses (pipeline/canonical.c) */
+static double
+accumulate(const MtfScanPlan *plan, const MtfAccumulator *accumulator, List **computed)
+{
+	double operators = 1;
+
+	if (accumulator->kind == MTF_ACCUMULATE_STRANGERS)
+		return operators + BELIEVED_TYPE * list_length(plan->believed);
+	if (accumulator->filter != NULL)
+		operators += condition(accumulator->filter, false);
+	if (is_believed(plan, accumulator->arg))
+		return operators + BELIEVED_FIELD - 1 + (is_extreme(accumulator) ? BELIEVED_ORDER : 0);
+	if (is_extreme(accumulator) && is_decimal(accumulator->arg))
+		operators += DECIMAL_ORDER;
+	if (accumulator->arg != NULL && !list_member(*computed, accumulator->arg))
+	{
+		operators += value(accumulator->arg, false);
+		*computed = lappend(*computed, accumulator->arg);
+	}
+	return operators;
+}
+
+/* The tests of the fields, each once, in a stage before. */
+static double
+test_fields(const MtfScanPlan *plan, const List *fields)
+{
+	double operators = 0;
+	const ListCell *cell;
+
+	foreach (cell, fields)
+	{
+		const MtfField *field = lfirst(cell);
+
+		if ((!field->trust || field->loose) && !list_member(plan->believed, field))
+			operators += guard_of(field);
+	}
+	return operators > 0 || plan->believed == NIL ? ADDED_STAGE + operators : 0;
+}
+
 Cost
 mtf_cost_groups(const MtfPrices *prices, const MtfScanPlan *plan, double documents)
 {
-	double operators = ADDED_STAGE + 2 * list_length(plan->keys);
+	double operators = 2 * list_length(plan->keys);
 	List *fields = NIL;
 	List *computed = NIL;
 	ListCell *cell;
@@ -165,17 +215,7 @@ mtf_cost_groups(const MtfPrices *prices, const MtfScanPlan *plan, double documen
 	{
 		const MtfAccumulator *accumulator = lfirst(cell);
 
-		operators += 1;
-		if (is_extreme(accumulator) && is_decimal(accumulator->arg))
-			operators += DECIMAL_ORDER;
-		/* Computed once for all (pipeline/canonical.c). */
-		if (accumulator->arg != NULL && !list_member(computed, accumulator->arg))
-		{
-			operators += value(accumulator->arg, false);
-			computed = lappend(computed, accumulator->arg);
-		}
-		if (accumulator->filter != NULL)
-			operators += condition(accumulator->filter, false);
+		operators += accumulate(plan, accumulator, &computed);
 		fields = add_fields(add_fields(fields, accumulator->arg), accumulator->filter);
 	}
 	foreach (cell, plan->distinct)
@@ -185,10 +225,7 @@ mtf_cost_groups(const MtfPrices *prices, const MtfScanPlan *plan, double documen
 	}
 	if (list_length(plan->distinct) > 1)
 		operators = list_length(plan->distinct) * (operators + LIST_OPERATORS);
-	foreach (cell, fields)
-		if (!((const MtfField *) lfirst(cell))->trust || ((const MtfField *) lfirst(cell))->loose)
-			operators += guard_of(lfirst(cell));
-	return operators * documents * prices->operation;
+	return (operators + test_fields(plan, fields)) * documents * prices->operation;
 }
 
 /* --- sorts ------------------------------------------------------------------------------------------- */

@@ -204,10 +204,10 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 }
 
 /*
- * Where the server's work is up to one and a half times PostgreSQL's the server does it: less travels, and networks
+ * Where the server's work is up to five thirds of PostgreSQL's the server does it: less travels, and networks
  * differ more than engines.
  */
-#define REMOTE_GROUPS_FACTOR 0.65
+#define REMOTE_GROUPS_FACTOR 0.6
 
 MtfCost
 mtf_group_cost(const MtfGroupInfo *info, const MtfScanPlan *plan, double rows)

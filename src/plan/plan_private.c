@@ -180,6 +180,7 @@ static const Attribute scan_plan_attributes[] = {
 	NODE_OF(MtfScanPlan, alarms),
 	NODE_OF(MtfScanPlan, having),
 	NODE_OF(MtfScanPlan, finish),
+	NODE_OF(MtfScanPlan, believed),
 	NODE_OF(MtfScanPlan, joins),
 	INT_OF(MtfScanPlan, cursors),
 	INT_OF(MtfScanPlan, share),

@@ -267,8 +267,9 @@ typedef enum MtfAccumulate
 	MTF_ACCUMULATE_SCALE,     /* 0 with as many digits behind the point as any decimal has */
 	MTF_ACCUMULATE_INEXACT,   /* in how many documents the field is a number but no exact decimal */
 	MTF_ACCUMULATE_OVERFLOWS, /* in how many the whole number lies outside its type */
-	MTF_ACCUMULATE_FIRST,     /* of values that are equal and may look different: any one */
-	MTF_ACCUMULATE_MISFITS    /* in how many documents the field is there and does not decode */
+	MTF_ACCUMULATE_STRANGERS, /* in how many a field of MtfScanPlan.believed is neither absent nor a Decimal128 */
+	MTF_ACCUMULATE_FIRST,  /* of values that are equal and may look different: any one */
+	MTF_ACCUMULATE_MISFITS /* in how many documents the field is there and does not decode */
 } MtfAccumulate;
 
 /* The length that stands for one that is not known. */
@@ -357,9 +358,11 @@ typedef struct MtfScanPlan
 	List *alarms;       /* of String: accumulators that must be 0, else the row is an error here */
 	List *having;       /* of MtfTerm over keys, accumulators and group_values: exact */
 	List *finish;       /* of MtfFinish, in this order */
-	List *joins;        /* of MtfJoin, in order */
-	int cursors;        /* the scan may be cut into ranges, so many read at a time; 0: it may not */
-	int share;          /* what it is believed to retrieve of the documents, in thousandths */
+	List *
+		believed; /* of MtfField: numerics taken for Decimal128s that fit, and checked by the group */
+	List *joins; /* of MtfJoin, in order */
+	int cursors; /* the scan may be cut into ranges, so many read at a time; 0: it may not */
+	int share;   /* what it is believed to retrieve of the documents, in thousandths */
 	List *bound; /* of int, indexes into fdw_exprs: lists that a bind join gives, one per key */
 	List *
 		patterns; /* of MtfTerm: those LIKEs that are exact unless their value is not (late_pattern.h) */

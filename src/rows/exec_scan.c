@@ -22,6 +22,7 @@
 #include "remote/connection.h"
 #include "remote/gather.h"
 #include "rows/decode.h"
+#include "rows/doubt.h"
 #include "rows/finish.h"
 #include "rows/validator.h"
 #include "rows/ranges.h"
@@ -37,6 +38,7 @@ typedef struct MtfScanState
 	MtfDecoder *decoder;
 	MtfFinisher *finisher; /* NULL: rows are complete when decoded */
 	bool is_doubtful;      /* rows may turn out to be inexact: none is given before all are seen */
+	MtfDoubt *doubt;       /* whether they were */
 	const MtfScanPlan *loose; /* for patterns without exact form, rechecked; NULL: there is none */
 	TupleTableSlot *gathered_row;
 	List *value_states; /* of ExprState: ForeignScan.fdw_exprs */
@@ -112,6 +114,8 @@ mtfBeginForeignScan(ForeignScanState *node, int eflags)
 		mtf_decoder_create(tupdesc->natts, mtf_scan_plan_columns(state->plan, tupdesc->natts));
 	state->finisher = mtf_finisher_create(state->plan, (PlanState *) node);
 	state->is_doubtful = mtf_finisher_may_be_inexact(state->finisher);
+	if (state->is_doubtful)
+		state->doubt = mtf_doubt_create(state->plan, mtf_compat_check_user(scan, estate), binding);
 	if (state->plan->patterns != NIL && !state->plan->grouped)
 		state->loose = mtf_late_patterns_loosen(state->plan);
 	if (state->is_doubtful || state->plan->grouped)
@@ -212,6 +216,7 @@ start_run(ForeignScanState *node, MtfScanState *state)
 		plan = state->loose;
 		state->computes_here = plan == NULL;
 	}
+	state->computes_here |= mtf_doubt_is_known(state->doubt);
 	if (state->computes_here)
 	{
 		MemoryContextSwitchTo(old);
@@ -219,7 +224,7 @@ start_run(ForeignScanState *node, MtfScanState *state)
 	}
 	state->pipeline = mtf_pipeline_for_scan(plan, state->scopes, values, nvalues);
 	state->options.first_batch = mtf_pipeline_limit(state->pipeline);
-	state->options.may_be_refused = state->fallback != NULL;
+	state->options.may_be_refused = state->fallback != NULL || plan->believed != NIL;
 	if (!start_ranges(node, state, values, nvalues) && !mtf_pipeline_is_empty(state->pipeline))
 		state->cursor = mtf_cursor_open(state->connection, state->pipeline, &state->options);
 	MemoryContextSwitchTo(old);
@@ -264,7 +269,10 @@ end_run(MtfScanState *state)
 	MemoryContextReset(state->run_context);
 }
 
-/* The next document; a pipeline that the server refuses is said otherwise, once. */
+/*
+ * The next document; a pipeline that the server refuses is said otherwise, once.  One that takes columns on trust
+ * can fail by what they hold instead (not every server has infinities): then all is computed here.
+ */
 static bool
 fetch(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 {
@@ -276,6 +284,11 @@ fetch(ForeignScanState *node, MtfScanState *state, MtfDocument *document)
 		return true;
 	if (!mtf_cursor_is_refused(state->cursor))
 		return false;
+	if (state->fallback == NULL)
+	{
+		state->computes_here = true;
+		return false;
+	}
 	/* What one tenant has must not show in the plans of the next. */
 	if (mtf_cursor_is_refused(state->cursor) == MTF_REFUSED_FORM)
 		mtf_plan_join_refused(mtf_scope_server(state->scopes[0]));
@@ -316,7 +329,7 @@ next_document(ForeignScanState *node, MtfScanState *state, MtfDocument *document
 	}
 	if (state->ranges != NULL)
 		keep_ranges(state);
-	if (!state->plan->grand || state->rows > 0)
+	if (!state->plan->grand || state->rows > 0 || state->computes_here)
 		return false;
 	document->data = empty;
 	document->len = sizeof(empty);
@@ -387,6 +400,8 @@ gather(ForeignScanState *node, MtfScanState *state)
 			state->computes_here = true;
 		ResetExprContext(econtext);
 	}
+	if (state->computes_here && state->pipeline != NULL)
+		mtf_doubt_keep(state->doubt);
 	MemoryContextSwitchTo(old);
 	state->gathered = rows;
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);

@@ -1,0 +1,110 @@
+"""Numeric columns that a remote $group takes for Decimal128s that fit: the group shows whether they were, and whatever else
+a column holds, the rows are those without pushdown."""
+
+import psycopg
+from bson import Decimal128, Int64
+
+from tap import World, diag, done, is_, ok
+
+COLUMNS = "id integer, g text, e numeric(15,2), d numeric(15,2), t numeric(6,3)"
+OBJECTS = """
+CREATE FOREIGN TABLE lenient (%s) SERVER mongo OPTIONS (collection 'sales', on_mismatch 'null');
+CREATE FOREIGN TABLE strict (%s) SERVER mongo OPTIONS (collection 'sales');
+CREATE FOREIGN TABLE promised (%s) SERVER mongo OPTIONS (collection 'sales', trust_types 'true');
+GRANT SELECT ON lenient, strict, promised TO mtf_app;
+""" % (COLUMNS, COLUMNS, COLUMNS)
+
+QUERY = ("SELECT g, sum(e), sum(e * (1 - d)), sum(e * (1 - d) * (1 + t)), avg(d), count(e), count(d), count(*), min(e), max(t),"
+         " sum(e * d * t) FILTER (WHERE d > 0.05) FROM %s GROUP BY g ORDER BY g")
+GRAND = "SELECT sum(e * (1 - d) * (1 + t)), count(e * d * t), avg(e) FROM %s"
+
+
+def decimal(*texts):
+    return [{"e": Decimal128(text)} for text in texts]
+
+
+# What is as believed: the group says so, and nothing else is read.
+PROVEN = {"zeros": decimal("0", "-0.00", "0.0"), "whole numbers": decimal("17", "-4"), "an exponent": decimal("1E+3"),
+          "the greatest": decimal("9999999999999.99", "-9999999999999.99"), "null": [{"e": None}], "missing": [{}],
+          "nothing but nulls": [{"e": None, "d": None, "t": None, "g": "alone"}]}
+
+# What is not, in many ways, of which some cancel out in a sum.
+OTHERS = {"an integer": [{"e": 5}], "a long": [{"d": Int64(1)}], "a double": [{"t": 0.5}], "a double that is no decimal": [{"e": 0.1}],
+          "a text": [{"e": "5"}], "a boolean": [{"d": True}], "a list": [{"e": [Decimal128("1.00")]}], "a document": [{"t": {"a": 1}}],
+          "three decimals": decimal("1.005"), "a zero too many": decimal("1.500"), "fractions that cancel out": decimal("1.005", "-1.005"),
+          "tiny fractions": decimal("1E-30", "-1E-30"), "one more digit": decimal("10000000000000.00"),
+          "great ones that cancel out": decimal("1E+33", "-1E+33"), "a great one and a small one": decimal("1E+33", "0.01", "-1E+33"),
+          "NaN": decimal("NaN"), "Infinity": decimal("Infinity"), "both infinities": decimal("Infinity", "-Infinity"),
+          "too great to add": decimal("9.99E+6144", "9.99E+6144"), "a NaN of doubles": [{"d": float("nan")}],
+          "products too long": [{"e": Decimal128("9999999999999.99"), "d": Decimal128("-9999999999999.99"), "t": Decimal128("999.999")}]}
+
+
+def pure(tenant, factor):
+    for number in range(24):
+        yield {"tenant_id": tenant, "id": number, "g": "abc"[number % 3], "e": Decimal128("%d.%02d" % (number * factor, number)),
+               "d": Decimal128("0.%02d" % (number % 11)), "t": Decimal128("-0.%03d" % (number * 7 % 90))}
+
+
+def outcome(world, session, query):
+    try:
+        return repr(world.rows(session, query))  # as text: a NaN is not equal to itself
+    except psycopg.Error as error:
+        return error.sqlstate
+
+
+def dear(session):
+    """To compute here is to look dear."""
+    session.execute("SET jit = off; SET enable_hashagg = off; SET enable_sort = off; SET cpu_tuple_cost = 1; SET cpu_operator_cost = 1")
+
+
+def computed_here(session, query):
+    lines = [row[0] for row in session.execute("EXPLAIN (ANALYZE, COSTS OFF) " + query).fetchall()]
+    ok(any("Foreign Scan" in line for line in lines[:4]), "asked of the server") or diag(*lines)
+    return not any("never executed" in line for line in lines)
+
+
+def compare(world, off, name, tables):
+    """In sessions that have learned nothing yet, one for each table."""
+    for table in tables:
+        with world.connect("UA") as on:
+            dear(on)
+            for query in (QUERY % table, GRAND % table):
+                is_(outcome(world, on, query), outcome(world, off, query), "%s, %s: %s" % (name, table, query[:14]))
+            is_(outcome(world, on, query), outcome(world, off, query), "%s, %s: again" % (name, table))
+
+
+with World() as world:
+    world.mongo.sales.insert_many(pure("UA", 3))
+    # The other tenant has everything that is not believed, under the same numbers.
+    world.mongo.sales.insert_many([{"tenant_id": "DL", "id": number, "g": "abc"[number % 3], **values}
+                                   for number, values in enumerate(one for group in OTHERS.values() for one in group)])
+    with world.admin() as admin:
+        admin.execute(OBJECTS)
+    for table in ("lenient", "strict", "promised"):
+        with world.connect("UA") as on:
+            dear(on)
+            ok(not computed_here(on, QUERY % table), table + ": one command, whatever the other tenant has")
+            is_(world.value(on, "SELECT sum(c) FROM (SELECT count(*) c, sum(e * d * t) FROM %s GROUP BY g) x" % table), 24,
+                table + ": its own documents")
+    with world.connect("UA", pushdown=False) as off:
+        compare(world, off, "pure", ("lenient", "strict", "promised"))
+        for name, documents in {**PROVEN, **OTHERS}.items():
+            ids = world.mongo.sales.insert_many([{"tenant_id": "UA", "id": 99, "g": "b", "d": Decimal128("0.5"),
+                                                  "t": Decimal128("0.1"), **one} for one in documents]).inserted_ids
+            compare(world, off, name, ("lenient", "strict"))
+            with world.connect("UA") as on:
+                dear(on)
+                is_(computed_here(on, GRAND % "lenient"), name in OTHERS, name + ": computed here only where it has to be")
+            world.mongo.sales.delete_many({"_id": {"$in": ids}})
+    # What was inexact is not asked for again for a while, by who has learned it; and not for another aggregate.
+    world.mongo.sales.insert_one({"tenant_id": "UA", "id": 99, "g": "b", "e": 7, "d": Decimal128("0.5"), "t": Decimal128("0.1")})
+    with world.connect("UA") as on:
+        dear(on)
+        world.rows(on, GRAND % "strict")
+        lines = "\n".join(row[0] for row in on.execute("EXPLAIN (ANALYZE, COSTS OFF) " + GRAND % "strict").fetchall())
+        is_((lines.count("Commands: "), lines.count("Commands: 0")), (2, 1), "learned: one command, for the documents") or diag(lines)
+        with world.connect("UA") as other:
+            dear(other)
+            lines = "\n".join(row[0] for row in other.execute("EXPLAIN (ANALYZE, COSTS OFF) " + GRAND % "strict").fetchall())
+            is_((lines.count("Commands: "), lines.count("Commands: 0")), (2, 0), "another session asks first") or diag(lines)
+done()
