@@ -82,10 +82,10 @@ extern MtfClient *mtf_connection_lease_to_kill(MtfConnection *connection, const 
 extern void mtf_connection_drop_idle(MtfConnection *connection);
 
 /*
- * Remember that the client's session may still have work on its server: whoever speaks to that server
- * next ends it.  Never raises.
+ * Remember that the client's session, if it has one, may still have work on its server: whoever speaks to
+ * that server next over the same connection ends it.  Never raises.
  */
-extern void mtf_connection_remember(MtfConnection *connection, const MtfClient *client);
+extern void mtf_connection_remember(const MtfClient *client);
 
 /* Give it back; a doomed one is destroyed.  Never raises. */
 extern void mtf_connection_return(MtfClient *client);

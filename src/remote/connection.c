@@ -298,8 +298,7 @@ has_lingered(MtfClient *client)
 	if (io == MTF_IO_AGAIN && mtf_clock() < client->linger_until)
 		return false;
 	/* The connection broke: whether the kill was read is not known. */
-	if (client->has_session)
-		mtf_connection_remember(client->connection, client);
+	mtf_connection_remember(client);
 	return true;
 }
 
@@ -340,8 +339,7 @@ linger(MtfClient *client)
 	}
 	if (n > MAX_LINGERING)
 	{
-		if (oldest->has_session)
-			mtf_connection_remember(connection, oldest);
+		mtf_connection_remember(oldest);
 		forget_client(oldest);
 	}
 }
@@ -520,8 +518,12 @@ find_ready(MtfConnection *connection, const char *read_preference)
 }
 
 void
-mtf_connection_remember(MtfConnection *connection, const MtfClient *client)
+mtf_connection_remember(const MtfClient *client)
 {
+	MtfConnection *connection = client->connection;
+
+	if (!client->has_session)
+		return;
 	if (strcmp(connection->unfinished_address, client->address) != 0)
 		connection->nunfinished = 0;
 	strlcpy(connection->unfinished_address, client->address,
@@ -722,13 +724,23 @@ invalidate(Datum arg, int cache_id, uint32 hash_value)
 
 /*
  * Between transactions the driver is on no stack: should an error ever have jumped over one of its
- * calls, cleaning up works again.  Not while the process ends, which may be inside of a call.
+ * calls, cleaning up works again.  Not while the process ends, which may be inside of a call.  Clients that
+ * linger are looked at also where later statements are of other servers, or of none.
  */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && !proc_exit_inprogress)
-		mtf_client_reset_driver();
+	HASH_SEQ_STATUS status;
+	MtfConnection *connection;
+
+	if ((event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT) || proc_exit_inprogress)
+		return;
+	mtf_client_reset_driver();
+	if (connections == NULL)
+		return;
+	hash_seq_init(&status, connections);
+	while ((connection = hash_seq_search(&status)) != NULL)
+		sweep(connection);
 }
 
 void

@@ -365,8 +365,8 @@ mtf_cursor_lease_again(MtfCursor *cursor, bool lost, int64 deadline)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	if (lost && cursor->client->has_session)
-		mtf_connection_remember(cursor->connection, cursor->client);
+	if (lost)
+		mtf_connection_remember(cursor->client);
 	cursor->client->doomed = true;
 	release_client(cursor);
 	mtf_connection_drop_idle(cursor->connection);

@@ -203,8 +203,8 @@ kill_session(MtfClient *client, Attempt attempt)
 	network->broken = failed.broken;
 	memcpy(network->why, failed.why, sizeof(network->why));
 	/* Without one behind it, the kill may have overtaken the command. */
-	if ((!killed || (waiting && !behind)) && client->has_session)
-		mtf_connection_remember(client->connection, client);
+	if (!killed || (waiting && !behind))
+		mtf_connection_remember(client);
 }
 
 void

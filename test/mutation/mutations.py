@@ -125,8 +125,8 @@ MUTATIONS = [
     ("cursor-id", "src/remote/cursor.c", "	if (cursor->id != 0 && id != 0 && id != cursor->id)", "	if (false)", "tap/rogue tap/wire_faults"),
     ("kill-behind", "src/remote/kill.c", "	if (!is_waiting(victim))\n		return false;\n", "	if (!is_waiting(victim) || true)\n		return false;\n",
      "tap/overtaken"),
-    ("kill-remembered", "src/remote/kill.c", "		mtf_connection_remember(client->connection, client);\n", "		(void) 0;\n", "tap/wire_faults tap/overtaken"),
-    ("lost-reply", "src/remote/cursor.c", "	if (lost && cursor->client->has_session)", "	if (false)", "tap/wire_faults"),
+    ("kill-remembered", "src/remote/kill.c", "		mtf_connection_remember(client);\n", "		(void) 0;\n", "tap/wire_faults tap/overtaken"),
+    ("lost-reply", "src/remote/cursor.c", "	if (lost)\n", "	if (false)\n", "tap/wire_faults"),
     ("unbound-pipeline", "src/rows/exec_scan.c", "	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)\n		return;\n", "", "tap/peer"),
 
     # -- what is kept between queries, and who is told
