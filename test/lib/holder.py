@@ -9,8 +9,10 @@ A client that leaves meanwhile is as it is with a server's own socket: what it h
 comes the end of file, and whatever the server then writes is refused.
 """
 
+import fcntl
 import socket
 import struct
+import termios
 import threading
 import time
 
@@ -28,6 +30,8 @@ class Holder(Proxy):
         super().__init__(uri)
         self.log = []  # names of the commands that were passed on
         self.held = 0  # connections that wait now
+        self.clients = set()  # sockets of those that have not left
+        self._unanswered = 0  # requests of these
         self._hold = ()
         self._after = 0
         self._open = threading.Event()
@@ -45,6 +49,12 @@ class Holder(Proxy):
         self._hold = ()
         self._open.set()
 
+    def unanswered(self):
+        """True while a client that has not left waits for an answer, or while something of its is unread."""
+        with self._lock:
+            return self._unanswered > 0 or any(
+                struct.unpack("i", fcntl.ioctl(client, termios.FIONREAD, bytes(4)))[0] for client in self.clients)
+
     def settle(self, count, within=2.0):
         """True as soon as so many connections are held."""
         end = time.monotonic() + within
@@ -53,10 +63,18 @@ class Holder(Proxy):
         return self.held >= count
 
     def _serve(self, client, server):
-        answers = threading.Thread(target=self._answers, args=(server, client), daemon=True)
+        due = [0]
+        # A reply larger than a socket's buffers is not kept here either.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        answers = threading.Thread(target=self._answers, args=(server, client, due), daemon=True)
         answers.start()
+        with self._lock:
+            self.clients.add(client)
         try:
             while True:
+                if client.recv(1, socket.MSG_PEEK):
+                    self._count(due, 1)
                 head = receive(client, 16)
                 length, _, _, opcode = struct.unpack("<iiii", head)
                 body = receive(client, length - 16)
@@ -65,6 +83,10 @@ class Holder(Proxy):
                 server.sendall(head + body)
         except OSError:
             pass
+        with self._lock:
+            self.clients.discard(client)
+            self._unanswered -= due[0]
+            due[0] = None
         # The end of file, and nobody who takes an answer.
         try:
             server.shutdown(socket.SHUT_RDWR)
@@ -84,11 +106,24 @@ class Holder(Proxy):
         with self._lock:
             self.log.append(name)
 
-    @staticmethod
-    def _answers(server, client):
+    def _count(self, due, step):
+        with self._lock:
+            if due[0] is not None:
+                due[0] += step
+                self._unanswered += step
+
+    def _answers(self, server, client, due):
         try:
-            while data := server.recv(1 << 20):
-                client.sendall(data)
+            while True:
+                data = receive(server, 16)
+                left = struct.unpack("<i", data[:4])[0] - 16
+                while left > 0:
+                    more = server.recv(min(left, 1 << 16))
+                    if not more:
+                        raise OSError("closed")
+                    client.sendall(data + more)
+                    data, left = b"", left - len(more)
+                self._count(due, -1)
         except OSError:
             pass
         try:

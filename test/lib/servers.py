@@ -72,6 +72,18 @@ def is_running(pid):
         return False
 
 
+def is_stopped(pid):
+    """True when each of the process's threads stands still after SIGSTOP."""
+    for thread in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/stat" % (pid, thread), "rb") as file:
+                if file.read().rpartition(b")")[2].split()[0] not in b"TtZ":
+                    return False
+        except OSError:
+            pass  # it has ended
+    return True
+
+
 def stop_process(pid, number):
     """Ask with signal `number`, insist with SIGKILL."""
     deadline = time.monotonic() + STOP_TIMEOUT
@@ -349,8 +361,11 @@ class Engine:
         self.stop(signal.SIGKILL)
 
     def pause(self):
-        """Silence: connections stay open and nothing answers."""
+        """Silence: connections stay open and nothing answers, from when this returns."""
         self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while not is_stopped(self.process.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
