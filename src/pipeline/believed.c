@@ -5,11 +5,12 @@
  * A test of a numeric's digits costs some engines more than to send the value, and most collections hold
  * nothing but Decimal128s of the declared scale.  So values are used as they are where that cannot fail, and the group is
  * tested instead: no document had another type there, the extremes have few digits before the point, and
- * the sum has no more behind it than the column (Decimal128 keeps those of all summands, and what does not fit
- * 34 digits is too great).  Of a group that fails the test nothing counts: all is computed on the other side.
+ * the sum has no more behind it than the column (Decimal128 keeps the longest fraction of all summands; should
+ * 34 digits not do, more of it is left than the column has: plan/aggregate_sum.c).  Of a group that fails the
+ * test nothing counts: all is computed on the other side.
  *
- * What must not happen here: an expression that can fail on any document; a number of a failed group that is
- * given on, since it may be of any type.
+ * What must not happen here: an expression that can fail on a document by its types (one engine fails to add
+ * infinities; then all is computed here, too); a number of a failed group that is given on, since it may be of any type.
  */
 #include "pipeline/believed.h"
 
@@ -114,8 +115,9 @@ write_bounded(StringInfo out, const char *key, const char *op, const char *refer
 }
 
 /*
- * {$in: [{$toString: {$multiply: [sum, 0]}}, ["0", "-0", "0.0", "-0.0", …]]}: as many zeros behind the point as the
- * scale.  */
+ * {$in: [{$toString: {$multiply: [sum, 0]}}, ["0", "-0", "0.0", "-0.0", …]]}: no more zeros behind the point than
+ * the scale.
+ */
 static void
 write_short_fraction(StringInfo out, const char *key, const char *sum, int scale)
 {

@@ -140,4 +140,16 @@ MUTATIONS = [
     ("prices-of-table", "src/options/option.c", "	result->prices = server->prices;\n", "	result->prices = default_prices;\n", "regress/aggregate"),
     ("price-finite", "src/options/option.c", "result < 0 || isinf(result))", "result < 0)", "tap/options"),
     ("validator-changed", "src/rows/validator.c", "		if (proven == NULL || bms_is_subset(", "		if (true || bms_is_subset(", "tap/validator"),
+
+    # -- columns that are used untested
+    ("strangers", "src/pipeline/believed.c", "		mtf_write_int(out, mtf_call_next(&cond), 1);\n	else", "		mtf_write_int(out, mtf_call_next(&cond), 0);\n	else",
+     "tap/believed"),
+    ("other-types", "src/pipeline/believed.c", "	mtf_write_int(out, mtf_call_next(&cond), 0);\n	mtf_write_int(out, mtf_call_next(&cond), 1);\n",
+     "	mtf_write_int(out, mtf_call_next(&cond), 0);\n	mtf_write_int(out, mtf_call_next(&cond), 0);\n", "tap/believed"),
+    ("great-values", "src/pipeline/believed.c", "psprintf(\"1E+%d\", digits)", "psprintf(\"1E+%d\", digits + 20)", "tap/believed tap/decimals"),
+    ("low-values", "src/pipeline/believed.c", "psprintf(\"-1E+%d\", digits)", "psprintf(\"-1E+%d\", digits + 20)", "tap/believed tap/decimals"),
+    ("long-fractions", "src/pipeline/believed.c", "	for (int i = 0; i <= scale; i++)", "	for (int i = 0; i <= 6; i++)", "tap/believed tap/decimals"),
+    ("products-too-long", "src/plan/aggregate_sum.c", "	need_exact(grouping, mtf_node_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));\n}",
+     "	(void) limit;\n}", "tap/believed tap/decimals"),
+    ("doubts-kept", "src/rows/doubt.c", "		if (known->aggregates[i] == doubt->aggregates)", "		if (false)", "tap/believed"),
 ]
