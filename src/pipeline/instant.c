@@ -28,6 +28,8 @@
 #define YEARS_OF_CYCLE 400
 #define FAR            (356 * CYCLE) /* about 2^52 */
 #define YEAR_10000     (MTF_LAST_COMMON_MS + 1)
+#define VERY_FAR                                                                                   \
+	(INT64CONST(1) << 53) /* some thousand years before the last one that every engine knows */
 
 static void
 write_long(StringInfo out, const char *key, int64 number)
@@ -162,9 +164,72 @@ write_truncated(StringInfo out, const char *key, MtfPart part)
 	mtf_write_end(out, date);
 }
 
+/* {$toLong: {$mod: [{$toDecimal: {$toLong: "$$v"}}, a cycle]}}: one engine takes the remainder of doubles */
+static void
+write_rest_of_cycle(StringInfo out, const char *key)
+{
+	MtfLiteral cycle = mtf_literal_decimal(psprintf(INT64_FORMAT, CYCLE));
+	MtfMark rest = mtf_write_begin(out, key);
+	MtfCall mod = mtf_call_begin(out, "$toLong", "$mod");
+	MtfMark decimal = mtf_write_begin(out, mtf_call_next(&mod));
+
+	write_milliseconds(out, "$toDecimal");
+	mtf_write_end(out, decimal);
+	mtf_write_literal(out, mtf_call_next(&mod), &cycle);
+	mtf_call_end(out, &mod);
+	mtf_write_end(out, rest);
+}
+
+/* r: {$add: [{$year: {$toDate: "$$r"}}, {$multiply: [400, {$toLong: {$divide: [{$subtract: [v, "$$r"]}, a cycle]}}]}]} */
+static void
+write_very_far_year(StringInfo out, const char *key)
+{
+	MtfLet let = mtf_let_begin(out, key);
+	MtfCall add;
+	MtfCall multiply;
+	MtfCall divide;
+	MtfCall subtract;
+	MtfMark part;
+
+	write_rest_of_cycle(out, "r");
+	add = mtf_call_begin(out, mtf_let_in(out, &let), "$add");
+	part = mtf_write_begin(out, mtf_call_next(&add));
+	mtf_call_write_unary(out, "$year", "$toDate", "$$r");
+	mtf_write_end(out, part);
+	multiply = mtf_call_begin(out, mtf_call_next(&add), "$multiply");
+	mtf_write_int(out, mtf_call_next(&multiply), YEARS_OF_CYCLE);
+	part = mtf_write_begin(out, mtf_call_next(&multiply));
+	divide = mtf_call_begin(out, "$toLong", "$divide");
+	subtract = mtf_call_begin(out, mtf_call_next(&divide), "$subtract");
+	write_milliseconds(out, mtf_call_next(&subtract));
+	mtf_write_word(out, mtf_call_next(&subtract), "$$r");
+	mtf_call_end(out, &subtract);
+	write_long(out, mtf_call_next(&divide), CYCLE);
+	mtf_call_end(out, &divide);
+	mtf_write_end(out, part);
+	mtf_call_end(out, &multiply);
+	mtf_call_end(out, &add);
+	mtf_let_end(out, &let);
+}
+
+/* From the year 1 on. */
+static void
+write_later_year(StringInfo out, const char *key)
+{
+	MtfCall cond = mtf_call_begin(out, key, "$cond");
+	MtfCall less = mtf_call_begin(out, mtf_call_next(&cond), "$lt");
+
+	write_milliseconds(out, mtf_call_next(&less));
+	write_long(out, mtf_call_next(&less), VERY_FAR);
+	mtf_call_end(out, &less);
+	mtf_call_write_unary(out, mtf_call_next(&cond), "$year", V);
+	write_very_far_year(out, mtf_call_next(&cond));
+	mtf_call_end(out, &cond);
+}
+
 /*
  * The year.  PostgreSQL has no year 0, and engines do not agree on what is before the year 1: there the
- * year of the same day some cycles of 400 years later is taken.
+ * year of the same day some cycles of 400 years later is taken; nor do all know dates after the last timestamp.
  */
 static void
 write_year(StringInfo out, const char *key)
@@ -192,7 +257,7 @@ write_year(StringInfo out, const char *key)
 	mtf_write_end(out, year);
 	mtf_write_int(out, mtf_call_next(&subtract), CYCLES * YEARS_OF_CYCLE + 1);
 	mtf_call_end(out, &subtract);
-	mtf_call_write_unary(out, mtf_call_next(&cond), "$year", V);
+	write_later_year(out, mtf_call_next(&cond));
 	mtf_call_end(out, &cond);
 }
 

@@ -258,6 +258,20 @@ scale_term(MtfGrouping *grouping, MtfTerm *term)
 	return copy;
 }
 
+/* The same where the term is not NULL: what is not added shows no scale. */
+static MtfTerm *
+scale_of_known(MtfGrouping *grouping, MtfTerm *term)
+{
+	MtfTerm *known = mtf_term_create(MTF_TERM_COMPARE_VALUES, MTF_OP_EQ, NULL, -1,
+									 list_make2(term, copyObject(term)));
+	MtfTerm *scale = mtf_term_create(MTF_TERM_CALL, MTF_OP_EQ, NULL, -1,
+									 list_make2(known, scale_term(grouping, term)));
+
+	known->as = MTF_COMPARE_NUMBERS;
+	scale->function = MTF_FUNCTION_CASE;
+	return scale;
+}
+
 /* PostgreSQL shows a sum with the greatest scale among what was added; with CASE that varies. */
 static Node *
 with_scale_seen(MtfGrouping *grouping, Node *sum, MtfTerm *arg, MtfTerm *filter)
@@ -266,10 +280,11 @@ with_scale_seen(MtfGrouping *grouping, Node *sum, MtfTerm *arg, MtfTerm *filter)
 
 	if (arg->function != MTF_FUNCTION_CASE || arg->scale == 0)
 		return sum;
-	scale = mtf_grouping_hidden(grouping,
-								mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_MAX,
-														scale_term(grouping, arg), filter, false),
-								INT4OID, -1);
+	scale =
+		mtf_grouping_hidden(grouping,
+							mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_MAX,
+													scale_of_known(grouping, arg), filter, false),
+							INT4OID, -1);
 	return mtf_node_call(F_ROUND_NUMERIC_INT4, NUMERICOID, list_make2(sum, scale));
 }
 

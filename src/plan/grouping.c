@@ -9,6 +9,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 
 /* An attribute that the query does not ask for. */
 typedef struct Hidden
@@ -113,7 +114,8 @@ mtf_grouping_first(MtfGrouping *grouping, MtfTerm *value)
 int32
 mtf_grouping_numeric_typmod(int scale)
 {
-	const int precision = 68; /* of a sum or product of two Decimal128s */
+	const int precision =
+		NUMERIC_MAX_PRECISION; /* a Decimal128 may be a great number of few digits */
 
 	return ((precision << 16) | scale) + VARHDRSZ;
 }
