@@ -54,6 +54,9 @@ QUERIES = {
     "tested products": "SELECT g, sum(n * w), sum(n * w * w * id), sum(m * (1 - w) * x * id) FROM decimals GROUP BY g ORDER BY g",
     "tested too many digits": "SELECT sum(w * x * x * id), sum(w * x * x * x * id), avg(w * x * x * id) FROM decimals",
     "a choice": "SELECT g, sum(CASE WHEN n > 1 THEN n * w * x * x ELSE 0 END), sum(n * w) FROM decimals GROUP BY g ORDER BY g",
+    "scales of what is added": "SELECT g, sum(CASE WHEN id < 1002 THEN w ELSE n * n END), avg(coalesce(CASE WHEN id < 1002 THEN w END, n * n)) "
+                               "FROM decimals GROUP BY g ORDER BY g",
+    "squares of many digits": "SELECT stddev(w * x * w * x), var_pop(w * x * w * x) FROM decimals",
     "too many digits": "SELECT sum(w * x * x), sum(w * x * x * x), avg(w * x * x) FROM decimals",
     "a difference of rounded products": "SELECT sum(w * x * x - w * x * x), sum(w * x * x * 0.01) FROM decimals",
     "with FILTER": "SELECT sum(w * x * x) FILTER (WHERE id < 100), sum(w * x * x) FROM decimals"}
