@@ -24,7 +24,7 @@ OBJS += src/plan/member.o src/plan/element.o src/plan/json_path.o src/plan/shift
 # pipeline: what is sent: values
 OBJS += src/pipeline/writer.o src/pipeline/literal.o src/pipeline/operand.o src/pipeline/pattern.o
 # pipeline: conditions in the match language
-OBJS += src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/absence.o \
+OBJS += src/pipeline/combination.o src/pipeline/match_field.o src/pipeline/native.o src/pipeline/absence.o \
 	src/pipeline/json_match.o src/pipeline/range.o src/pipeline/expr.o
 # pipeline: expressions
 OBJS += src/pipeline/call.o src/pipeline/field_float.o src/pipeline/field_decimal.o \

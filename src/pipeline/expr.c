@@ -315,10 +315,10 @@ is_plain_kind(const MtfField *field)
 		   mtf_is_date_kind(field);
 }
 
-static bool
-comparison_is_exact(const MtfField *field, MtfOp op)
+bool
+mtf_match_compares_exactly(const MtfField *field, MtfOp op)
 {
-	if (!field->trust || !field->exact || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT)
+	if (!field->exact || op == MTF_OP_DISTINCT || op == MTF_OP_NOT_DISTINCT)
 		return false;
 	if (field->kind == MTF_KIND_OBJECTID)
 		return op == MTF_OP_EQ || op == MTF_OP_NE;
@@ -334,27 +334,33 @@ is_widened(const MtfField *field, const MtfValue *value)
 }
 
 static bool
-value_is_exact(const MtfExprContext *context, const MtfTerm *term)
+value_is_taken(const MtfValue *value, const MtfField *field)
 {
-	const MtfValue *value = &context->values[term->value];
-
-	return !value->is_known || value->isnull || !is_widened(term->field, value);
+	return !value->is_known || value->isnull || !is_widened(field, value);
 }
 
 /* A long list is sent as IS NOT NULL. */
 static bool
-list_is_exact(const MtfExprContext *context, const MtfTerm *term)
+list_is_taken(const MtfValue *value, const MtfField *field)
 {
-	const MtfValue *value = &context->values[term->value];
 	MtfValueList list;
 
 	if (!value->is_known || value->isnull)
 		return true;
 	list = mtf_expand_list(value);
 	for (int i = 0; i < list.n; i++)
-		if (is_widened(term->field, &list.values[i]))
+		if (is_widened(field, &list.values[i]))
 			return false;
 	return list.n <= MAX_LIST_RANGES;
+}
+
+bool
+mtf_match_takes_value(const MtfExprContext *context, const MtfTerm *term)
+{
+	const MtfValue *value = &context->values[term->value];
+
+	return term->kind == MTF_TERM_COMPARE ? value_is_taken(value, term->field)
+										  : list_is_taken(value, term->field);
 }
 
 bool
@@ -373,10 +379,10 @@ mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term)
 		case MTF_TERM_CASE: return mtf_value_is_representable(context, term);
 		case MTF_TERM_LIKE: return term->field->trust && term->op == MTF_OP_EQ;
 		case MTF_TERM_COMPARE:
-			return comparison_is_exact(term->field, term->op) && value_is_exact(context, term);
 		case MTF_TERM_ANY:
 		case MTF_TERM_ALL:
-			return comparison_is_exact(term->field, term->op) && list_is_exact(context, term);
+			return term->field->trust && mtf_match_compares_exactly(term->field, term->op) &&
+				   mtf_match_takes_value(context, term);
 		case MTF_TERM_NULL: return term->field->trust;
 		case MTF_TERM_NOT_NULL: return term->field->trust && !term->field->null_mismatch;
 		case MTF_TERM_TRUTH: return term->field == NULL || term->field->trust;

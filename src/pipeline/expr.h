@@ -43,6 +43,12 @@ extern const char *mtf_op_word(MtfOp op);
 extern MtfVerdict mtf_match_write(const MtfExprContext *context, const MtfTerm *term,
 								  StringInfo out, const char *key);
 
+/* Of values of the column's own types (native.c): is the superset form of the comparison exact, whatever it is compared with? */
+extern bool mtf_match_compares_exactly(const MtfField *field, MtfOp op);
+
+/* Is the superset form of the comparison not widened for want of a literal, or of room? */
+extern bool mtf_match_takes_value(const MtfExprContext *context, const MtfTerm *term);
+
 /* Is the superset form of the condition exact, given the owner's promise (trust_types)? */
 extern bool mtf_match_is_exact(const MtfExprContext *context, const MtfTerm *term);
 

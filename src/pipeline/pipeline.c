@@ -11,9 +11,11 @@
 #include "pipeline/pipeline.h"
 
 #include "base/guard.h"
+#include "pipeline/combination.h"
 #include "pipeline/condition.h"
 #include "pipeline/field_value.h"
 #include "pipeline/literal.h"
+#include "pipeline/native.h"
 #include "pipeline/stage.h"
 
 /* The server's limit for one command is 16 MB and a little; leave room for the command around it. */
@@ -64,6 +66,24 @@ write_expression_filter(StringInfo out, const MtfExprContext *context, const Mtf
 
 	mtf_condition_write(context, term, out, "$expr");
 	mtf_write_end(out, filter);
+}
+
+/* What makes the superset form, which an index can serve, exact. */
+static void
+write_rest_of_exact(StringInfo out, const MtfExprContext *context, const MtfTerm *term,
+					const char *key)
+{
+	MtfCombination either;
+
+	if (!mtf_native_decides(context, term))
+	{
+		write_expression_filter(out, context, term, key);
+		return;
+	}
+	either = mtf_combination_begin(out, key, true);
+	mtf_native_write(term, out, mtf_combination_next(&either));
+	write_expression_filter(out, context, term, mtf_combination_next(&either));
+	(void) mtf_combination_end(&either);
 }
 
 /* --- what an index serves ------------------------------------------------------------------------ */
@@ -261,9 +281,8 @@ write_first_match(MtfPipeline *pipeline, const MtfExprContext *context, const Li
 			n += verdict == MTF_SOME;
 			pipeline->empty |= verdict == MTF_NEVER;
 		}
-		/* The exact form is the superset, which an index can serve, and what makes it exact. */
 		if (exact && !mtf_match_is_exact(context, lfirst(cell)))
-			write_expression_filter(out, context, lfirst(cell), mtf_array_key(n++));
+			write_rest_of_exact(out, context, lfirst(cell), mtf_array_key(n++));
 	}
 	if (n == 0)
 	{

@@ -141,6 +141,12 @@ MUTATIONS = [
     ("price-finite", "src/options/option.c", "result < 0 || isinf(result))", "result < 0)", "tap/options"),
     ("validator-changed", "src/rows/validator.c", "		if (proven == NULL || bms_is_subset(", "		if (true || bms_is_subset(", "tap/validator"),
 
+    # -- documents of which a value's type decides
+    ("native-array", "src/pipeline/native.c", "	mtf_write_word(out, \"$type\", \"array\");\n", "	mtf_write_word(out, \"$type\", \"minKey\");\n", "tap/native"),
+    ("native-dotted", "src/pipeline/native.c", " || strchr(field->path, '.') != NULL", "", "tap/native"),
+    ("native-typmod", "src/pipeline/native.c", " || field->typmod >= 0", "", "tap/native"),
+    ("native-text", "src/pipeline/native.c", "field->kind == MTF_KIND_TEXT && op != MTF_OP_EQ", "false", "tap/native"),
+
     # -- columns that are used untested
     ("strangers", "src/pipeline/believed.c", "		mtf_write_int(out, mtf_call_next(&cond), 1);\n	else", "		mtf_write_int(out, mtf_call_next(&cond), 0);\n	else",
      "tap/believed"),

@@ -409,6 +409,14 @@ def unhurried(world, admin, server):
         throws(GONE, lambda: session.execute(QUERY).fetchall(), "closed mid-scan by a busy server")
         is_((server.log.count("killSessions"), server.cursors), (1, {}), "its cursor is closed before the error is raised")
     with world.connect("UA") as session:
+        server.reset(batches=3, hello_delay=2)
+        server.at("getMore", 1, "close")
+        throws(GONE, lambda: session.execute(QUERY).fetchall(), "closed mid-scan by a server that greets nobody in time")
+        is_((server.log.count("killSessions"), len(server.cursors)), (0, 1), "its cursor is there when the error is raised")
+        server.hello_delay = 0
+        is_(len(world.rows(session, QUERY)), 30, "the next query is whole")
+        ok(settled(server), "and has closed the cursor of the last") or diag(server.log)
+    with world.connect("UA") as session:
         server.reset(batches=3, hello_delay=0.25)
         took = cancelled_when_heard(world, admin, session, server, "getMore")
         ok(prompt(world, took, 0.25 + 0.2), "but not at a cancel, which does not wait for a busy server") or diag(took)
