@@ -5,11 +5,11 @@ import os
 import sys
 
 import psycopg
-import pymongo
 
+import servers
 from tap import World, diag, done, is_, ok
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "differential"))
+sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
 
 import defects  # noqa: E402
 import values  # noqa: E402
@@ -54,15 +54,6 @@ def documents(tenant, extra):
     yield {"tenant_id": tenant, "id": -1, "n": [{"m": 5}, {"m": "x"}]}
 
 
-def insert(collection, several):
-    """Those that the engine takes."""
-    for document in several:
-        try:
-            collection.insert_one(document)
-        except pymongo.errors.PyMongoError:
-            pass
-
-
 def outcome(session, condition, parameters=None):
     try:
         return session.execute("SELECT count(*), sum(id) FROM t WHERE " + condition, parameters).fetchall()
@@ -84,7 +75,7 @@ def compare(on, off, conditions):
 with World() as world:
     # The other tenant's values under the same numbers all satisfy what is asked.
     for tenant, extra in (("UA", []), ("DL", [5, 5, "abc", values.DATES[3]])):
-        insert(world.mongo.t, documents(tenant, extra))
+        values.insert_taken(world.mongo.t, documents(tenant, extra))
     with world.admin() as admin:
         admin.execute("CREATE FOREIGN TABLE t (id integer, m integer OPTIONS (path 'n.m'), %s) SERVER mongo OPTIONS (collection 't',"
                       " on_mismatch 'null'); GRANT SELECT ON t TO mtf_app" % ", ".join(CONSTANTS))

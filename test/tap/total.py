@@ -71,15 +71,6 @@ def expressions(match):
             for one in ([part] if name == "$expr" else expressions(part))]
 
 
-def insert(collection, documents):
-    """Those that the engine takes."""
-    for document in documents:
-        try:
-            collection.insert_one(document)
-        except pymongo.errors.PyMongoError:
-            pass
-
-
 def failure(database, collection, pipeline, options):
     try:
         list(database.get_collection(collection, RAW).aggregate(pipeline, maxTimeMS=20000, **options))
@@ -98,8 +89,8 @@ with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as rec
     is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
     documents = hostile_documents(random.Random(args.seed))
     for number in range(1, 5):
-        insert(world.mongo["t%d" % number], documents)
-    insert(world.mongo["few"], documents[::7])
+        values.insert_taken(world.mongo["t%d" % number], documents)
+    values.insert_taken(world.mongo["few"], documents[::7])
     world.mongo["nobody"].insert_one({"_id": "without a field"})
     seen, problems, ran = set(), [], 0
     end = time.monotonic() + args.seconds
