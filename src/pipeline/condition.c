@@ -96,6 +96,14 @@ write_compare_numeric(const MtfField *field, MtfOp op, const MtfValue *value, St
 		write_compare_number(field, bound.below ? MTF_OP_LE : MTF_OP_LT, &bound.literal, out, key);
 }
 
+static void
+write_date_bound(const MtfMoment *moment, MtfOp op, StringInfo out, const char *key)
+{
+	MtfDateBound bound = mtf_moment_bound(moment, op);
+
+	mtf_call_write_comparison(out, key, bound.op, V, &bound.date);
+}
+
 /* Dates are compared as instants, of a date column too: its day is a range of them. */
 static void
 write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out,
@@ -103,8 +111,6 @@ write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, Strin
 {
 	MtfInstant instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
 	MtfMoment moment;
-	MtfLiteral first;
-	MtfLiteral behind;
 	MtfCall call;
 
 	if (instant.kind != MTF_INSTANT_FINITE)
@@ -117,15 +123,10 @@ write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, Strin
 		return;
 	}
 	moment = mtf_moment_of(field, &instant);
-	first = mtf_literal_date(moment.first);
-	behind = mtf_literal_date(moment.behind);
-	switch (op)
+	if (op != MTF_OP_EQ && op != MTF_OP_NE)
 	{
-		case MTF_OP_LT: mtf_call_write_comparison(out, key, "$lt", V, &first); return;
-		case MTF_OP_LE: mtf_call_write_comparison(out, key, "$lt", V, &behind); return;
-		case MTF_OP_GT: mtf_call_write_comparison(out, key, "$gte", V, &behind); return;
-		case MTF_OP_GE: mtf_call_write_comparison(out, key, "$gte", V, &first); return;
-		default: break;
+		write_date_bound(&moment, op, out, key);
+		return;
 	}
 	if (!moment.exists)
 	{
@@ -133,10 +134,8 @@ write_compare_date(const MtfField *field, MtfOp op, const MtfValue *value, Strin
 		return;
 	}
 	call = mtf_call_begin(out, key, op == MTF_OP_NE ? "$or" : "$and");
-	mtf_call_write_comparison(out, mtf_call_next(&call), op == MTF_OP_NE ? "$lt" : "$gte", V,
-							  &first);
-	mtf_call_write_comparison(out, mtf_call_next(&call), op == MTF_OP_NE ? "$gte" : "$lt", V,
-							  &behind);
+	write_date_bound(&moment, op == MTF_OP_NE ? MTF_OP_LT : MTF_OP_GE, out, mtf_call_next(&call));
+	write_date_bound(&moment, op == MTF_OP_NE ? MTF_OP_GT : MTF_OP_LE, out, mtf_call_next(&call));
 	mtf_call_end(out, &call);
 }
 

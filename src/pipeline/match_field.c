@@ -281,26 +281,28 @@ static MtfVerdict
 write_date(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo out, const char *key)
 {
 	MtfInstant instant = mtf_value_as_instant(value, field->kind == MTF_KIND_TIMESTAMPTZ);
-	MtfLiteral first;
-	MtfLiteral behind;
-	Range range = {NULL};
+	MtfDateBound low;
+	MtfDateBound high;
+	Range range;
 	MtfMoment moment;
 
 	if (instant.kind != MTF_INSTANT_FINITE)
 		return write_infinite_date(field, op, instant.kind, out, key);
 	moment = mtf_moment_of(field, &instant);
-	first = mtf_literal_date(moment.first);
-	behind = mtf_literal_date(moment.behind);
 	switch (op)
 	{
-		case MTF_OP_LT: return mtf_match_write_op(out, key, field->path, "$lt", &first);
-		case MTF_OP_LE: return mtf_match_write_op(out, key, field->path, "$lt", &behind);
-		case MTF_OP_GT: return mtf_match_write_op(out, key, field->path, "$gte", &behind);
-		case MTF_OP_GE: return mtf_match_write_op(out, key, field->path, "$gte", &first);
+		case MTF_OP_LT:
+		case MTF_OP_LE:
+		case MTF_OP_GT:
+		case MTF_OP_GE:
+			low = mtf_moment_bound(&moment, op);
+			return mtf_match_write_op(out, key, field->path, low.op, &low.date);
 		case MTF_OP_EQ:
 			if (!moment.exists)
 				return MTF_NEVER;
-			range = (Range){"$gte", first, "$lt", behind};
+			low = mtf_moment_bound(&moment, MTF_OP_GE);
+			high = mtf_moment_bound(&moment, MTF_OP_LE);
+			range = (Range){low.op, low.date, high.op, high.date};
 			return write_range(out, key, field->path, &range);
 		default: return mtf_match_write_present(field, out, key);
 	}

@@ -58,6 +58,21 @@ mtf_moment_of(const MtfField *field, const MtfInstant *instant)
 	return moment;
 }
 
+/*
+ * The day 9999-12-31 ends where not every server has dates: the same is said by its last millisecond.  (Of data that
+ * has an end, and no end yet, it is the usual value.)
+ */
+MtfDateBound
+mtf_moment_bound(const MtfMoment *moment, MtfOp op)
+{
+	bool below = op == MTF_OP_LT || op == MTF_OP_LE;
+	int64 date = op == MTF_OP_LT || op == MTF_OP_GE ? moment->first : moment->behind;
+
+	if (date == MTF_LAST_COMMON_MS + 1)
+		return (MtfDateBound){below ? "$lte" : "$gt", mtf_literal_date(MTF_LAST_COMMON_MS)};
+	return (MtfDateBound){below ? "$lt" : "$gte", mtf_literal_date(date)};
+}
+
 int
 mtf_equal_literals(const MtfField *field, const MtfValue *value, MtfLiteral literals[2])
 {

@@ -26,6 +26,16 @@ typedef struct MtfMoment
 
 extern MtfMoment mtf_moment_of(const MtfField *field, const MtfInstant *instant);
 
+/* An operator of both languages, and its date. */
+typedef struct MtfDateBound
+{
+	const char *op;
+	MtfLiteral date;
+} MtfDateBound;
+
+/* What is less, at most, greater or at least; `op` is MTF_OP_LT, LE, GT or GE. */
+extern MtfDateBound mtf_moment_bound(const MtfMoment *moment, MtfOp op);
+
 #define MTF_NOT_BY_LITERALS (-1)
 
 /*
