@@ -108,6 +108,24 @@ mtf_compat_count_relations(const List *rtable)
 	return count;
 }
 
+static inline int
+mtf_compat_numeric_precision(int32 typmod)
+{
+	return ((typmod - VARHDRSZ) >> 16) & 0xffff;
+}
+
+/* PostgreSQL 15: a numeric's scale may be negative and is 11 bits of its typmod. */
+static inline int
+mtf_compat_numeric_scale(int32 typmod)
+{
+	int32 scale = (typmod - VARHDRSZ) & 0xffff;
+
+#if PG_VERSION_NUM >= 150000
+	scale = ((scale & 0x7ff) ^ 1024) - 1024;
+#endif
+	return scale;
+}
+
 /* PostgreSQL 14: numeric has infinities. */
 #if PG_VERSION_NUM >= 140000
 #define MTF_NUMERIC_HAS_INFINITY

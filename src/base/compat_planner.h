@@ -107,18 +107,6 @@ mtf_compat_database_collate(HeapTuple tuple)
 #define MTF_COMPAT_NUMERIC_HAS_INFINITY false
 #endif
 
-/* PostgreSQL 15: a numeric's scale may be negative and is 11 bits of its typmod. */
-static inline int
-mtf_compat_numeric_scale(int32 typmod)
-{
-	int32 scale = (typmod - VARHDRSZ) & 0xffff;
-
-#if PG_VERSION_NUM >= 150000
-	scale = ((scale & 0x7ff) ^ 1024) - 1024;
-#endif
-	return scale;
-}
-
 #if PG_VERSION_NUM >= 180000
 #define mtf_compat_create_foreign_upper_path(root, rel, target, rows, startup, total, keys, outer, \
 											 private)                                              \

@@ -142,8 +142,8 @@ write_short_fraction(StringInfo out, const char *key, const char *sum, int scale
 static void
 write_proof(const MtfScanPlan *plan, const MtfField *field, StringInfo out, const char *key)
 {
-	int scale = (field->typmod - VARHDRSZ) & 0x7ff;
-	int digits = (((field->typmod - VARHDRSZ) >> 16) & 0xffff) - scale;
+	int scale = mtf_compat_numeric_scale(field->typmod);
+	int digits = mtf_compat_numeric_precision(field->typmod) - scale;
 	MtfCall cond = mtf_call_begin(out, key, "$cond");
 	MtfCall both = mtf_call_begin(out, mtf_call_next(&cond), "$and");
 

@@ -125,13 +125,9 @@ mtf_call_write_type_in(StringInfo out, const char *key, const char *reference,
 					   const char *const *types)
 {
 	MtfCall call = mtf_call_begin(out, key, "$in");
-	MtfMark list;
 
 	mtf_call_write_unary(out, mtf_call_next(&call), "$type", reference);
-	list = mtf_write_begin_array(out, mtf_call_next(&call));
-	for (int i = 0; types[i] != NULL; i++)
-		mtf_write_word(out, mtf_array_key(i), types[i]);
-	mtf_write_end(out, list);
+	mtf_write_words(out, mtf_call_next(&call), types);
 	mtf_call_end(out, &call);
 }
 

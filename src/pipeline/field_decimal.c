@@ -16,19 +16,6 @@ static const char *const numbers[] = {"int", "long", "double", "decimal", NULL};
 static const char *const doubles[] = {"double", NULL};
 static const char *const binary_numbers[] = {"int", "long", "double", NULL};
 
-static int
-numeric_precision(int32 typmod)
-{
-	return ((typmod - VARHDRSZ) >> 16) & 0xffff;
-}
-
-/* Bits above the scale are zero: only scales from 0 on reach us (lowering.c). */
-static int
-numeric_scale(int32 typmod)
-{
-	return (typmod - VARHDRSZ) & 0x7ff;
-}
-
 /* {$round: [{$toDecimal: reference}, scale]}: a double of up to 15 digits gives them back. */
 static void
 write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, const char *reference)
@@ -36,7 +23,7 @@ write_rounded_decimal(const MtfField *field, StringInfo out, const char *key, co
 	MtfCall call = mtf_call_begin(out, key, "$round");
 
 	mtf_call_write_unary(out, mtf_call_next(&call), "$toDecimal", reference);
-	mtf_write_int(out, mtf_call_next(&call), numeric_scale(field->typmod));
+	mtf_write_int(out, mtf_call_next(&call), mtf_compat_numeric_scale(field->typmod));
 	mtf_call_end(out, &call);
 }
 
@@ -54,7 +41,8 @@ write_is_small(StringInfo out, const char *key, const char *reference, const Mtf
 static void
 write_few_digits(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	int digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	int digits =
+		mtf_compat_numeric_precision(field->typmod) - mtf_compat_numeric_scale(field->typmod);
 	MtfLiteral high = mtf_literal_decimal(psprintf("1E+%d", digits));
 	MtfLiteral low = mtf_literal_decimal(psprintf("-1E+%d", digits));
 	MtfCall both = mtf_call_begin(out, key, "$and");
@@ -176,9 +164,10 @@ mtf_decimal_write_canonical(const MtfField *field, StringInfo out, const char *k
 static bool
 fits_by_text(const MtfField *field)
 {
-	int scale = numeric_scale(field->typmod);
+	int scale = mtf_compat_numeric_scale(field->typmod);
 
-	return (scale == 1 || scale == 2) && numeric_precision(field->typmod) - scale >= scale;
+	return (scale == 1 || scale == 2) &&
+		   mtf_compat_numeric_precision(field->typmod) - scale >= scale;
 }
 
 /*
@@ -190,8 +179,8 @@ fits_by_text(const MtfField *field)
 static void
 write_short_text(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	int scale = numeric_scale(field->typmod);
-	MtfLiteral length = mtf_literal_int64(numeric_precision(field->typmod) - scale + 2);
+	int scale = mtf_compat_numeric_scale(field->typmod);
+	MtfLiteral length = mtf_literal_int64(mtf_compat_numeric_precision(field->typmod) - scale + 2);
 	MtfLiteral behind = mtf_literal_int64(scale + 1);
 	MtfLiteral point = {.type = MTF_LITERAL_STRING, .data = ".", .len = 1};
 	MtfLet let = mtf_let_begin(out, key);
@@ -220,7 +209,8 @@ write_short_text(const MtfField *field, StringInfo out, const char *key, const c
 static void
 write_fitting_decimal(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	int whole_digits = numeric_precision(field->typmod) - numeric_scale(field->typmod);
+	int whole_digits =
+		mtf_compat_numeric_precision(field->typmod) - mtf_compat_numeric_scale(field->typmod);
 	MtfLiteral limit = mtf_literal_decimal(psprintf("1E+%d", whole_digits));
 	MtfCall small = mtf_call_begin(out, key, "$cond");
 	MtfCall equal;
@@ -232,7 +222,7 @@ write_fitting_decimal(const MtfField *field, StringInfo out, const char *key, co
 	same = mtf_call_begin(out, mtf_call_next(&equal), "$eq");
 	round = mtf_call_begin(out, mtf_call_next(&same), "$round");
 	mtf_write_word(out, mtf_call_next(&round), reference);
-	mtf_write_int(out, mtf_call_next(&round), numeric_scale(field->typmod));
+	mtf_write_int(out, mtf_call_next(&round), mtf_compat_numeric_scale(field->typmod));
 	mtf_call_end(out, &round);
 	mtf_write_word(out, mtf_call_next(&same), reference);
 	mtf_call_end(out, &same);

@@ -20,9 +20,8 @@ static const char *const ids[] = {"objectId", NULL};
 static const char *const dates[] = {"date", NULL};
 static const char *const booleans[] = {"bool", NULL};
 
-/* The BSON types all values of which the integer type holds, and the other numbers. */
-static const char *const *
-whole_types(const MtfField *field)
+const char *const *
+mtf_known_whole_types(const MtfField *field)
 {
 	static const char *const none[] = {NULL};
 	static const char *const ints[] = {"int", NULL};
@@ -31,6 +30,7 @@ whole_types(const MtfField *field)
 	return field->kind == MTF_KIND_INT2 ? none : field->kind == MTF_KIND_INT4 ? ints : longs;
 }
 
+/* The other numbers. */
 static const char *const *
 doubtful_types(const MtfField *field)
 {
@@ -88,7 +88,7 @@ write_whole_in_range(const MtfField *field, StringInfo out, const char *key, con
 static void
 write_known_integer(const MtfField *field, StringInfo out, const char *key, const char *reference)
 {
-	const char *const *whole = whole_types(field);
+	const char *const *whole = mtf_known_whole_types(field);
 	MtfCall outer = {0};
 	MtfCall cond;
 

@@ -14,6 +14,9 @@
  */
 extern bool mtf_known_is_trusted(const MtfField *field);
 
+/* The BSON types all values of which the integer column's type holds; NULL at the end. */
+extern const char *const *mtf_known_whole_types(const MtfField *field);
+
 /* The value at the reference decodes to one that is not NULL. */
 extern void mtf_known_write(const MtfField *field, StringInfo out, const char *key,
 							const char *reference);

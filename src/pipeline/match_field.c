@@ -53,11 +53,8 @@ MtfVerdict
 mtf_match_write_type(StringInfo out, const char *key, const char *path, const char *const *types)
 {
 	MtfNest condition = mtf_nest_begin(out, key, path);
-	MtfMark list = mtf_write_begin_array(out, "$type");
 
-	for (int i = 0; types[i] != NULL; i++)
-		mtf_write_word(out, mtf_array_key(i), types[i]);
-	mtf_write_end(out, list);
+	mtf_write_words(out, "$type", types);
 	mtf_nest_end(out, condition);
 	return MTF_SOME;
 }

@@ -13,8 +13,10 @@
  */
 #include "pipeline/native.h"
 
+#include "pipeline/field_known.h"
 #include "pipeline/match_field.h"
 #include "pipeline/operand.h"
+#include "plan/compute.h"
 
 /* --- fields ---------------------------------------------------------------------------------------- */
 
@@ -22,13 +24,10 @@
 static const char *const *
 native_types(const MtfField *field)
 {
-	static const char *const ints[] = {"int", NULL};
-	static const char *const longs[] = {"int", "long", NULL};
-
 	switch ((MtfKind) field->kind)
 	{
-		case MTF_KIND_INT4: return ints;
-		case MTF_KIND_INT8: return longs;
+		case MTF_KIND_INT4:
+		case MTF_KIND_INT8: return mtf_known_whole_types(field);
 		case MTF_KIND_TEXT:
 		case MTF_KIND_OBJECTID:
 		case MTF_KIND_DATE:
@@ -42,14 +41,10 @@ native_types(const MtfField *field)
 static void
 write_field(const MtfField *field, StringInfo out)
 {
-	const char *const *types = native_types(field);
 	MtfMark condition = mtf_write_begin(out, field->path);
-	MtfMark list = mtf_write_begin_array(out, "$type");
 	MtfMark not ;
 
-	for (int i = 0; types[i] != NULL; i++)
-		mtf_write_word(out, mtf_array_key(i), types[i]);
-	mtf_write_end(out, list);
+	mtf_write_words(out, "$type", native_types(field));
 	if (mtf_is_date_kind(field))
 	{
 		MtfLiteral first = mtf_literal_date(MTF_FIRST_COMMON_MS);
@@ -98,25 +93,13 @@ mtf_native_decides(const MtfExprContext *context, const MtfTerm *term)
 	return true;
 }
 
-static List *
-add_fields(List *fields, const MtfTerm *term)
-{
-	ListCell *cell;
-
-	if (term->field != NULL)
-		fields = list_append_unique(fields, term->field);
-	foreach (cell, term->args)
-		fields = add_fields(fields, lfirst(cell));
-	return fields;
-}
-
 void
 mtf_native_write(const MtfTerm *term, StringInfo out, const char *key)
 {
 	MtfMark condition = mtf_write_begin(out, key);
 	ListCell *cell;
 
-	foreach (cell, add_fields(NIL, term))
+	foreach (cell, mtf_term_fields((MtfTerm *) term))
 		write_field(lfirst(cell), out);
 	mtf_write_end(out, condition);
 }

@@ -176,6 +176,16 @@ mtf_write_word(StringInfo out, const char *key, const char *word)
 }
 
 void
+mtf_write_words(StringInfo out, const char *key, const char *const *words)
+{
+	MtfMark list = mtf_write_begin_array(out, key);
+
+	for (int i = 0; words[i] != NULL; i++)
+		mtf_write_word(out, mtf_array_key(i), words[i]);
+	mtf_write_end(out, list);
+}
+
+void
 mtf_write_regex(StringInfo out, const char *key, const char *pattern, const char *options)
 {
 	write_header(out, key, BSON_TYPE_REGEX);

@@ -66,6 +66,8 @@ extern void mtf_write_bool(StringInfo out, const char *key, bool value);
 extern void mtf_write_null(StringInfo out, const char *key);
 /* Words of the query language and field paths only: values go through literals. */
 extern void mtf_write_word(StringInfo out, const char *key, const char *word);
+/* An array of them; NULL at the end. */
+extern void mtf_write_words(StringInfo out, const char *key, const char *const *words);
 extern void mtf_write_regex(StringInfo out, const char *key, const char *pattern,
 							const char *options);
 /* A finished document, copied in. */

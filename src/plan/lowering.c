@@ -94,7 +94,7 @@ mtf_path_has_position(const char *path)
 static bool
 numeric_is_exact(const MtfColumn *column)
 {
-	int precision = ((column->typmod - VARHDRSZ) >> 16) & 0xffff;
+	int precision = mtf_compat_numeric_precision(column->typmod);
 	int scale = mtf_compat_numeric_scale(column->typmod);
 
 	if (column->trust_types)

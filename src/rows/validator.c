@@ -148,7 +148,7 @@ static bool
 proves_numeric(const bson_t *schema, const MtfColumn *column)
 {
 	static const char *const decimals[] = {"decimal", NULL};
-	int precision = ((column->typmod - VARHDRSZ) >> 16) & 0xffff;
+	int precision = mtf_compat_numeric_precision(column->typmod);
 	int scale = mtf_compat_numeric_scale(column->typmod);
 	char *step = number_of(schema, "multipleOf");
 	char *high;

@@ -4,7 +4,6 @@ MISSING stands for a field that is not there, UNDEFINED for BSON type 6, which p
 """
 
 import bson
-import pymongo
 from bson.binary import Binary
 from bson.code import Code
 from bson.datetime_ms import DatetimeMS
@@ -102,12 +101,3 @@ def frame(fields):
     """A BSON document of fields made by field()."""
     body = b"".join(fields) + b"\0"
     return (len(body) + 4).to_bytes(4, "little") + body
-
-
-def insert_taken(collection, documents):
-    """Those that the engine takes."""
-    for document in documents:
-        try:
-            collection.insert_one(document)
-        except pymongo.errors.PyMongoError:
-            pass

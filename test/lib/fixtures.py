@@ -316,6 +316,18 @@ def insert(collection, documents, batch_size=5000, progress=None):
     return total
 
 
+def insert_taken(collection, documents):
+    """Those that the engine takes; how many they are."""
+    taken = 0
+    for document in documents:
+        try:
+            collection.insert_one(document)
+            taken += 1
+        except pymongo.errors.PyMongoError:
+            pass
+    return taken
+
+
 def representation(database, name):
     """Python UUIDs are written as BinData 4."""
     options = bson.codec_options.CodecOptions(uuid_representation=UuidRepresentation.STANDARD)

@@ -1,9 +1,9 @@
 """Years of dates that are further away than any timestamp: the same remotely as here, on servers that hold them."""
 import random
 
-import pymongo
 from bson.datetime_ms import DatetimeMS
 
+import fixtures
 from tap import World, diag, done, is_, ok
 
 LAST_TIMESTAMP, LAST_DATE, FIRST = 9224318016000000, 185331707078400000, -210866803200000
@@ -15,19 +15,11 @@ QUERIES = ["SELECT id, extract(year FROM d) FROM far ORDER BY 1",
            "SELECT count(*) FROM far WHERE extract(year FROM d) = 5874897"]
 
 
-def insert(collection, number, milliseconds):
-    """Not every server takes dates after the year 9999."""
-    try:
-        collection.insert_one({"tenant_id": "UA", "id": number, "d": DatetimeMS(milliseconds)})
-        return True
-    except pymongo.errors.PyMongoError:
-        return False
-
-
 with World() as world:
     rng = random.Random(5)
     instants = EDGES + [rng.randrange(2**53, LAST_DATE) for _ in range(40)] + [rng.randrange(FIRST, LAST_TIMESTAMP) for _ in range(40)]
-    kept = sum(insert(world.mongo.far, number, instant) for number, instant in enumerate(instants))
+    kept = fixtures.insert_taken(world.mongo.far, [{"tenant_id": "UA", "id": number, "d": DatetimeMS(instant)}
+                                                   for number, instant in enumerate(instants)])
     diag("%d of %d dates are held" % (kept, len(instants)))
     ok(kept > 2, "some are held")
     with world.admin() as admin:

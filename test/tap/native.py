@@ -6,6 +6,7 @@ import sys
 
 import psycopg
 
+import fixtures
 import servers
 from tap import World, diag, done, is_, ok
 
@@ -75,7 +76,7 @@ def compare(on, off, conditions):
 with World() as world:
     # The other tenant's values under the same numbers all satisfy what is asked.
     for tenant, extra in (("UA", []), ("DL", [5, 5, "abc", values.DATES[3]])):
-        values.insert_taken(world.mongo.t, documents(tenant, extra))
+        fixtures.insert_taken(world.mongo.t, documents(tenant, extra))
     with world.admin() as admin:
         admin.execute("CREATE FOREIGN TABLE t (id integer, m integer OPTIONS (path 'n.m'), %s) SERVER mongo OPTIONS (collection 't',"
                       " on_mismatch 'null'); GRANT SELECT ON t TO mtf_app" % ", ".join(CONSTANTS))

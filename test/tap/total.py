@@ -11,6 +11,7 @@ import time
 
 import pymongo
 
+import fixtures
 from fuzzing import run
 from recorder import Recorder
 from tap import World, diag, done, is_, ok
@@ -89,8 +90,8 @@ with World(objects=False, own_cluster=True) as world, Recorder(world.uri) as rec
     is_(fuzzer.counts["FAILURES"], 0, "the proxy changes nothing")
     documents = hostile_documents(random.Random(args.seed))
     for number in range(1, 5):
-        values.insert_taken(world.mongo["t%d" % number], documents)
-    values.insert_taken(world.mongo["few"], documents[::7])
+        fixtures.insert_taken(world.mongo["t%d" % number], documents)
+    fixtures.insert_taken(world.mongo["few"], documents[::7])
     world.mongo["nobody"].insert_one({"_id": "without a field"})
     seen, problems, ran = set(), [], 0
     end = time.monotonic() + args.seconds
