@@ -189,8 +189,8 @@ static void
 write_one_if_overflow(const MtfExprContext *context, const MtfTerm *arg, StringInfo out,
 					  const char *key)
 {
-	MtfLiteral low = mtf_literal_int64(mtf_integer_least(arg->type));
-	MtfLiteral high = mtf_literal_int64(mtf_integer_greatest(arg->type));
+	MtfLiteral low = mtf_literal_int64(mtf_integer_least(arg->overflows));
+	MtfLiteral high = mtf_literal_int64(mtf_integer_greatest(arg->overflows));
 	MtfLet let = mtf_let_begin(out, key);
 	MtfCall cond;
 	MtfCall either;
@@ -254,7 +254,9 @@ operator_of(const MtfAccumulator *accumulator)
 		case MTF_ACCUMULATE_MAX:
 		case MTF_ACCUMULATE_HIGHEST:
 		case MTF_ACCUMULATE_LENGTH: return "$max";
-		case MTF_ACCUMULATE_FIRST: return "$first";
+		case MTF_ACCUMULATE_FIRST:
+			/* One engine takes the $first of a constant for the operator on arrays; all values are equal. */
+			return mtf_term_fields(accumulator->arg) == NIL ? "$max" : "$first";
 		default: return "$sum";
 	}
 }

@@ -123,16 +123,42 @@ mtf_value_write_decimal(const MtfExprContext *context, const MtfTerm *term, Stri
 	mtf_write_end(out, decimal);
 }
 
+/* One engine subtracts in Python's own context, which keeps no more digits. */
+#define SUBTRACTED_DIGITS 28
+
+/* {$add: [left, {$multiply: [right, -1]}]} */
+static void
+write_long_difference(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
+					  const char *key)
+{
+	MtfLiteral minus = mtf_literal_decimal("-1");
+	MtfCall add = mtf_call_begin(out, key, "$add");
+	MtfCall negated;
+
+	mtf_value_write_decimal(context, linitial(term->args), out, mtf_call_next(&add));
+	negated = mtf_call_begin(out, mtf_call_next(&add), "$multiply");
+	mtf_value_write_decimal(context, lsecond(term->args), out, mtf_call_next(&negated));
+	mtf_write_literal(out, mtf_call_next(&negated), &minus);
+	mtf_call_end(out, &negated);
+	mtf_call_end(out, &add);
+}
+
 static void
 write_arithmetic(const MtfExprContext *context, const MtfTerm *term, StringInfo out,
 				 const char *key)
 {
-	MtfCall call = mtf_call_begin(out, key,
-								  term->function == MTF_FUNCTION_ADD        ? "$add"
-								  : term->function == MTF_FUNCTION_SUBTRACT ? "$subtract"
-																			: "$multiply");
+	MtfCall call;
 	ListCell *cell;
 
+	if (term->function == MTF_FUNCTION_SUBTRACT && term->precision > SUBTRACTED_DIGITS)
+	{
+		write_long_difference(context, term, out, key);
+		return;
+	}
+	call = mtf_call_begin(out, key,
+						  term->function == MTF_FUNCTION_ADD        ? "$add"
+						  : term->function == MTF_FUNCTION_SUBTRACT ? "$subtract"
+																	: "$multiply");
 	foreach (cell, term->args)
 		mtf_value_write_decimal(context, lfirst(cell), out, mtf_call_next(&call));
 	mtf_call_end(out, &call);

@@ -97,7 +97,7 @@ mtf_grouping_count_overflows(MtfGrouping *grouping, MtfTerm *term, MtfTerm *filt
 	const char *name;
 	ListCell *cell;
 
-	if (term->checked)
+	if (term->overflows != InvalidOid)
 	{
 		name = mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_OVERFLOWS, term, filter, false);
 		grouping->plan->alarms = lappend(grouping->plan->alarms, makeString(pstrdup(name)));
@@ -105,7 +105,7 @@ mtf_grouping_count_overflows(MtfGrouping *grouping, MtfTerm *term, MtfTerm *filt
 			grouping->plan->finish,
 			mtf_finish_create(MTF_FINISH_OVERFLOW, 0,
 							  mtf_node_some(mtf_grouping_hidden(grouping, name, INT8OID, -1)),
-							  integer_name(term->type)));
+							  integer_name(term->overflows)));
 	}
 	foreach (cell, term->args)
 		mtf_grouping_count_overflows(grouping, lfirst(cell), filter);

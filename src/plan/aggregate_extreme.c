@@ -76,6 +76,8 @@ mtf_aggregate_extreme(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, MtfA
 	name = mtf_grouping_accumulate(grouping, kind, arg, filter, false);
 	if (field == NULL && arg->type != NUMERICOID)
 		return plain_extreme(grouping, name, type);
+	if (field == NULL)
+		mtf_aggregate_guard_values(grouping, arg, filter);
 	/* Any one of equal numerics, as here. */
 	if (field != NULL && field->loose)
 	{

@@ -17,9 +17,8 @@
 
 /* --- sums ----------------------------------------------------------------------------------------------- */
 
-#define DECIMAL_DIGITS 34 /* of a Decimal128 */
-#define COUNT_DIGITS   15 /* of a number of documents */
-#define INT4_DIGITS    10
+#define COUNT_DIGITS 15 /* of a number of documents */
+#define INT4_DIGITS  10
 
 static bool
 is_loose(const MtfTerm *arg)
@@ -33,7 +32,7 @@ is_summable(MtfGrouping *grouping, const MtfTerm *arg)
 {
 	if (is_loose(arg))
 		return true;
-	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < DECIMAL_DIGITS)
+	if (arg->precision >= 0 && arg->scale >= 0 && arg->scale < MTF_DECIMAL_DIGITS)
 		return true;
 	return mtf_grouping_local(grouping, "a numeric without precision and scale");
 }
@@ -107,7 +106,7 @@ static bool
 can_be_believed(const MtfTerm *operand)
 {
 	return operand->field->kind == MTF_KIND_NUMERIC && !operand->field->loose &&
-		   operand->precision >= 0 && operand->precision + COUNT_DIGITS < DECIMAL_DIGITS &&
+		   operand->precision >= 0 && operand->precision + COUNT_DIGITS < MTF_DECIMAL_DIGITS &&
 		   operand->scale >= 0 && operand->scale <= MAX_BELIEVED_SCALE;
 }
 
@@ -212,6 +211,25 @@ bound_by_length(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 	return times_constants(grouping, arg, bound);
 }
 
+/* What no absolute value of the term is above. */
+static Node *
+greatest_of(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	if (arg->kind != MTF_TERM_CALL || mtf_term_fields(arg) == NIL || !is_measurable(arg))
+		return bound_of(grouping, arg);
+	return believe(grouping, arg) ? bound_of(grouping, arg)
+								  : bound_by_length(grouping, arg, filter);
+}
+
+/* Unless the bound is one of numbers that fit a Decimal128, with `scale` digits behind the point, all is computed here. */
+static void
+need_below(MtfGrouping *grouping, Node *bound, int scale)
+{
+	Node *limit = mtf_node_numeric(psprintf("1e%d", MTF_DECIMAL_DIGITS - scale));
+
+	need_exact(grouping, mtf_node_call(F_NUMERIC_GE, BOOLOID, list_make2(bound, limit)));
+}
+
 /*
  * A sum is exact if the digits of the greatest summand and of the count fit a Decimal128: by the types,
  * or by the greatest values that there are, which the server then finds too.
@@ -219,22 +237,22 @@ bound_by_length(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 static void
 guard_digits(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 {
-	Node *bound;
-	Node *limit;
 	Node *total;
 
-	if (arg->precision + COUNT_DIGITS <= DECIMAL_DIGITS)
+	if (arg->precision + COUNT_DIGITS <= MTF_DECIMAL_DIGITS)
 		return;
-	if (arg->kind == MTF_TERM_CALL && mtf_term_fields(arg) != NIL && is_measurable(arg))
-		bound = believe(grouping, arg) ? bound_of(grouping, arg)
-									   : bound_by_length(grouping, arg, filter);
-	else
-		bound = bound_of(grouping, arg);
-	total = mtf_node_call(F_NUMERIC_MUL, NUMERICOID,
-						  list_make2(bound, mtf_node_call(F_NUMERIC_INT8, NUMERICOID,
-														  list_make1(copyObject(count)))));
-	limit = mtf_node_numeric(psprintf("1e%d", DECIMAL_DIGITS - arg->scale));
-	need_exact(grouping, mtf_node_call(F_NUMERIC_GE, BOOLOID, list_make2(total, limit)));
+	total = mtf_node_call(
+		F_NUMERIC_MUL, NUMERICOID,
+		list_make2(greatest_of(grouping, arg, filter),
+				   mtf_node_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
+	need_below(grouping, total, arg->scale);
+}
+
+void
+mtf_aggregate_guard_values(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
+{
+	if (arg->precision > MTF_DECIMAL_DIGITS)
+		need_below(grouping, greatest_of(grouping, arg, filter), arg->scale);
 }
 
 /* The same CASE over the scales of its results; other terms have one scale. */
@@ -347,7 +365,7 @@ finish_loose_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 		F_NUMERIC_MUL, NUMERICOID,
 		list_make2(bound_of(grouping, arg),
 				   mtf_node_call(F_NUMERIC_INT8, NUMERICOID, list_make1(copyObject(count)))));
-	Node *limit = mtf_node_numeric(psprintf("1e%d", DECIMAL_DIGITS - LOOSE_SCALE));
+	Node *limit = mtf_node_numeric(psprintf("1e%d", MTF_DECIMAL_DIGITS - LOOSE_SCALE));
 
 	mtf_aggregate_need_decimals(grouping, arg, filter);
 	need_exact(grouping, mtf_node_call(F_INT4GT, BOOLOID,
@@ -385,6 +403,8 @@ finish_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Node *count)
 Node *
 mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid result)
 {
+	/* The sum of what is outside its type may be outside int8, too. */
+	bool decimal = result != INT8OID || mtf_term_may_overflow(arg);
 	Node *count;
 	Node *sum;
 
@@ -393,12 +413,12 @@ mtf_aggregate_sum(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter, Oid resu
 	count = count_attribute(grouping, arg, filter);
 	if (result == INT8OID)
 		sum = mtf_grouping_hidden(
-			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
+			grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, decimal),
 			INT8OID, -1);
 	else
 		sum = finish_sum(grouping, arg, filter, count);
 	if (!is_loose(arg))
-		know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, result != INT8OID, result);
+		know_sum(grouping, MTF_GROUP_VALUE_SOME, arg, filter, decimal, result);
 	return mtf_node_choose(mtf_node_some(count), sum, NULL);
 }
 
@@ -434,9 +454,10 @@ mtf_aggregate_avg_state(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter)
 
 	if (!is_summable(grouping, arg))
 		return NULL;
-	sum = mtf_grouping_hidden(
-		grouping, mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter, false),
-		INT8OID, -1);
+	sum = mtf_grouping_hidden(grouping,
+							  mtf_grouping_accumulate(grouping, MTF_ACCUMULATE_SUM, arg, filter,
+													  mtf_term_may_overflow(arg)),
+							  INT8OID, -1);
 	state->array_typeid = INT8ARRAYOID;
 	state->element_typeid = INT8OID;
 	state->elements =

@@ -30,6 +30,9 @@ extern Node *mtf_aggregate_sum_state(MtfGrouping *grouping, MtfTerm *arg, MtfTer
 extern Node *mtf_aggregate_variance(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter,
 									bool sample, bool root);
 
+/* All is computed here unless 34 digits do for each of the values. */
+extern void mtf_aggregate_guard_values(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
+
 /* All is computed here unless all numbers of a numeric of any scale are decimals that the server knows. */
 extern void mtf_aggregate_need_decimals(MtfGrouping *grouping, MtfTerm *arg, MtfTerm *filter);
 

@@ -4,7 +4,7 @@
  *
  * Numbers carry their precision and scale, so that whoever adds them up can see to it that a
  * Decimal128 holds every digit.  Whole numbers overflow here with an error, there in silence: so their
- * digits show that they cannot, or the term is marked and its user counts what is outside (checked).
+ * digits show that they cannot, or the term is marked and its user counts what is outside (overflows).
  *
  * What must not happen here: an operator that can fail (division by what may be 0, conversion of text).
  */
@@ -64,7 +64,7 @@ compute_field(MtfField *field)
 		case MTF_KIND_INT8: set_digits(term, 19, 0); break;
 		case MTF_KIND_NUMERIC:
 			if (field->typmod >= (int32) VARHDRSZ)
-				set_digits(term, ((field->typmod - VARHDRSZ) >> 16) & 0xffff,
+				set_digits(term, mtf_compat_numeric_precision(field->typmod),
 						   mtf_compat_numeric_scale(field->typmod));
 			break;
 		default: break;
@@ -306,10 +306,14 @@ compute_integers(MtfLowering *lowering, OpExpr *expr)
 		(function == MTF_FUNCTION_INT_DIVIDE && digits > DOUBLE_DIGITS))
 		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
 	term = mtf_compute_create(MTF_TERM_CALL, function, NULL, -1, list_make2(left, right));
-	term->checked = !divides && expr->opresulttype != INT8OID &&
-					magnitude > (double) mtf_integer_greatest(expr->opresulttype);
-	if (term->checked && !lowering->counts_overflows)
-		return mtf_lowering_local(lowering, "integer arithmetic may overflow");
+	if (!divides && expr->opresulttype != INT8OID &&
+		magnitude > (double) mtf_integer_greatest(expr->opresulttype))
+	{
+		if (!lowering->counts_overflows)
+			return mtf_lowering_local(lowering, "integer arithmetic may overflow");
+		term->overflows =
+			expr->opresulttype; /* a cast above it changes the term's type, not its range */
+	}
 	set_digits(term, Min(digits, sure_digits(expr->opresulttype) + 1), 0);
 	return term;
 }
@@ -351,6 +355,8 @@ compute_arithmetic(MtfLowering *lowering, OpExpr *expr)
 				   scale);
 	if (term->scale > MAX_SCALE)
 		return mtf_lowering_local(lowering, "a product with too many digits behind the point");
+	if (term->precision > MTF_DECIMAL_DIGITS && !lowering->bounds_digits)
+		return mtf_lowering_local(lowering, "a numeric of more than 34 digits");
 	return term;
 }
 
@@ -491,7 +497,8 @@ compute_coalesce(MtfLowering *lowering, CoalesceExpr *expr)
 	{
 		const MtfTerm *result = lfirst(cell);
 
-		one_scale &= cell == list_head(term->args) || result->scale == term->scale;
+		one_scale &= result->function != MTF_FUNCTION_CASE &&
+					 (cell == list_head(term->args) || result->scale == term->scale);
 		widen_digits(term, result);
 	}
 	return one_scale || exprType((Node *) expr) != NUMERICOID
@@ -591,6 +598,19 @@ mtf_term_operands(MtfTerm *term)
 		if (((MtfTerm *) lfirst(cell))->kind >= MTF_TERM_FIELD)
 			operands = list_concat(operands, mtf_term_operands(lfirst(cell)));
 	return operands;
+}
+
+bool
+mtf_term_may_overflow(const MtfTerm *term)
+{
+	const ListCell *cell;
+
+	if (term->overflows != InvalidOid)
+		return true;
+	foreach (cell, term->args)
+		if (mtf_term_may_overflow(lfirst(cell)))
+			return true;
+	return false;
 }
 
 Node *

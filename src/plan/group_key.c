@@ -19,8 +19,6 @@
 #include "plan/compute.h"
 #include "plan/shippable.h"
 
-#define DECIMAL_DIGITS 34 /* that a Decimal128 keeps */
-
 /* Does the server put exactly those values of a type together that PostgreSQL's = does? */
 static bool
 type_groups(MtfGrouping *grouping, Node *expr, Oid equality)
@@ -60,7 +58,7 @@ number_key(const MtfTerm *value)
 									  list_make1(without_trust(value)));
 
 	key->type = value->type;
-	key->precision = value->precision;
+	key->precision = mtf_term_may_overflow(value) ? -1 : value->precision;
 	key->scale = value->scale;
 	return key;
 }
@@ -90,7 +88,7 @@ numeric_key(MtfGrouping *grouping, const MtfTerm *value, MtfTerm **key)
 		return mtf_grouping_local(grouping, "equal numerics may have several scales");
 	if (value->function == MTF_FUNCTION_CASE && value->scale > 0)
 		return mtf_grouping_local(grouping, "the results of CASE may have several scales");
-	if (value->precision > DECIMAL_DIGITS)
+	if (value->precision > MTF_DECIMAL_DIGITS)
 		return mtf_grouping_local(grouping, "a numeric of more than 34 digits");
 	*key = number_key(value);
 	return true;

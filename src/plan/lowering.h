@@ -39,7 +39,9 @@ typedef struct MtfLowering
 	List *values;          /* of Expr: what the executor evaluates at each (re)scan */
 	bool over_groups;      /* fields are those of `known`, no columns */
 	List *known;           /* of MtfKnown */
-	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.checked) */
+	bool counts_overflows; /* whoever lowers counts what is outside its type (MtfTerm.overflows) */
+	bool
+		bounds_digits; /* whoever lowers makes sure that 34 digits do for what is computed of numerics */
 	bool allows_doubt;   /* a parameter may stand where its value must have an exact form there, */
 	bool doubts;         /* and one does: what is sent of it is decided when it is known */
 	bool takes_patterns; /* a LIKE pattern that is known later is exact: it is looked at then */

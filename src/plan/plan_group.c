@@ -178,7 +178,7 @@ mtf_group_plan(PlannerInfo *root, const MtfGroupInfo *info, MtfGrouping *groupin
 	grouping->upper->plan = grouping->plan = plan;
 	plan->grouped = true;
 	if (grouping->lowering != NULL)
-		grouping->lowering->counts_overflows = true;
+		grouping->lowering->counts_overflows = grouping->lowering->bounds_digits = true;
 	plan->grand = info->clauses == NIL;
 	if (grouping->lowering == NULL)
 	{

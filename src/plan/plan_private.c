@@ -89,7 +89,7 @@ static const Attribute term_attributes[] = {
 	INT_OF(MtfTerm, part),
 	INT_OF(MtfTerm, pattern),
 	INT_OF(MtfTerm, type),
-	BOOL_OF(MtfTerm, checked),
+	INT_OF(MtfTerm, overflows),
 	INT_OF(MtfTerm, precision),
 	INT_OF(MtfTerm, scale),
 	END_OF_ATTRIBUTES,

@@ -191,8 +191,8 @@ typedef struct MtfTerm
 	int part;        /* MtfPart of TRUNCATE and EXTRACT */
 	int pattern;     /* MtfPattern of LIKE and ILIKE */
 	int type;        /* of a value: its PostgreSQL type */
-	bool checked;    /* a whole number that may lie outside its type: whoever uses it counts that */
-	int precision;   /* digits of a number, and how many behind the point; -1: not known */
+	int overflows; /* the type that a whole number may overflow: whoever uses it counts that; or 0 */
+	int precision; /* digits of a number, and how many behind the point; -1: not known */
 	int scale;
 } MtfTerm;
 

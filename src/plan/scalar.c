@@ -226,12 +226,15 @@ static MtfTerm *
 scalar_of(MtfLowering *lowering, Node *node)
 {
 	bool counts_overflows = lowering->counts_overflows;
+	bool bounds_digits = lowering->bounds_digits;
 	MtfTerm *term;
 
 	/* Nobody counts what overflows in a condition: all such documents come, or none is computed. */
 	lowering->counts_overflows = lowering->allows_overflow;
+	lowering->bounds_digits = false;
 	term = scalar_node(lowering, node);
 	lowering->counts_overflows = counts_overflows;
+	lowering->bounds_digits = bounds_digits;
 
 	if (term == NULL || mtf_term_is_too_high(term))
 		return NULL;
@@ -381,10 +384,12 @@ overflows_of(MtfLowering *lowering, MtfTerm *term)
 	List *terms = NIL;
 	ListCell *cell;
 
-	if (term->checked)
+	if (term->overflows != InvalidOid)
 	{
-		MtfTerm *above = compare_term(lowering, MTF_OP_GT, term, mtf_integer_greatest(term->type));
-		MtfTerm *below = compare_term(lowering, MTF_OP_LT, term, mtf_integer_least(term->type));
+		MtfTerm *above =
+			compare_term(lowering, MTF_OP_GT, term, mtf_integer_greatest(term->overflows));
+		MtfTerm *below =
+			compare_term(lowering, MTF_OP_LT, term, mtf_integer_least(term->overflows));
 
 		terms = list_make2(above, below);
 	}
