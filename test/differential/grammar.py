@@ -373,6 +373,17 @@ class Maker:
         refs = self.refs(scope, ("int",), lambda c: c.kind in ("int2", "int4"))
         return self.pick(refs)
 
+    def product(self, scope, depth=2):
+        """Arithmetic of numbers that may need more digits than any column has; None where there are no numbers."""
+        refs = self.refs(scope, ("numeric",)) * 3 + self.refs(scope, ("int",))
+        if not refs:
+            return None
+        if depth == 0 or self.chance(0.2):
+            ref = self.pick(refs)
+            return ref if ref.cls == "numeric" else Node("{0}::numeric", ref, cls="numeric")
+        return self.risky(Node("({0} %s {1})" % self.pick("***+-"), self.product(scope, depth - 1),
+                               self.product(scope, depth - 1) if self.chance(0.8) else self.literal("numeric"), cls="numeric"))
+
     def extract(self, scope):
         refs = self.refs(scope, ("date", "timestamp", "timestamptz"))
         if not refs:
@@ -511,6 +522,8 @@ class Maker:
                                  cls=cls),
                     lambda: Node("({0} %s {1}::int8)" % self.pick("+-*"), self.literal_int(9), self.pick(narrow),
                                  cls=cls)]
+            if cls == "numeric":
+                options += 2 * [lambda: self.product(scope)]
             return self.pick(options)()
         return self.pick((
             lambda: Node("({0} %s {1})" % self.pick(COMPARISONS), computed(), self.literal(cls, ref)),
@@ -1118,6 +1131,7 @@ class Maker:
             lambda: Node("({0}::int8 %s {1})" % self.pick("+-*"), small, self.literal_int(99), cls="int"),
             lambda: self.risky(Node("({0} %s {1})" % self.pick("+-*"), number, self.literal_int(99), cls="int")),
             lambda: self.text_key(scope) or number,
+            lambda: self.product(scope) or number, lambda: self.product(scope) or number,
             lambda: Node("COALESCE({0}, {1})", any_ref, self.literal(any_ref.cls, any_ref, 0), cls=any_ref.cls),
             lambda: Node("CASE WHEN {0} THEN 'x' WHEN {1} THEN 'y' END", self.predicate(scope, 0),
                          self.predicate(scope, 0), cls="text"),

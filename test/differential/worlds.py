@@ -167,7 +167,7 @@ def make_column(rng, number, hostile, trusted):
             if column.cls == "bpchar" and column.collation == "mtf_ci":
                 column.collation = None
         if kind == "numeric" and rng.random() < 0.6:
-            column.precision = rng.choice(((12, 2), (15, 4), (5, 0), (15, 15), (20, 3)))
+            column.precision = rng.choice(((12, 2), (12, 2), (15, 2), (15, 4), (5, 0), (15, 15), (20, 3)))
         column.tame = kind in TAME and rng.random() < 0.4
     if hostile and not column.tame and rng.random() < 0.6:
         column.hostility = rng.choice((0.1, 0.3, 0.6))

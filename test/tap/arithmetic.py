@@ -1,7 +1,8 @@
 """Arithmetic with numerics and whole numbers of any width, wherever an expression can stand: the same rows and the same digits
 with and without pushdown.
 
-First what was once wrong, then random tables and queries: MTF_SEED repeats a run, MTF_ROUNDS is the number of tables (10 queries each).
+First what was once wrong, then random tables and queries: MTF_SEED is another seed than this test's own ("random": a new one),
+MTF_ROUNDS is the number of tables (10 queries each).
 """
 
 import os
@@ -10,11 +11,12 @@ import random
 import psycopg
 from bson import Decimal128, Int64
 
+from seeds import seed
 from tap import World, diag, done, is_, ok
 
 ROUNDS = int(os.environ.get("MTF_ROUNDS", 12))
 QUERIES = 10
-SEED = int(os.environ.get("MTF_SEED") or random.SystemRandom().randrange(10**9))
+SEED = seed(20)
 RANDOM = random.Random(SEED)
 
 NUMERICS = ((15, 2),) * 3 + ((12, 2),) * 4 + ((6, 3), (15, 0), (10, 4), (4, 4), (20, 6), (30, 2), (38, 10))
@@ -218,7 +220,8 @@ def compare_many(world, off):
                 got, expected = outcome(world, on, query), outcome(world, off, query)
                 failed += len(expected) == 5
                 remote += is_remote(on, query)
-                if got != expected:
+                # A condition of a join may be computed for documents that have no partner: PostgreSQL leaves open which comes first.
+                if got != expected and not ("JOIN" in query and got == "22003"):
                     wrong += 1
                     diag("round %d: %s %s\n%s\n%s" % (round_, table, query, got[:500], expected[:500]))
     is_(wrong, 0, "random arithmetic (MTF_SEED=%d): the same rows" % SEED)

@@ -7,6 +7,7 @@ import random
 import psycopg
 from bson import Decimal128, Int64
 
+from seeds import seed
 from tap import World, diag, done, is_, ok
 
 COLUMNS = "id integer, g text, e numeric(15,2), d numeric(15,2), t numeric(6,3)"
@@ -109,9 +110,9 @@ def random_query(rng, names):
     return query + (" GROUP BY %s ORDER BY 1" % grouped[0] if grouped else "")
 
 
-def compare_random(world, off, seed, rounds, queries):
+def compare_random(world, off, number, rounds, queries):
     """Columns of which all values are as believed: most aggregates are the server's, and all are PostgreSQL's."""
-    rng = random.Random(seed)
+    rng = random.Random(number)
     kinds = {"plain": "", "trusted": ", trust_types 'true'"}
     remote = wrong = 0
     for round_ in range(rounds):
@@ -132,7 +133,7 @@ def compare_random(world, off, seed, rounds, queries):
                     diag("round %d: %s\n%s\n%s" % (round_, query, got[:500], expected[:500]))
                 lines = "\n".join(row[0] for row in on.execute("EXPLAIN (ANALYZE, COSTS OFF) " + query).fetchall())
                 remote += "never executed" in lines
-    is_(wrong, 0, "random aggregates of random decimals (MTF_BELIEVED_SEED=%d): the same rows" % seed)
+    is_(wrong, 0, "random aggregates of random decimals (MTF_BELIEVED_SEED=%d): the same rows" % number)
     ok(remote > rounds * queries / 5, "random aggregates: %d of %d doubtful ones are the server's" % (remote, rounds * queries))
 
 
@@ -159,7 +160,7 @@ with World() as world:
                 dear(on)
                 is_(computed_here(on, GRAND % "lenient"), name in OTHERS, name + ": computed here only where it has to be")
             world.mongo.sales.delete_many({"_id": {"$in": ids}})
-        compare_random(world, off, int(os.environ.get("MTF_BELIEVED_SEED") or random.SystemRandom().randrange(10**9)),
+        compare_random(world, off, seed(10, "MTF_BELIEVED_SEED"),
                        int(os.environ.get("MTF_BELIEVED_ROUNDS", 4)), 10)
     # What was inexact is not asked for again for a while, by who has learned it; and not for another aggregate.
     world.mongo.sales.insert_one({"tenant_id": "UA", "id": 99, "g": "b", "e": 7, "d": Decimal128("0.5"), "t": Decimal128("0.1")})
