@@ -191,13 +191,15 @@ write_rounded(const MtfField *field, MtfOp op, const MtfValue *value, StringInfo
 
 /*
  * The member is NULL: it is null or missing, which it is, too, where an array stands in its way (the
- * server would look inside).
+ * server would look inside), or a document where -> counts elements (the server would take a member of
+ * that name).
  */
 static MtfVerdict
 write_absent(const char *path, StringInfo out, const char *key)
 {
 	static const char *const undefined[] = {"undefined", NULL};
 	static const char *const arrays[] = {"array", NULL};
+	static const char *const containers[] = {"array", "object", NULL};
 	MtfLiteral null = mtf_literal_null();
 	MtfCombination either = mtf_combination_begin(out, key, true);
 
@@ -205,7 +207,7 @@ write_absent(const char *path, StringInfo out, const char *key)
 	mtf_match_write_type(out, mtf_combination_next(&either), path, undefined);
 	for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
 		mtf_match_write_type(out, mtf_combination_next(&either), pnstrdup(path, dot - path),
-							 arrays);
+							 isdigit((unsigned char) dot[1]) ? containers : arrays);
 	return mtf_combination_end(&either);
 }
 

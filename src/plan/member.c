@@ -89,8 +89,9 @@ append_operand(MtfField *field, Oid function, Node *operand)
 			return key != NULL && is_plain_key(key) && append_step(field, key);
 		case F_JSONB_ARRAY_ELEMENT:
 		case F_JSONB_ARRAY_ELEMENT_TEXT:
-			/* The first element of a scalar is the scalar itself (but not for #>). */
-			if (constant == NULL || DatumGetInt32(constant->constvalue) < 1)
+			/* The first element of a scalar is the scalar itself (but not for #>); a document has none. */
+			if (constant == NULL || DatumGetInt32(constant->constvalue) < 1 ||
+				strcmp(field->path, MTF_WHOLE_DOCUMENT) == 0)
 				return false;
 			return append_step(field, psprintf("%d", DatumGetInt32(constant->constvalue)));
 		default: return append_steps(field, operand);

@@ -165,5 +165,8 @@ MUTATIONS = [
     ("overflowing-keys", "src/plan/group_key.c", "mtf_term_may_overflow(value) ? -1 : value->precision", "value->precision", "tap/arithmetic"),
     ("scale-of-coalesce", "src/plan/compute.c", "result->function != MTF_FUNCTION_CASE &&", "", "tap/arithmetic"),
     ("first-of-a-constant", "src/pipeline/accumulate.c", "mtf_term_fields(accumulator->arg) == NIL ? \"$max\" : \"$first\"", "\"$first\"", "tap/arithmetic"),
+    ("elements-of-documents", "src/pipeline/json_match.c", "isdigit((unsigned char) dot[1]) ? containers : arrays", "arrays", "tap/shapes"),
+    ("elements-of-whole-documents", "src/plan/member.c", "DatumGetInt32(constant->constvalue) < 1 ||\n				strcmp(field->path, MTF_WHOLE_DOCUMENT) == 0)",
+     "DatumGetInt32(constant->constvalue) < 1)", "tap/shapes"),
     ("doubts-kept", "src/rows/doubt.c", "		if (known->aggregates[i] == doubt->aggregates)", "		if (false)", "tap/believed"),
 ]
