@@ -78,7 +78,7 @@ class FaultServer(LyingServer):
             time.sleep(0.005)
         return False
 
-    def settle(self, connections, within=2.0, meanwhile=lambda: None):
+    def settle(self, connections, within=10.0, meanwhile=lambda: None):
         """
         True as soon as no more connections than that are open.  Meanwhile: a query; the connection of a killed
         command goes with a later one.

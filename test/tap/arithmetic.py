@@ -142,7 +142,7 @@ def create(world, names, columns):
 def is_remote(session, query):
     """Does the server compute something of it?"""
     lines = session.execute("EXPLAIN (VERBOSE, COSTS OFF) " + query).fetchall()
-    return any(word in line[0] for line in lines for word in ('"$group"', '"$expr"', '"$sort"', '"$lookup"'))
+    return any(word in line[0] for line in lines for word in ('"$group"', '"$expr"', '"$sort"', '"$lookup"', '"$limit"'))
 
 
 # --- one by one ---
