@@ -5,9 +5,9 @@ MTF_FUZZ_SECONDS bound the run.  Its modules can be imported after this one.
 """
 
 import os
-import random
 import sys
 
+import seeds
 import servers
 
 sys.path.insert(0, os.path.join(servers.ROOT, "test", "differential"))
@@ -16,11 +16,8 @@ import fuzz  # noqa: E402
 
 def run(world, uri, seed, queries, seconds, per_world, shrink_seconds=1):
     """The fuzzer with its counts, and the arguments it ran with."""
-    seed = os.environ.get("MTF_FUZZ_SEED", str(seed))
-    if seed == "random":
-        seed = str(random.SystemRandom().randrange(10**9))
     args = fuzz.arguments([
-        "--seed", seed,
+        "--seed", str(seeds.seed(seed, "MTF_FUZZ_SEED")),
         "--queries", os.environ.get("MTF_FUZZ_QUERIES", str(queries)),
         "--seconds", os.environ.get("MTF_FUZZ_SECONDS", str(seconds)),
         "--per-world", str(per_world), "--max-failures", "5", "--shrink-seconds", str(shrink_seconds)])

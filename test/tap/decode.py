@@ -19,10 +19,11 @@ from bson.objectid import ObjectId
 from bson.binary import Binary
 
 import probe
+from seeds import seed
 from tap import World, ok, is_, diag, throws, done
 
 FUZZ_ROUNDS = int(os.environ.get("MTF_FUZZ_ROUNDS", "20000"))
-SEED = int(os.environ.get("MTF_SEED", "0")) or random.SystemRandom().randrange(10 ** 9)
+SEED = seed(24)
 RANDOM = random.Random(SEED)
 EPOCH = datetime.datetime(1970, 1, 1)
 

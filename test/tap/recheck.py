@@ -10,9 +10,10 @@ import bson
 from bson.int64 import Int64
 
 import probe
+from seeds import seed
 from tap import World, ok, is_, diag, done
 
-SEED = int(os.environ.get("MTF_SEED", "0")) or random.SystemRandom().randrange(10 ** 9)
+SEED = seed(25)
 RANDOM = random.Random(SEED)
 DOCUMENTS = int(os.environ.get("MTF_FUZZ_ROUNDS", "20000"))
 
