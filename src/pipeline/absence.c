@@ -20,6 +20,7 @@
 #include "pipeline/call.h"
 #include "pipeline/combination.h"
 #include "pipeline/field_value.h"
+#include "plan/lowering.h"
 
 /* A longer repetition makes a regular expression that servers may refuse. */
 #define MAX_REPETITION 500
@@ -288,6 +289,9 @@ mtf_match_write_other(const MtfField *field, const MtfLiteral *literal, StringIn
 {
 	Either either;
 
+	/* A member `1` of a document in the list would count as `list.1`. */
+	if (mtf_path_has_position(field->path))
+		return MTF_ALWAYS;
 	if (field->trust)
 		return mtf_match_write_op(out, key, field->path, "$ne", literal);
 	either = begin_either(field, out, key);

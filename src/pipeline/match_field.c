@@ -18,6 +18,7 @@
 #include "base/integer_range.h"
 #include "pipeline/absence.h"
 #include "pipeline/operand.h"
+#include "plan/lowering.h"
 
 /* --- forms ----------------------------------------------------------------------------------- */
 
@@ -169,6 +170,9 @@ mtf_match_write_present(const MtfField *field, StringInfo out, const char *key)
 		return mtf_match_write_exists(out, key, field->path);
 	if (field->kind == MTF_KIND_ARRAY || field->null_mismatch)
 		return mtf_match_write_type(out, key, field->path, mtf_decodable_types(field));
+	/* `list.1` is looked for in the documents of the list as well, where it is missing. */
+	if (mtf_path_has_position(field->path))
+		return mtf_match_write_exists(out, key, field->path);
 	return mtf_match_write_op(out, key, field->path, "$ne", &null);
 }
 
@@ -321,7 +325,7 @@ MtfVerdict
 mtf_match_write_unequal(const MtfField *field, StringInfo out, const char *key,
 						MtfLiteral *literals, int n)
 {
-	if (n == 0)
+	if (n == 0 || mtf_path_has_position(field->path))
 		return mtf_match_write_present(field, out, key);
 	literals[n++] = mtf_literal_null();
 	return mtf_match_write_list(out, key, field->path, "$nin", literals, n);

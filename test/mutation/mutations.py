@@ -156,6 +156,8 @@ MUTATIONS = [
     ("low-values", "src/pipeline/believed.c", "psprintf(\"-1E+%d\", digits)", "psprintf(\"-1E+%d\", digits + 20)", "tap/believed tap/decimals"),
     ("long-fractions", "src/pipeline/believed.c", "	for (int i = 0; i <= scale; i++)", "	for (int i = 0; i <= 6; i++)", "tap/believed tap/decimals"),
     ("products-too-long", "src/plan/aggregate_sum.c", "	need_below(grouping, total, arg->scale);", "	(void) total;", "tap/believed tap/decimals"),
+    ("places-in-lists", "src/pipeline/match_field.c", "	if (n == 0 || mtf_path_has_position(field->path))", "	if (n == 0)", "tap/shapes"),
+    ("places-not-null", "src/pipeline/match_field.c", "	if (mtf_path_has_position(field->path))\n", "	if (false)\n", "tap/shapes"),
     ("long-extremes", "src/plan/aggregate_extreme.c", "		mtf_aggregate_guard_values(grouping, arg, filter);", "		(void) filter;", "tap/arithmetic"),
     ("long-conditions", "src/plan/scalar.c", "	lowering->bounds_digits = false;", "", "tap/arithmetic"),
     ("long-differences", "src/pipeline/value.c", "term->precision > SUBTRACTED_DIGITS", "false", "tap/arithmetic"),

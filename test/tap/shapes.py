@@ -549,6 +549,31 @@ ABSENT = ["part->1 IS NULL", "part->>1 IS NULL", "part->'1' IS NULL", "part->'a'
           "part#>'{a,1}' IS NULL", "part->'a'->1->'1' IS NULL", "part->'a'->'1' IS NULL"]
 WHOLE = ["all_of_it->1 IS NULL", "all_of_it->>1 IS NULL", "all_of_it->1 IS NOT NULL", "all_of_it->'1' IS NULL"]
 
+# A place in a list: servers look for it in the documents of the list as well, where it is missing or another value.
+LISTS = [[{"x": 1}, 5], [{"x": 1}, {"a": 6, "t": "x"}], [{"1": {"a": 5, "t": "v"}}, {"a": 6, "t": "x"}], [0, {"a": 6, "t": "x"}], [{"1": 5}, 7], [7], [], 5, None,
+         [{"1": True}, False], [{"1": {"b": True}}, {"b": False}], [None, None], [{"a": 1}, {"a": None}]]
+PLACES = "one integer OPTIONS (path 'list.1'), a integer OPTIONS (path 'list.1.a'), t text OPTIONS (path 'list.1.t'), b boolean OPTIONS (path 'list.1.b'), j jsonb OPTIONS (path 'list.1')"
+PLACED = [form % column for column, value in (("one", "5"), ("a", "5"), ("t", "'v'"), ("b", "true")) for form in (
+    "%s IS NOT NULL", "%s IS NULL", "%s <> " + value, "%s IS DISTINCT FROM " + value, "%s NOT IN (" + value + ", " + value + ")", "NOT (%s = " + value + ")",
+    "%s > " + value, "%s <= " + value)] + [
+    "b IS NOT TRUE", "b IS NOT FALSE", "NOT b", "b", "j->>'a' <> '5'", "j#>>'{a}' <> '5'", "j->>'a' IS NOT NULL", "j IS NOT NULL", "(j->>'a')::integer <> 5", "t NOT LIKE 'v%'",
+    "a <> ALL (ARRAY[5, 7])"]
+
+
+def compare_places(world, off):
+    world.mongo.places.insert_many([{"tenant_id": tenant, "id": number, "list": one} for tenant in ("UA", "DL") for number, one in enumerate(LISTS)])
+    with world.admin() as admin:
+        for name, option in (("places", "null"), ("strict", "error")):
+            admin.execute("CREATE FOREIGN TABLE %s (id integer, %s) SERVER mongo OPTIONS (collection 'places', on_mismatch '%s');"
+                          " GRANT SELECT ON %s TO mtf_app" % (name, PLACES, option, name))
+    with world.connect("UA") as on:
+        for table in ("places", "strict"):
+            for condition in PLACED:
+                query = "SELECT id FROM %s WHERE %s" % (table, condition)
+                got, expected = outcome(on, None, query), outcome(off, None, query)
+                # What does not decode is an error where it is read.
+                ok(got == expected or table == "strict" and len(expected) == 5, table + ", in a list: " + condition) or diag("%s\n%s" % (got, expected))
+
 
 def compare_each(world, off):
     world.mongo.parts.insert_many([{"tenant_id": tenant, "id": number, "part": part, "1": number}
@@ -594,5 +619,6 @@ def compare_many(world, off):
 with World() as world, world.connect("UA", pushdown=False) as off:
     as_text(off)
     compare_each(world, off)
+    compare_places(world, off)
     compare_many(world, off)
 done()
