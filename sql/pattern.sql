@@ -47,6 +47,19 @@ EXECUTE filtered ('[t]e');
 EXECUTE filtered (NULL);
 EXECUTE folded ('TEXT');
 EXECUTE folded ('text');
+-- Within an expression there is no wider form of one pattern: then the whole of it is tested here.
+PREPARE within (text) AS SELECT id FROM typed WHERE CASE WHEN id < 4 THEN t LIKE $1 ELSE t NOT LIKE $1 END ORDER BY id LIMIT 3;
+PREPARE beside (text) AS SELECT id FROM typed WHERE (t ~ $1) = (id > 2) OR id = 1 ORDER BY id LIMIT 3;
+SELECT * FROM plan_of($$EXECUTE within ('te%')$$);
+SELECT * FROM plan_of($$EXECUTE beside ('te')$$);
+EXECUTE within ('te%');
+EXECUTE within ('%e%x%t%');
+EXECUTE within (NULL);
+EXECUTE within ('tex\');
+EXECUTE beside ('te');
+EXECUTE beside ('[t]e');
+EXECUTE beside (NULL);
+EXECUTE beside ('(');
 -- In a nested loop the pattern is another one each time.
 SELECT v.p, x.id FROM (VALUES ('te%'), ('%e%x%t%'), (NULL), ('$%')) v (p)
   CROSS JOIN LATERAL (SELECT id FROM typed WHERE t LIKE v.p ORDER BY id LIMIT 1) x ORDER BY 1, 2;

@@ -18,6 +18,7 @@
 #include "pipeline/instant.h"
 #include "pipeline/number_key.h"
 #include "pipeline/text_value.h"
+#include "plan/late_pattern.h"
 
 /* Is the value of a term a Decimal128 (or null) as it is written? */
 static bool
@@ -358,14 +359,21 @@ is_representable(const MtfValue *value)
 	}
 }
 
+static bool
+has_form(const MtfTerm *term, const MtfValue *value)
+{
+	if (term->kind == MTF_TERM_LIKE)
+		return mtf_late_pattern_is_exact(term, TextDatumGetCString(value->datum));
+	return term->kind != MTF_TERM_VALUE || is_representable(value);
+}
+
 bool
 mtf_value_is_representable(const MtfExprContext *context, const MtfTerm *term)
 {
 	const MtfValue *value = mtf_expr_value(context, term);
 	ListCell *cell;
 
-	if (term->kind == MTF_TERM_VALUE && value != NULL && value->is_known && !value->isnull &&
-		!is_representable(value))
+	if (value != NULL && value->is_known && !value->isnull && !has_form(term, value))
 		return false;
 	foreach (cell, term->args)
 		if (!mtf_value_is_representable(context, lfirst(cell)))

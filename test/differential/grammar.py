@@ -1308,14 +1308,22 @@ def parts_of_one_table(query):
     found = []
     sources = {thing.alias: thing for thing in walk(query, []) if isinstance(thing, Source) and thing.table}
     for each in [query] + all_subqueries(query):
-        for *_, node in nodes_of(each):
-            things = walk(node, [])
-            aliases = {thing.alias for thing in things if isinstance(thing, Ref)}
-            if len(aliases) == 1 and not any(isinstance(thing, Source) for thing in things) and node.kids:
-                source = sources.get(aliases.pop())
-                if source is not None:
-                    found.append((node, source))
+        for *_, whole in nodes_of(each):
+            for node in [whole] + conversions(whole):
+                things = walk(node, [])
+                aliases = {thing.alias for thing in things if isinstance(thing, Ref)}
+                if len(aliases) == 1 and not any(isinstance(thing, Source) for thing in things) and node.kids:
+                    source = sources.get(aliases.pop())
+                    if source is not None:
+                        found.append((node, source))
     return found
+
+
+def conversions(node):
+    """What PostgreSQL converts for a comparison, written out: of numerics beside floats, not all have a float."""
+    if not any(kid.cls == "float" for kid in node.kids):
+        return []
+    return [Node("({0}::float8)", kid, cls="float") for kid in node.kids if kid.cls == "numeric"]
 
 
 def all_subqueries(query):
