@@ -240,7 +240,7 @@ class Maker:
     def __init__(self, rng, world):
         self.rng, self.world = rng, world
         self.aliases = 0
-        self.flags = set()  # 'risky': may raise; 'fuzzy': float results depend on order
+        self.flags = set()  # 'risky': may raise; 'fuzzy': float results depend on order; 'late': with parameters most often
 
     # -- small helpers
 
@@ -951,6 +951,8 @@ class Maker:
                           " DESC NULLS FIRST"))
 
     def query(self):
+        if self.chance(0.1):
+            return self.nested_query()
         roll = self.rng.random()
         if roll < 0.52:
             return self.row_query()
@@ -984,6 +986,33 @@ class Maker:
             literals = [self.literal(ref.cls, ref, 0) for _ in range(form.count("{") - 1)]
             query.where = [Node(form, ref, *literals)]
         return query
+
+    def nested_query(self):
+        """Conditions within conditions of one table, below LIMIT or aggregates, which nothing is rechecked after."""
+        self.flags.add("late")
+        query = self.simple_body()
+        scope = query.sources
+        query.where = [self.nested(scope, self.rng.choice((1, 2, 2)))]
+        if self.chance(0.5):
+            query.items = [(ref, "x%d" % number, False) for number, ref in enumerate(self.rng.sample(self.refs(scope), 2))]
+            query.order = [(node, self.direction()) for node in self.identities(scope)]
+            query.total_order = query.ordered = True
+            self.add_limit(query, 0.8)
+            return query
+        if self.chance(0.4):
+            query.items = [(self.pick(self.groupable(scope)), "g0", True)]
+            query.group = self.positions(query.items)
+        query.items += [(self.aggregate(scope), "x%d" % number, True) for number in range(self.rng.choice((1, 1, 2)))]
+        return query
+
+    def nested(self, scope, depth):
+        if depth == 0:
+            refs = self.refs(scope, ("text",), lambda column: column.name != "owner")
+            return self.pattern_leaf(self.pick(refs)) if refs and self.chance(0.25) else self.leaf(scope)
+        form = self.pick(("(CASE WHEN {0} THEN {1} ELSE {2} END)", "(CASE WHEN {0} THEN {1} ELSE {2} END)", "({0} OR {1})",
+                          "(({0}) = ({1}))", "(({0}) IS DISTINCT FROM ({1}))", "(NOT ({0} AND {1}))", "(({0}) IS NOT TRUE)"))
+        deep = self.rng.randrange(form.count("{"))  # one of them has conditions again
+        return Node(form, *[self.nested(scope, depth - 1 if number == deep else 0) for number in range(form.count("{"))])
 
     def row_query(self):
         query = self.body()
