@@ -6,13 +6,13 @@
 
 Servers: PGHOST, PGPORT and MTF_URI of the environment (test/lib/servers.py run -- …), else its own.
 
-Each query runs on local copies that model.py made, and through foreign tables with all pushdown, with
-none, with one kind off, and with the planner pushed to one kind of join, under on_mismatch 'null'
-(identical rows) and 'error' (those rows, or the mismatch error, which must name a column that the query
-uses and that has one).  Every row must belong to the tenant.  Worlds have odd settings (odd.py), and now
-and then a query runs twice, the first time ended by a timeout at some moment, which the second must not
-notice.  Some WHERE clauses are partitioned as well: what count, sum, min, max, bool_and and bool_or give
-over p, NOT p and p IS NULL must add up to the whole.
+Each query runs on local copies that model.py made, and through foreign tables with all pushdown, with none,
+with one kind off, and with the planner pushed to one kind of join, under on_mismatch 'null' (identical rows;
+also through partitioned tables) and 'error' (those rows, or the mismatch error, which must name a column that
+the query uses and that has one). Every row must belong to the tenant. Worlds have odd settings (odd.py), and
+now and then a query runs twice, the first time ended by a timeout at some moment, which the second must not
+notice. Some WHERE clauses are partitioned as well: what count, sum, min, max, bool_and and bool_or give over
+p, NOT p and p IS NULL must add up to the whole.
 
 What is left open, and no more:
  - a query may raise by itself (a division, an overflow), and SQL does not say which rows an expression
@@ -775,6 +775,8 @@ class Fuzzer:
             chosen.append((rng.choice(("merge", "loop")), "fn"))
         if rng.random() < 0.1:
             chosen.append(("none", "fe"))
+        if rng.random() < 0.25:
+            chosen.append((rng.choice(("all", "forced", "none")), "fp"))
         if len(query.sources) > 1 or grammar.subqueries(query):
             chosen += [(method + " join", "fe" if rng.random() < 0.2 else "fn")
                        for method in rng.sample(("lookup", "hash", "bind"), 2)]

@@ -1,15 +1,17 @@
 """Settings of a session that must not change a row, or not differently here and there.
 
 A world has some of them; its local copy and its foreign tables are read under the same ones.  The first
-value of each is PostgreSQL's own.  The shadowed operators and functions mean something else under the same
-name: what the server would do for the name, it must not do for them.
+value of each is PostgreSQL's own, but for the steps by partitions, which it takes only when it is told to.  The
+shadowed operators and functions mean something else under the same name: what the server would do for the
+name, it must not do for them.
 """
 
 SETTINGS = {
     "bytea_output": ("hex", "escape"),
     "constraint_exclusion": ("partition", "on", "off"),
     "datestyle": ("ISO, MDY", "German, DMY", "SQL, DMY", "Postgres, MDY"),
-    "enable_partitionwise_aggregate": ("off", "on"),
+    "enable_partitionwise_aggregate": ("on", "off"),
+    "enable_partitionwise_join": ("on", "off"),
     "extra_float_digits": ("1", "0", "3"),
     "intervalstyle": ("postgres", "sql_standard", "iso_8601"),
     "search_path": ('"$user", public', "mtf_shadow, pg_catalog, public"),

@@ -345,6 +345,15 @@ def copy_text(value):
     return (value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r"))
 
 
+# Every table is there in two parts as well: partitions of a partitioned table, of which no document says where it belongs.
+PARTS = (1, 2)
+PART = "part integer OPTIONS (path 'mtf_part')"
+
+
+def part_name(table, part):
+    return "%s_%d" % (table.name, part)
+
+
 class World:
     """Tables of one seed, loaded into a database of the document server and into PostgreSQL."""
 
@@ -376,6 +385,9 @@ class World:
                                        for document in raw.find({}, batch_size=100000)]
             table.validated = table.schema is not None and all(
                 obeys(table.schema, document) for document in self.stored[table.name])
+            for part in PARTS:
+                self.insert(database[part_name(table, part)],
+                            [document for number, document in enumerate(raw.find({}, batch_size=100000)) if PARTS[number % 3 // 2] == part])
 
     def create(self, database, table):
         """With its validator; documents that it refuses are not there."""
@@ -457,6 +469,21 @@ class World:
                     for c in table.columns)
                 statements.append("CREATE FOREIGN TABLE %s.%s (%s) SERVER mtf_fuzz%s" % (
                     schema, table.name, columns, option_list(options)))
+                if schema == "fn":
+                    statements += self.partitions_ddl(table, columns, options)
+        return statements
+
+    @staticmethod
+    def partitions_ddl(table, columns, options):
+        """The same as a partitioned table, in the schema fp."""
+        statements = ["CREATE SCHEMA IF NOT EXISTS fp", "DROP TABLE IF EXISTS fp.%s" % table.name,
+                      "CREATE TABLE fp.%s (%s, part integer) PARTITION BY LIST (part)" % (
+                          table.name, ", ".join(c.declaration() for c in table.columns))]
+        for part in PARTS:
+            name = part_name(table, part)
+            statements += ["CREATE FOREIGN TABLE fp.%s (%s, %s) SERVER mtf_fuzz%s" % (
+                               name, columns, PART, option_list({**options, "collection": name})),
+                           "ALTER TABLE fp.%s ATTACH PARTITION fp.%s FOR VALUES IN (%d)" % (table.name, name, part)]
         return statements
 
     def load_foreign(self, connection):
