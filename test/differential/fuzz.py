@@ -9,9 +9,9 @@ Servers: PGHOST, PGPORT and MTF_URI of the environment (test/lib/servers.py run 
 Each query runs on local copies that model.py made, and through foreign tables with all pushdown, with none,
 with one kind off, and with the planner pushed to one kind of join, under on_mismatch 'null' (identical rows;
 also through partitioned tables) and 'error' (those rows, or the mismatch error, which must name a column that
-the query uses and that has one). Every row must belong to the tenant. Worlds have odd settings (odd.py), and
+the query uses and that has one).  Every row must belong to the tenant.  Worlds have odd settings (odd.py), and
 now and then a query runs twice, the first time ended by a timeout at some moment, which the second must not
-notice. Some WHERE clauses are partitioned as well: what count, sum, min, max, bool_and and bool_or give over
+notice.  Some WHERE clauses are partitioned as well: what count, sum, min, max, bool_and and bool_or give over
 p, NOT p and p IS NULL must add up to the whole.
 
 What is left open, and no more:
@@ -79,6 +79,8 @@ DISABLED = {
     "loop": ("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_memoize", "enable_hashagg")}
 # What a query may raise by itself.
 RUNTIME = {"22003", "22008", "22012", "2201B", "22023", "22P02", "22007", "2201W", "2201X"}
+# What is printed so can be read back: an abbreviation of a zone (IST) may be another zone's, the least float rounded is none.
+READ_BACK = {"datestyle": "ISO, MDY", "extra_float_digits": "1"}
 # Seconds: after which a statement is ended; the second time; how soon it must then have ended.
 ONCE, AGAIN, PROMPT = 60, 300, 20
 # Queries may be slow that often, and what a backend, or its document server, must have computed meanwhile, of its time.
@@ -724,10 +726,9 @@ class Fuzzer:
         """Aggregates over p, NOT p and p IS NULL must add up to those of the whole (ternary logic partitioning)."""
         configuration = rng.choice(("all", "forced"))
         sessions = [self.sessions[tenant, configuration], self.local_session]
-        style = {name: sessions[0].settings[name] for name in ("datestyle", "extra_float_digits")}
-        # What the parts gave is read back: an abbreviation of a zone (IST) may be another zone's, the least float rounded is none.
+        style = {name: sessions[0].settings[name] for name in READ_BACK}
         for session in sessions:
-            session.set({"datestyle": "ISO, MDY", "extra_float_digits": "1"})
+            session.set(READ_BACK)
         try:
             self.compare_partition(query, tenant, mode, configuration, rng)
         finally:

@@ -123,7 +123,6 @@ class Query:
         self.ties = False  # FETCH FIRST … WITH TIES
         self.union = None  # another Query, UNION ALL
         self.setop = "UNION ALL"
-        self.total_order = False
         self.ordered = False
 
     def sql(self, out):
@@ -995,9 +994,7 @@ class Maker:
         query.where = [self.nested(scope, self.rng.choice((1, 2, 2)))]
         if self.chance(0.5):
             query.items = [(ref, "x%d" % number, False) for number, ref in enumerate(self.rng.sample(self.refs(scope), 2))]
-            query.order = [(node, self.direction()) for node in self.identities(scope)]
-            query.total_order = query.ordered = True
-            self.add_limit(query, 0.8)
+            self.order_totally(query, 0.8)
             return query
         if self.chance(0.4):
             query.items = [(self.pick(self.groupable(scope)), "g0", True)]
@@ -1011,8 +1008,9 @@ class Maker:
             return self.pattern_leaf(self.pick(refs)) if refs and self.chance(0.25) else self.leaf(scope)
         form = self.pick(("(CASE WHEN {0} THEN {1} ELSE {2} END)", "(CASE WHEN {0} THEN {1} ELSE {2} END)", "({0} OR {1})",
                           "(({0}) = ({1}))", "(({0}) IS DISTINCT FROM ({1}))", "(NOT ({0} AND {1}))", "(({0}) IS NOT TRUE)"))
-        deep = self.rng.randrange(form.count("{"))  # one of them has conditions again
-        return Node(form, *[self.nested(scope, depth - 1 if number == deep else 0) for number in range(form.count("{"))])
+        kids = form.count("{")
+        deep = self.rng.randrange(kids)  # one of them has conditions again
+        return Node(form, *[self.nested(scope, depth - 1 if number == deep else 0) for number in range(kids)])
 
     def row_query(self):
         query = self.body()
@@ -1036,9 +1034,7 @@ class Maker:
             for _ in range(self.rng.choice((0, 1, 1, 2))):
                 ref = self.pick(candidates)
                 query.order.append((ref, self.direction()))
-            query.order += [(node, self.direction()) for node in self.identities(scope)]
-            query.total_order = query.ordered = True
-            self.add_limit(query, 0.6)
+            self.order_totally(query, 0.6)
         elif self.chance(0.1):
             # Any order of equals, but all of the last ones.
             candidates = self.refs(scope, ORDERED)
@@ -1050,6 +1046,12 @@ class Maker:
             self.add_limit(query, 1)
             self.flags.add("subset")
         return query
+
+    def order_totally(self, query, limit):
+        """Whatever the order so far leaves open is settled; and LIMIT, with that probability."""
+        query.order += [(node, self.direction()) for node in self.identities(query.sources)]
+        query.ordered = True
+        self.add_limit(query, limit)
 
     def add_limit(self, query, probability):
         if self.chance(probability):
@@ -1113,7 +1115,7 @@ class Maker:
             query.having = self.having(scope)
         if keys and self.chance(0.5):
             query.order = [(str(i + 1), self.direction()) for i in range(len(keys))]
-            query.total_order = query.ordered = True
+            query.ordered = True
             if self.chance(0.4):
                 query.order.insert(0, (self.sortable_aggregate(scope), self.direction()))
             self.add_limit(query, 0.6)
@@ -1265,7 +1267,7 @@ class Maker:
         if self.chance(0.5):
             query.order = [(str(i + 1), self.direction()) for i in range(len(query.items))]
             self.rng.shuffle(query.order)
-            query.total_order = query.ordered = True
+            query.ordered = True
             self.add_limit(query, 0.4)
         return query
 
@@ -1275,9 +1277,7 @@ class Maker:
         query.distinct = [key]
         query.items = [(key, "k", False)] + [(self.pick(self.refs(query.sources)), "x", False)]
         query.order = [(key, self.direction())]
-        query.order += [(node, self.direction()) for node in self.identities(query.sources)]
-        query.total_order = query.ordered = True
-        self.add_limit(query, 0.5)
+        self.order_totally(query, 0.5)
         return query
 
     def derived_query(self):
@@ -1336,15 +1336,15 @@ def parts_of_one_table(query):
     """(node, source) of every expression that depends on one table alone."""
     found = []
     sources = {thing.alias: thing for thing in walk(query, []) if isinstance(thing, Source) and thing.table}
-    for each in [query] + all_subqueries(query):
-        for *_, whole in nodes_of(each):
-            for node in [whole] + conversions(whole):
-                things = walk(node, [])
-                aliases = {thing.alias for thing in things if isinstance(thing, Ref)}
-                if len(aliases) == 1 and not any(isinstance(thing, Source) for thing in things) and node.kids:
-                    source = sources.get(aliases.pop())
-                    if source is not None:
-                        found.append((node, source))
+    nodes = [node for each in [query] + all_subqueries(query) for *_, node in nodes_of(each)]
+    nodes += [conversion for node in nodes for conversion in conversions(node)]
+    for node in nodes:
+        things = walk(node, [])
+        aliases = {thing.alias for thing in things if isinstance(thing, Ref)}
+        if len(aliases) == 1 and not any(isinstance(thing, Source) for thing in things) and node.kids:
+            source = sources.get(aliases.pop())
+            if source is not None:
+                found.append((node, source))
     return found
 
 
@@ -1409,7 +1409,7 @@ def simpler(query):
         if here.order and here.limit is None and here.offset is None:
             def no_order(new):
                 at(new).order = []
-                at(new).ordered = at(new).total_order = False
+                at(new).ordered = False
             yield edit(no_order)
         for index, (node, _) in enumerate(here.order):
             # The order must stay total.

@@ -381,13 +381,12 @@ class World:
                     self.refused["index: " + str(error)[:60]] += 1
             # What the server stored is the truth, not what was sent.
             raw = collection.with_options(CodecOptions(document_class=RawBSONDocument))
-            self.stored[table.name] = [bson.decode(document.raw, DECODED)
-                                       for document in raw.find({}, batch_size=100000)]
+            kept = list(raw.find({}, batch_size=100000))
+            self.stored[table.name] = [bson.decode(document.raw, DECODED) for document in kept]
             table.validated = table.schema is not None and all(
                 obeys(table.schema, document) for document in self.stored[table.name])
             for part in PARTS:
-                self.insert(database[part_name(table, part)],
-                            [document for number, document in enumerate(raw.find({}, batch_size=100000)) if PARTS[number % 3 // 2] == part])
+                self.insert(database[part_name(table, part)], kept[part - 1::len(PARTS)])
 
     def create(self, database, table):
         """With its validator; documents that it refuses are not there."""
@@ -452,39 +451,33 @@ class World:
         return not any(sum(c.mismatches.values()) or c.path.startswith("list_") for c in table.columns)
 
     def foreign_ddl(self):
-        statements = []
-        for schema, policy in (("fn", "null"), ("fe", "error")):
-            statements += ["DROP SCHEMA IF EXISTS %s CASCADE" % schema, "CREATE SCHEMA %s" % schema]
-            for table in self.tables:
-                options = {"database": self.database, "on_mismatch": policy}
-                if table.fetch_size:
-                    options["fetch_size"] = str(table.fetch_size)
-                if table.trusted and self.keeps_promise(table):
-                    options["trust_types"] = "true"
-                elif table.validated and not any(sum(c.mismatches.values()) for c in table.columns if c.proven):
-                    options["trust_types"] = "validator"
-                columns = ", ".join(
-                    '"%s" %s%s%s' % (c.name, c.type, option_list(c.options),
-                                     ' COLLATE "%s"' % c.collation if c.collation else "")
-                    for c in table.columns)
-                statements.append("CREATE FOREIGN TABLE %s.%s (%s) SERVER mtf_fuzz%s" % (
-                    schema, table.name, columns, option_list(options)))
-                if schema == "fn":
-                    statements += self.partitions_ddl(table, columns, options)
+        """The tables by what a mismatch does (fn: NULL, fe: an error), and partitioned as well (fp: NULL)."""
+        statements = [statement % schema for schema in ("fn", "fe", "fp")
+                      for statement in ("DROP SCHEMA IF EXISTS %s CASCADE", "CREATE SCHEMA %s")]
+        for table in self.tables:
+            statements += [self.foreign_table("fn." + table.name, table, on_mismatch="null"),
+                           self.foreign_table("fe." + table.name, table, on_mismatch="error"),
+                           "CREATE TABLE fp.%s (%s, part integer) PARTITION BY LIST (part)" % (
+                               table.name, ", ".join(c.declaration() for c in table.columns))]
+            for part in PARTS:
+                name = part_name(table, part)
+                statements += [self.foreign_table("fp." + name, table, PART, on_mismatch="null", collection=name),
+                               "ALTER TABLE fp.%s ATTACH PARTITION fp.%s FOR VALUES IN (%d)" % (table.name, name, part)]
         return statements
 
-    @staticmethod
-    def partitions_ddl(table, columns, options):
-        """The same as a partitioned table, in the schema fp."""
-        statements = ["CREATE SCHEMA IF NOT EXISTS fp", "DROP TABLE IF EXISTS fp.%s" % table.name,
-                      "CREATE TABLE fp.%s (%s, part integer) PARTITION BY LIST (part)" % (
-                          table.name, ", ".join(c.declaration() for c in table.columns))]
-        for part in PARTS:
-            name = part_name(table, part)
-            statements += ["CREATE FOREIGN TABLE fp.%s (%s, %s) SERVER mtf_fuzz%s" % (
-                               name, columns, PART, option_list({**options, "collection": name})),
-                           "ALTER TABLE fp.%s ATTACH PARTITION fp.%s FOR VALUES IN (%d)" % (table.name, name, part)]
-        return statements
+    def foreign_table(self, name, table, *more_columns, **more_options):
+        options = {"database": self.database, **more_options}
+        if table.fetch_size:
+            options["fetch_size"] = str(table.fetch_size)
+        if table.trusted and self.keeps_promise(table):
+            options["trust_types"] = "true"
+        elif table.validated and not any(sum(c.mismatches.values()) for c in table.columns if c.proven):
+            options["trust_types"] = "validator"
+        columns = ['"%s" %s%s%s' % (c.name, c.type, option_list(c.options),
+                                    ' COLLATE "%s"' % c.collation if c.collation else "")
+                   for c in table.columns]
+        return "CREATE FOREIGN TABLE %s (%s) SERVER mtf_fuzz%s" % (
+            name, ", ".join([*columns, *more_columns]), option_list(options))
 
     def load_foreign(self, connection):
         with connection.transaction():
